@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bounded reader and writer over the bytes of a packet. An access past the end
+ * makes the error stick, so callers check once, after the last access. Nobody
+ * else does pointer arithmetic on a packet.
+ */
+#ifndef _QUIC_CORE_CURSOR_H
+#define _QUIC_CORE_CURSOR_H
+
+#include <linux/types.h>
+
+#define QUIC_VARINT_MAX		((1ULL << 62) - 1)
+
+/**
+ * struct quic_reader - a position in bytes that are not ours
+ * @pos:    next byte to read
+ * @end:    first byte that must not be read
+ * @failed: a read went past @end; every later read returns zero
+ */
+struct quic_reader {
+	const u8 *pos;
+	const u8 *end;
+	bool failed;
+};
+
+/**
+ * struct quic_writer - a position in a buffer that is being filled
+ * @start:  first byte of the buffer
+ * @pos:    next byte to write
+ * @end:    first byte that must not be written
+ * @failed: a write did not fit; nothing is written from there on
+ */
+struct quic_writer {
+	u8 *start;
+	u8 *pos;
+	u8 *end;
+	bool failed;
+};
+
+void quic_reader_init(struct quic_reader *r, const void *data, size_t len);
+u8 quic_read_u8(struct quic_reader *r);
+u16 quic_read_u16(struct quic_reader *r);
+u32 quic_read_u32(struct quic_reader *r);
+u64 quic_read_varint(struct quic_reader *r);
+const u8 *quic_read_bytes(struct quic_reader *r, u64 len);
+
+void quic_writer_init(struct quic_writer *w, void *data, size_t len);
+void quic_write_u8(struct quic_writer *w, u8 value);
+void quic_write_u16(struct quic_writer *w, u16 value);
+void quic_write_u32(struct quic_writer *w, u32 value);
+void quic_write_varint(struct quic_writer *w, u64 value);
+void quic_write_varint_sized(struct quic_writer *w, u64 value, u8 size);
+void quic_write_bytes(struct quic_writer *w, const void *data, size_t len);
+void quic_write_zeroes(struct quic_writer *w, size_t len);
+u8 *quic_write_reserve(struct quic_writer *w, size_t len);
+
+static inline size_t quic_reader_left(const struct quic_reader *r)
+{
+	return r->end - r->pos;
+}
+
+static inline size_t quic_writer_left(const struct quic_writer *w)
+{
+	return w->end - w->pos;
+}
+
+static inline size_t quic_writer_used(const struct quic_writer *w)
+{
+	return w->pos - w->start;
+}
+
+/* Bytes of the shortest encoding of @value. RFC 9000, section 16. */
+static inline u8 quic_varint_size(u64 value)
+{
+	return value < (1 << 6) ? 1 : value < (1 << 14) ? 2 :
+	       value < (1 << 30) ? 4 : 8;
+}
+
+#endif /* _QUIC_CORE_CURSOR_H */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Offsets to order, over chunks that the host embeds: no copy, no knowledge of
+ * where the bytes lie. The first copy of a byte wins. RFC 9000, section 2.2.
+ */
+#ifndef _QUIC_CORE_REASSEMBLY_H
+#define _QUIC_CORE_REASSEMBLY_H
+
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <linux/types.h>
+
+/**
+ * struct quic_rx_chunk - bytes of a stream as they came in one frame
+ * @node:   place in the tree while out of order
+ * @link:   place in a list of the host once in order
+ * @offset: of the first byte in the stream
+ * @data:   the bytes
+ * @len:    how many
+ */
+struct quic_rx_chunk {
+	union {
+		struct rb_node node;
+		struct list_head link;
+	};
+	u64 offset;
+	u8 *data;
+	u32 len;
+};
+
+/**
+ * struct quic_reassembly - received bytes of one stream that are not yet in order
+ * @root:  chunks by offset, disjoint, all above @next
+ * @next:  offset of the next byte in order
+ * @count: chunks in @root
+ * @bytes: their bytes
+ */
+struct quic_reassembly {
+	struct rb_root root;
+	u64 next;
+	u32 count;
+	u64 bytes;
+};
+
+void quic_reassembly_init(struct quic_reassembly *ra);
+void quic_reassembly_clear(struct quic_reassembly *ra);
+/* Takes over @chunk in any case. -ENOBUFS: part of it was dropped for want of memory or @max_chunks. */
+int quic_reassembly_insert(struct quic_reassembly *ra, struct quic_rx_chunk *chunk,
+			   u32 max_chunks);
+/* The next chunk in order, now the caller's, @next moved behind it; or NULL. */
+struct quic_rx_chunk *quic_reassembly_pop(struct quic_reassembly *ra);
+
+#endif /* _QUIC_CORE_REASSEMBLY_H */
