@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Buffers: received bytes that pin their skb, the one receive queue, send
+ * slots shaped like packets, and what both cost the socket.
+ */
+#ifndef _QUIC_CHUNK_H
+#define _QUIC_CHUNK_H
+
+#include <linux/skbuff.h>
+#include <linux/uio.h>
+
+#include "core/conn.h"
+
+struct quic_sock;
+
+enum quic_recv_kind {
+	QUIC_RECV_HANDSHAKE,
+	QUIC_RECV_EVENT,
+	QUIC_RECV_STREAM,
+	QUIC_RECV_DATAGRAM,
+};
+
+/**
+ * struct quic_recv_chunk - something that recvmsg will hand out
+ * @rx:        bytes and place in a queue; while in stream reassembly, in its tree
+ * @kind:      what it is
+ * @level:     of handshake bytes
+ * @fin:       the stream ends behind these bytes
+ * @read:      bytes already taken
+ * @stream_id: of stream data
+ * @skb:       pinned, or NULL when @rx.data is the chunk's own (events, copies)
+ * @truesize:  charged to the socket
+ */
+struct quic_recv_chunk {
+	struct quic_rx_chunk rx;
+	u8 kind;
+	u8 level;
+	bool fin;
+	u32 read;
+	u32 truesize;
+	u64 stream_id;
+	struct sk_buff *skb;
+	struct sock *sk;
+};
+
+#define QUIC_SLOT_HEADROOM	64	/* short header and STREAM frame header */
+
+/**
+ * struct quic_slot - part of what a stream sends, shaped like a packet
+ * @list:   in quic_send_buf.chunks
+ * @offset: of the first byte in the stream
+ * @len:    bytes in it
+ * @size:   room for payload
+ * @page:   where it lies; @data points behind QUIC_SLOT_HEADROOM bytes
+ */
+struct quic_slot {
+	struct list_head list;
+	u64 offset;
+	u32 len;
+	u32 size;
+	u32 truesize;
+	u8 *data;
+	struct page *page;
+};
+
+int quic_chunk_init(void);
+void quic_chunk_exit(void);
+
+/* Appends up to @len bytes from @from; returns how many, or errno if none. May sleep on memory, not on space. */
+int quic_send_buf_append(struct quic_sock *qs, struct quic_send_buf *buf, u64 offset,
+			 struct iov_iter *from, u32 len);
+void quic_send_buf_free(struct quic_sock *qs, struct quic_send_buf *buf);
+void quic_recv_chunk_free(struct quic_recv_chunk *chunk);
+void quic_recv_queue_purge(struct quic_sock *qs);
+
+#endif /* _QUIC_CHUNK_H */

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The connection: everything that one QUIC connection knows, and the calls by
+ * which a host drives it. Input, timers and API calls change it and set bits in
+ * @todo; the host then settles them once per batch. RFC 9000, sections 5 to 10.
+ */
+#ifndef _QUIC_CORE_CONN_H
+#define _QUIC_CORE_CONN_H
+
+#include <uapi/linux/quic.h>
+
+#include "ack_policy.h"
+#include "ack_ranges.h"
+#include "cid.h"
+#include "deadlines.h"
+#include "host.h"
+#include "key_phase.h"
+#include "loss.h"
+#include "path.h"
+#include "streams.h"
+
+/* Packet number spaces, numbered like the encryption levels they serve. */
+enum quic_space_id {
+	QUIC_SPACE_APP = QUIC_CRYPTO_APP,
+	QUIC_SPACE_INITIAL = QUIC_CRYPTO_INITIAL,
+	QUIC_SPACE_HANDSHAKE = QUIC_CRYPTO_HANDSHAKE,
+	QUIC_SPACE_MAX,
+};
+
+#define QUIC_CRYPTO_BUFFER_MAX	65536	/* ahead of what is in order; RFC 9000, section 7.5 */
+#define QUIC_CRYPTO_GAPS_MAX	64
+#define QUIC_STREAM_GAPS_MAX	256
+#define QUIC_PTO_COUNT_MAX	8	/* backoff stops doubling here */
+#define QUIC_CLOSE_PHRASE_MAX	(QUIC_CLOSE_PHRASE_BUFFER_SIZE - 1)
+
+/*
+ *  IDLE -> HANDSHAKE -> ESTABLISHED
+ *              |             |
+ *              +-------------+-> CLOSING  -> CLOSED   (we closed)
+ *              +-------------+-> DRAINING -> CLOSED   (the peer closed)
+ *              +-------------+-------------> CLOSED   (timeout, reset)
+ */
+enum quic_conn_state {
+	QUIC_CONN_IDLE,
+	QUIC_CONN_HANDSHAKE,
+	QUIC_CONN_ESTABLISHED,	/* both 1-RTT secrets are there */
+	QUIC_CONN_CLOSING,	/* RFC 9000, section 10.2.1 */
+	QUIC_CONN_DRAINING,	/* RFC 9000, section 10.2.2 */
+	QUIC_CONN_CLOSED,
+};
+
+/* What settle has to do: bits of quic_conn.todo. */
+#define QUIC_TODO_TX		0x01	/* there may be something to send */
+#define QUIC_TODO_WAKE_READ	0x02
+#define QUIC_TODO_WAKE_WRITE	0x04
+#define QUIC_TODO_STATE		0x08	/* the connection ended, or was established */
+#define QUIC_TODO_TIMER		0x10
+
+/**
+ * struct quic_crypto_stream - handshake bytes of one level
+ */
+struct quic_crypto_stream {
+	struct quic_send_ranges ranges;
+	struct quic_send_buf buf;
+	struct quic_reassembly recv;
+};
+
+/**
+ * struct quic_space - one packet number space
+ * @probes: PTO probes owed
+ */
+struct quic_space {
+	struct quic_loss loss;
+	struct quic_ack_policy ack;
+	struct quic_ack_ranges received;
+	struct quic_crypto_stream crypto;
+	u8 probes;
+};
+
+/**
+ * struct quic_conn_config - settings of the application, times in ns
+ */
+struct quic_conn_config {
+	u32 version;		/* 0: version 1 */
+	u8 congestion;		/* QUIC_CONG_ALG_* */
+	u64 initial_rtt;
+	u64 keepalive;		/* 0: off */
+};
+
+/**
+ * struct quic_conn_close_info - how the connection ended, or shall end
+ * @code:   transport or application error code
+ * @frame_type: frame that caused it, transport errors only
+ * @app:    the code is an application's
+ * @local:  we closed
+ */
+struct quic_conn_close_info {
+	u64 code;
+	u64 frame_type;
+	bool app;
+	bool local;
+	u8 phrase_len;
+	u8 phrase[QUIC_CLOSE_PHRASE_MAX];
+};
+
+/**
+ * struct quic_conn - a connection; guarded by the host's connection lock
+ */
+struct quic_conn {
+	/* both directions */
+	enum quic_conn_state state;
+	bool is_server;
+	bool confirmed;		/* RFC 9001, section 4.1.2 */
+	bool peer_validated;	/* client: the server surely has our address; RFC 9002, section 6.2.2.1 */
+	bool has_remote_params;
+	bool plaintext;		/* both ends asked for disable_1rtt_encryption */
+	u8 tx_keys;		/* bit per level: send keys are there */
+	u8 rx_keys;
+	u8 todo;
+	u8 active_path;
+	u8 pto_count;
+	u32 version;
+	struct quic_space *space[QUIC_SPACE_MAX];
+	struct quic_path path[QUIC_PATHS_MAX];
+	struct quic_key_phase key_phase;
+	struct quic_deadlines deadlines;
+	u64 last_rx;		/* time the last packet was accepted */
+	u64 idle_timeout;	/* effective, ns; 0: none */
+
+	/* sending */
+	struct quic_flow_send tx_flow;
+	u64 next_skip;		/* packet number that is left out next; RFC 9000, section 21.4 */
+	u8 data_blocked;	/* enum quic_control_state, like the following */
+	u8 handshake_done;
+	u8 new_token;
+	u8 ping;
+	u8 close_frames;	/* CONNECTION_CLOSE must be (re)sent */
+	bool idle_armed_by_tx;	/* RFC 9000, section 10.1: one restart per send after receive */
+	bool corked;		/* MSG_MORE: hold what does not fill a packet */
+	bool nodelay;		/* no Nagle-like delay */
+	u8 token_len;		/* of new_token_data */
+	u8 new_token_data[128];	/* server: to be sent; client: not used */
+
+	/* receiving */
+	struct quic_flow_recv rx_flow;
+	u8 max_data;		/* enum quic_control_state */
+	u32 close_rx;		/* packets received while closing: answers thin out */
+
+	struct quic_streams streams;
+	struct quic_local_cids local_cids;
+	struct quic_remote_cids remote_cids;
+
+	/* cold */
+	u64 skipped[4];		/* recent left-out numbers */
+	struct quic_cid original_dcid;	/* RFC 9000, section 7.3 */
+	struct quic_cid retry_scid;
+	bool has_retry;
+	bool grease;		/* the peer takes a cleared fixed bit */
+	struct quic_transport_params local;
+	struct quic_transport_params remote;
+	struct quic_conn_config config;
+	struct quic_conn_close_info close;
+};
+
+/**
+ * struct quic_rx_packet - one packet after its protection was removed
+ * @level:   enum quic_crypto_level
+ * @ecn:     QUIC_ECN_* of the IP header
+ * @path:    index of the path it came on
+ * @pn:      packet number
+ * @now:     arrival, ns
+ * @payload: frames
+ * @len:     bytes of @payload
+ * @host:    what pins the bytes (the skb)
+ * @share:   bytes of memory that this packet's data is charged with
+ */
+struct quic_rx_packet {
+	u8 level;
+	u8 ecn;
+	u8 path;
+	u64 pn;
+	u64 now;
+	const u8 *payload;
+	u32 len;
+	u32 share;
+	void *host;
+};
+
+/**
+ * struct quic_tx_packet - one packet being built
+ * @w:       where frames go; the header was written by the caller
+ * @level:   enum quic_crypto_level
+ * @path:    index of the path
+ * @pn:      packet number
+ * @pn_len:  bytes it is encoded in
+ * @eliciting: it needs an acknowledgement
+ * @probe:   a PTO probe: congestion control does not hold it back
+ * @has_ack: it acknowledges
+ * @ack_only: nothing else may be written
+ * @record:  becomes the entry in the ring
+ * @direct:  host: the payload is encrypted straight from here
+ * @direct_len: bytes of plaintext at @direct
+ */
+struct quic_tx_packet {
+	struct quic_writer w;
+	u8 level;
+	u8 path;
+	u8 pn_len;
+	bool eliciting;
+	bool probe;
+	bool has_ack;
+	bool ack_only;
+	bool full_datagram;	/* the packet must be padded to 1200: a path frame */
+	u64 pn;
+	struct quic_sent_packet record;
+	u8 *direct;
+	u32 direct_len;
+};
+
+/**
+ * struct quic_conn_open - what quic_conn_open() needs
+ * @local:    our first connection ID
+ * @remote:   the peer's (client: the random one that it chose)
+ * @original: the client's first destination connection ID
+ * @validated: the peer's address is known to be its own (token)
+ */
+struct quic_conn_open {
+	bool is_server;
+	bool validated;
+	bool has_retry;
+	u32 version;
+	u32 mss;
+	u64 now;
+	struct quic_cid local;
+	struct quic_cid remote;
+	struct quic_cid original;
+	struct quic_cid retry_scid;
+};
+
+static inline enum quic_space_id quic_level_space(u8 level)
+{
+	return level == QUIC_CRYPTO_EARLY ? QUIC_SPACE_APP : level;
+}
+
+static inline struct quic_path *quic_conn_path(struct quic_conn *conn)
+{
+	return &conn->path[conn->active_path];
+}
+
+static inline bool quic_conn_is_open(const struct quic_conn *conn)
+{
+	return conn->state == QUIC_CONN_HANDSHAKE || conn->state == QUIC_CONN_ESTABLISHED;
+}
+
+/* conn.c: birth, keys, parameters, death */
+void quic_conn_setup(struct quic_conn *conn);
+int quic_conn_open(struct quic_conn *conn, const struct quic_conn_open *args);
+void quic_conn_destroy(struct quic_conn *conn);
+void quic_conn_on_tx_key(struct quic_conn *conn, u8 level, u16 cipher);
+void quic_conn_on_rx_key(struct quic_conn *conn, u8 level, u16 cipher);
+int quic_conn_complete(struct quic_conn *conn, u64 now);
+void quic_conn_confirm(struct quic_conn *conn);
+void quic_conn_discard_space(struct quic_conn *conn, enum quic_space_id id);
+int quic_conn_encode_params(struct quic_conn *conn, struct quic_writer *w);
+int quic_conn_set_remote_params(struct quic_conn *conn, const u8 *data, u32 len);
+void quic_conn_apply_local_params(struct quic_conn *conn);
+void quic_conn_apply_config(struct quic_conn *conn);
+void quic_conn_set_mss(struct quic_conn *conn, u32 mss);
+bool quic_conn_on_retry(struct quic_conn *conn, const struct quic_cid *scid);
+
+/* conn_recv.c */
+bool quic_conn_is_duplicate(const struct quic_conn *conn, u8 level, u64 pn);
+s64 quic_conn_largest_received(const struct quic_conn *conn, u8 level);
+int quic_conn_recv_packet(struct quic_conn *conn, const struct quic_rx_packet *rx);
+void quic_conn_on_datagram(struct quic_conn *conn, u8 path, u32 bytes, u64 now);
+
+/* conn_acked.c: what acknowledgement and loss mean for what a packet carried */
+int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
+		     const struct quic_frame_ack *ack, u64 now);
+void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 now);
+void quic_conn_packet_lost(struct quic_conn *conn, enum quic_space_id id,
+			   struct quic_sent_packet *packet);
+
+/* conn_send.c */
+bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now);
+void quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 level, u64 now);
+bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now);
+void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 size, u64 now);
+
+/* conn_timeout.c */
+void quic_conn_on_timeout(struct quic_conn *conn, u64 now);
+void quic_conn_update_deadlines(struct quic_conn *conn, u64 now);
+u64 quic_conn_pto(const struct quic_conn *conn);
+
+/* conn_close.c */
+int quic_conn_fail(struct quic_conn *conn, u64 code, u64 frame_type, const char *reason);
+void quic_conn_close(struct quic_conn *conn, u64 code, bool app, const u8 *phrase, u32 len, u64 now);
+void quic_conn_on_close_frame(struct quic_conn *conn, const struct quic_frame_close *frame, u64 now);
+void quic_conn_drop(struct quic_conn *conn);
+void quic_conn_on_stateless_reset(struct quic_conn *conn, u64 now);
+/* Everything that the application sent was acknowledged. */
+bool quic_conn_is_flushed(const struct quic_conn *conn);
+
+/* conn_stream.c: streams as the application uses them */
+u64 quic_conn_stream_credit(const struct quic_conn *conn, const struct quic_stream *stream);
+void quic_conn_stream_queued(struct quic_conn *conn, struct quic_stream *stream, u64 bytes, bool fin);
+void quic_conn_stream_blocked(struct quic_conn *conn, struct quic_stream *stream);
+int quic_conn_stream_reset(struct quic_conn *conn, struct quic_stream *stream, u64 code);
+int quic_conn_stream_stop(struct quic_conn *conn, struct quic_stream *stream, u64 code);
+void quic_conn_stream_consumed(struct quic_conn *conn, u64 stream_id, u64 bytes);
+void quic_conn_stream_settle(struct quic_conn *conn, struct quic_stream *stream);
+void quic_conn_crypto_queued(struct quic_conn *conn, u8 level, u32 bytes);
+
+#endif /* _QUIC_CORE_CONN_H */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Packet protection keys: derivation, installation, update, wiping. Using them
+ * is for protect.c. RFC 9001, sections 5 and 6; RFC 9369, section 3.3.
+ */
+#ifndef _QUIC_KEYS_H
+#define _QUIC_KEYS_H
+
+#include <crypto/aead.h>
+#include <linux/types.h>
+
+#include "core/header.h"
+
+#define QUIC_SECRET_MAX		48
+#define QUIC_IV_LEN		12
+
+/**
+ * struct quic_key - what protects packets of one direction and generation
+ * @aead:   packet protection
+ * @hp_aes: header protection by AES-ECB, or NULL
+ * @hp_chacha: header protection key of ChaCha20, 32 bytes
+ * @iv:     nonce base
+ * @cipher: TLS_CIPHER_*
+ * @is_internal: @aead is the bare synchronous driver: only usable where crypto_simd_usable()
+ * @fallback: synchronous AEAD for where @is_internal may not be used, or NULL
+ */
+struct quic_key {
+	struct crypto_aead *aead;
+	struct crypto_aead *fallback;
+	struct crypto_cipher *hp_aes;
+	u8 hp_chacha[32];
+	u8 iv[QUIC_IV_LEN];
+	u16 cipher;
+	bool is_internal;
+	bool owns_hp;		/* an updated key shares header protection: RFC 9001, section 6 */
+};
+
+/**
+ * struct quic_secret - a traffic secret, kept for key updates
+ */
+struct quic_secret {
+	u8 data[QUIC_SECRET_MAX];
+	u8 len;
+	u16 cipher;
+};
+
+bool quic_cipher_is_supported(u32 cipher);
+u8 quic_cipher_secret_len(u16 cipher);
+
+/* All of these may sleep. Keys come back allocated; quic_key_free() wipes and frees (NULL allowed). */
+struct quic_key *quic_key_create(u32 version, const struct quic_secret *secret);
+/* The next generation: replaces *@secret, keeps header protection of @key. */
+struct quic_key *quic_key_update(u32 version, struct quic_secret *secret, const struct quic_key *key);
+int quic_keys_initial(u32 version, const struct quic_cid *dcid, bool is_server,
+		      struct quic_key **tx, struct quic_key **rx);
+void quic_key_free(struct quic_key *key);
+/* RFC 9001, section 5.8; @pseudo includes the original DCID. */
+int quic_retry_tag(u32 version, const u8 *pseudo, u32 len, u8 tag[QUIC_TAG_LEN]);
+/* HKDF-Expand-Label over HMAC-SHA256/384, also for tokens. RFC 8446, section 7.1. */
+int quic_hkdf_expand_label(u16 cipher, const u8 *secret, u8 secret_len, const char *label,
+			   u8 *out, u16 len);
+int quic_keys_init(void);	/* module init: hash transforms */
+void quic_keys_exit(void);
+
+#endif /* _QUIC_KEYS_H */

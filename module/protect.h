@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one seam to packet protection: AEAD and header protection of single
+ * packets and of bursts. RFC 9001, sections 5.3 and 5.4.
+ */
+#ifndef _QUIC_PROTECT_H
+#define _QUIC_PROTECT_H
+
+#include "keys.h"
+
+#define QUIC_BURST_MAX	64	/* packets masked by one call */
+
+/**
+ * struct quic_mask - one packet whose header protection is due
+ * @first: its first byte
+ * @pn:    its packet number field; the sample starts 4 bytes behind
+ */
+struct quic_mask {
+	u8 *first;
+	u8 *pn;
+};
+
+/*
+ * Encrypt: the header [@packet, @packet + @hdr_len) is already in place in
+ * @packet; plain text of @len bytes lies at @src (which may be @packet +
+ * @hdr_len: in place) or, out of place, at @src with the same header repeated
+ * right before it at @src - @hdr_len. Writes cipher text and tag behind the
+ * header in @packet. Softirq or process context with BH off; does not sleep.
+ */
+int quic_protect_seal(struct quic_key *key, u8 *packet, u32 hdr_len, const u8 *src, u32 len, u64 pn);
+/* Decrypt in place: @len bytes behind the header, tag included. -EBADMSG. */
+int quic_protect_open(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u64 pn);
+/* Add header protection to @n packets (the packet number length is read from the first byte). */
+int quic_protect_mask(struct quic_key *key, const struct quic_mask *mask, u32 n);
+/* Remove it: same, reading the length after unmasking. */
+int quic_protect_unmask(struct quic_key *key, const struct quic_mask *mask, u32 n);
+/* May packets be protected with @key here and now? If not, go to process context. */
+bool quic_protect_may_run(const struct quic_key *key);
+
+#endif /* _QUIC_PROTECT_H */

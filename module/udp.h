@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The UDP sockets under QUIC sockets: shared, kernel-owned, found by address
+ * and device. Receiving drains them from sk_data_ready, sending builds UDP and
+ * IP headers itself, as one GSO packet where there is a burst.
+ */
+#ifndef _QUIC_UDP_H
+#define _QUIC_UDP_H
+
+#include <linux/refcount.h>
+#include <linux/workqueue.h>
+
+#include "addr.h"
+
+struct quic_sock;
+
+/**
+ * struct quic_udp - one kernel-owned UDP socket
+ * @node:  in the list of its netns
+ * @sock:  the socket
+ * @addr:  bound address
+ * @ifindex: bound device, 0: any
+ * @refs:  QUIC sockets on it
+ * @work:  release in process context
+ */
+struct quic_udp {
+	struct hlist_node node;
+	struct socket *sock;
+	union quic_addr addr;
+	int ifindex;
+	refcount_t refs;
+	struct work_struct work;
+	struct rcu_head rcu;
+};
+
+/* Finds or creates; fills in the port if it was 0. ERR_PTR. Process context. uapi.md, section 2.4. */
+struct quic_udp *quic_udp_get(struct sock *sk, union quic_addr *addr);
+void quic_udp_put(struct quic_udp *udp);
+
+/*
+ * Route of the active path; picks the source address if that is a wildcard.
+ * 0 or errno. Sets qs->dst. Process or softirq.
+ */
+int quic_udp_route(struct quic_sock *qs, union quic_addr *local, const union quic_addr *peer);
+/* MTU of the route less all headers. */
+u32 quic_udp_mss(struct quic_sock *qs);
+/*
+ * Sends @skb (QUIC payload only, headroom QUIC_UDP_HEADROOM reserved) from @local
+ * to @peer. @gso_size 0: one datagram. Consumes @skb. 0 or errno; -ENOBUFS:
+ * the queue below is congested.
+ */
+int quic_udp_xmit(struct quic_sock *qs, struct sk_buff *skb, u32 gso_size,
+		  const union quic_addr *local, const union quic_addr *peer, u8 ecn);
+/* A datagram that belongs to no connection. */
+int quic_udp_reply(struct quic_udp *udp, struct sk_buff *skb, const union quic_addr *local,
+		   const union quic_addr *peer);
+
+#define QUIC_UDP_HEADROOM	(MAX_HEADER + sizeof(struct ipv6hdr) + sizeof(struct udphdr))
+
+int quic_udp_net_init(struct net *net);
+void quic_udp_net_exit(struct net *net);
+
+#endif /* _QUIC_UDP_H */
