@@ -266,7 +266,11 @@ int quic_conn_set_remote_params(struct quic_conn *conn, const u8 *data, u32 len)
 void quic_conn_apply_local_params(struct quic_conn *conn);
 void quic_conn_apply_config(struct quic_conn *conn);
 void quic_conn_set_mss(struct quic_conn *conn, u32 mss);
-bool quic_conn_on_retry(struct quic_conn *conn, const struct quic_cid *scid);
+void quic_conn_apply_remote_params(struct quic_conn *conn);
+void quic_conn_update_idle_timeout(struct quic_conn *conn);
+void quic_conn_restart_idle(struct quic_conn *conn, u64 now);
+void quic_conn_issue_cids(struct quic_conn *conn);
+void quic_conn_choose_skip(struct quic_conn *conn, u64 pn);
 
 /* conn_recv.c */
 bool quic_conn_is_duplicate(const struct quic_conn *conn, u8 level, u64 pn);
@@ -308,6 +312,7 @@ void quic_conn_stream_blocked(struct quic_conn *conn, struct quic_stream *stream
 int quic_conn_stream_reset(struct quic_conn *conn, struct quic_stream *stream, u64 code);
 int quic_conn_stream_stop(struct quic_conn *conn, struct quic_stream *stream, u64 code);
 void quic_conn_stream_consumed(struct quic_conn *conn, u64 stream_id, u64 bytes);
+void quic_conn_discarded(struct quic_conn *conn, u64 bytes);
 void quic_conn_stream_settle(struct quic_conn *conn, struct quic_stream *stream);
 void quic_conn_crypto_queued(struct quic_conn *conn, u8 level, u32 bytes);
 
