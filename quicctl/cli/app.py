@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Finds the command, runs it, prints an error once.
+
+A command's module is imported only when that command runs (guests under emulation are slow), so the table below carries
+what the overview shows. A module ``quicctl.cli.<name>`` has a function ``<name>``, or a ``typer.Typer`` named ``app``
+if it has commands of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from quicctl import __version__, errors
+from quicctl.cli import output
+
+COMMANDS = {
+    "doctor": "Check what this machine has and lacks",
+    "build": "Build the module and libquic",
+    "load": "Load the module into the running kernel",
+    "unload": "Unload the module",
+    "status": "Show what the running kernel has loaded",
+    "handshake": "Connect to a QUIC server, or be one, and move data",
+    "demo": "Move data both ways through the module and show what was negotiated",
+    "bench": "Measure QUIC beside TCP and kTLS",
+    "selftest": "Run the tests where they can run",
+    "vm": "Boot a guest and run a command in it",
+}
+
+
+class _LazyGroup(TyperGroup):
+    """A group whose commands are imported when asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"quicctl.cli.{cmd_name}")
+        commands = getattr(module, "app", None)
+        if commands is None:
+            commands = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+            commands.command(cmd_name)(getattr(module, cmd_name))
+        command = typer.main.get_command(commands)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except errors.QuicctlError as error:
+            if _debug():
+                raise
+            output.show_error(error)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as stopped:
+            raise typer.Exit(130) from stopped
+
+
+def _debug() -> bool:
+    return os.environ.get("QUICCTL_DEBUG", "") not in ("", "0")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        output.line(f"quicctl {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=_LazyGroup, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show commands as they run, and tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Build, load, test and use the in-kernel QUIC transport."""
+    if debug:
+        os.environ["QUICCTL_DEBUG"] = "1"
+    if _debug():
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="+ %(message)s")
+
+
+def main() -> None:
+    """Entry point of the program ``quicctl``."""
+    app(prog_name="quicctl")

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Options that several commands share, so that they look and read the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
+KernelOption = Annotated[str | None, typer.Option("--kernel", metavar="REL", help="Kernel release to work for.")]
+KdirOption = Annotated[Path | None, typer.Option("--kdir", metavar="DIR", help="Prepared kernel tree to build against.")]
+KoArgument = Annotated[Path | None, typer.Argument(metavar="[KO]", help="The module file; default: the newest build.")]

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The only place that prints: results to stdout, progress and errors to stderr.
+
+A result is a dataclass. With ``--json`` its fields are printed as they are; else the command's own tables, drawn on a
+terminal and as aligned plain text in a pipe. NO_COLOR is respected.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, TextIO
+
+from quicctl import errors
+
+_STYLES = {"ok": "green", "pass": "green", "warn": "yellow", "skip": "yellow", "fail": "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table to show; ``columns`` may be empty for a list of names and values."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def show(result: Any, *, json: bool = False, render: Callable[[Any], Iterable[Table]] | None = None) -> None:
+    """Print a command's result: a dataclass or a sequence of them."""
+    if json:
+        from json import dumps
+
+        line(dumps(to_json(result), indent=2))
+        return
+    for table in (render or default_tables)(result):
+        show_table(table)
+
+
+def show_table(table: Table) -> None:
+    """Print one table to stdout."""
+    if sys.stdout.isatty():
+        _draw(table)
+    else:
+        _write_plain(table)
+
+
+def line(text: str) -> None:
+    """Print a line of a result."""
+    print(text)
+
+
+def progress(text: str) -> None:
+    """Say what is going on."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show_error(error: errors.QuicctlError) -> None:
+    """Print an error with its detail and remedy."""
+    stream = sys.stderr
+    if error.detail:
+        print("\n".join("  | " + text for text in error.detail.splitlines()), file=stream)
+    print(f"{paint('error:', '1;31', stream)} {error.message}", file=stream)
+    if error.remedy:
+        print(f"{paint('remedy:', '1;32', stream)} {error.remedy}", file=stream)
+    stream.flush()
+
+
+def paint(text: str, code: str, stream: TextIO) -> str:
+    """Colour the text if the stream shows colours."""
+    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\033[{code}m{text}\033[0m"
+
+
+def to_json(value: Any) -> Any:
+    """The value in terms JSON knows; fields keep their names."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def default_tables(result: Any) -> list[Table]:
+    """One row a field for a dataclass, one row an item for a sequence of them."""
+    if isinstance(result, (list, tuple)):
+        names = [field.name for field in dataclasses.fields(result[0])] if result else []
+        return [Table("", [_label(n) for n in names], [[text(getattr(item, n)) for n in names] for item in result])]
+    fields = dataclasses.fields(result)
+    return [Table("", (), [[_label(field.name), text(getattr(result, field.name))] for field in fields])]
+
+
+def text(value: Any) -> str:
+    """A value as people read it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if isinstance(value, (list, tuple)):
+        return ", ".join(text(item) for item in value) or "-"
+    return str(value)
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _draw(table: Table) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table as RichTable
+
+    drawn = RichTable(title=table.title or None, show_header=bool(table.columns), title_justify="left")
+    for column in table.columns or [""] * max((len(row) for row in table.rows), default=0):
+        drawn.add_column(column, overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(f"[{_STYLES[cell]}]{cell}[/]" if cell in _STYLES else escape(cell) for cell in row))
+    Console().print(drawn)
+
+
+def _write_plain(table: Table) -> None:
+    rows = [list(table.columns), *table.rows] if table.columns else list(table.rows)
+    if table.title:
+        line(table.title)
+    count = max((len(row) for row in rows), default=0)
+    widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(count)]
+    for row in rows:
+        line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip())
