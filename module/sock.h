@@ -6,7 +6,9 @@
 #define _QUIC_SOCK_H
 
 #include <linux/hrtimer.h>
+#include <linux/poll.h>
 #include <linux/timer.h>
+#include <linux/workqueue.h>
 #include <net/inet_sock.h>
 #include <uapi/linux/quic.h>
 
@@ -23,9 +25,10 @@
  * lock           guards                                context
  * ============== ===================================== =====================
  * socket lock    struct quic_sock and its quic_conn,   process: lock_sock();
- *                receive queue, keys, accept queue     softirq: bh_lock_sock()
+ *                receive queue, keys                   softirq: bh_lock_sock()
  * quic_net.lock  UDP sockets and listeners of a netns  process and BH
  * CID table      buckets of demux.c, RCU readers       any
+ * requests_lock  a listener's requests                 any, innermost
  * ============== ===================================== =====================
  *
  * Order: listener's socket lock, child's socket lock (nested), quic_net.lock,
@@ -57,6 +60,7 @@ enum {
 /**
  * struct quic_request - a connection that waits for accept()
  * @list:   in quic_sock.requests, oldest first
+ * @node:   in quic_sock.request_hash, until accept() has made the connection findable
  * @local:  where its first datagram went
  * @peer:   where it came from
  * @dcid:   the client's first destination connection ID
@@ -66,6 +70,7 @@ enum {
  */
 struct quic_request {
 	struct list_head list;
+	struct hlist_node node;
 	union quic_addr local;
 	union quic_addr peer;
 	struct quic_cid dcid;
@@ -94,13 +99,22 @@ struct quic_request {
  * @timer:      one timer for all deadlines but pacing
  * @pacer:      the fine one
  * @deferred:   bits left by softirq while a user owned the lock
+ * @bound:      address that getsockname() tells
  * @requests:   listener: connections waiting for accept()
+ * @request_hash: the same by connection ID and address, or NULL: not listening
+ * @requests_lock: guards these two and @nr_requests
+ * @conn_node:  in quic_net.conns, guarded by quic_net.lock
  * @params:     transport parameters as the user set them
  * @config:     configuration as the user set it
  * @events:     bit per enabled QUIC_EVENT_*
  * @is_bound:   bind() was done
  * @was_open:   a connection was opened once: no second one
  * @is_accepted: came from accept(): a server
+ * @is_shut:    the user closed; the connection lives on until all was delivered
+ * @is_dead:    quic_sock_done() was there
+ * @has_remembered: conn.remote was preset by the user for 0-RTT
+ * @has_ticket: @ticket is complete, not being collected
+ * @ticket_next: offset of the next post-handshake CRYPTO byte to keep
  * @secret:     listener and its children: reset tokens, address tokens, ticket keys
  */
 struct quic_sock {
@@ -118,6 +132,7 @@ struct quic_sock {
 	struct work_struct key_work;	/* derives the next generation */
 
 	struct quic_udp *udp;
+	union quic_addr bound;
 	union quic_addr local;
 	union quic_addr peer;
 	struct dst_entry *dst;
@@ -136,8 +151,12 @@ struct quic_sock {
 	u64 timer_armed;		/* deadline that @timer is armed for, ns */
 
 	struct hlist_node listener_node;
+	struct hlist_node conn_node;
 	struct list_head requests;
-	u32 backlog;
+	struct hlist_head *request_hash;
+	spinlock_t requests_lock;
+	u32 nr_requests;
+	u32 request_seed;
 
 	struct quic_transport_param params;
 	struct quic_config config;
@@ -146,12 +165,17 @@ struct quic_sock {
 	bool is_bound;
 	bool was_open;
 	bool is_accepted;
+	bool is_shut;
+	bool is_dead;
+	bool has_remembered;
+	bool has_ticket;
 	bool in_settle;
 	u8 alpn_len;
 	char alpn[QUIC_ALPN_MAX];	/* canonical, comma separated */
 	u8 token_len;
 	u8 token[QUIC_TOKEN_MAX];
 	u16 ticket_len;
+	u32 ticket_next;
 	u8 *ticket;
 	u8 secret[32];
 };
@@ -176,17 +200,77 @@ static inline struct quic_sock *quic_conn_sock(struct quic_conn *conn)
 	return container_of(conn, struct quic_sock, conn);
 }
 
+#define QUIC_STREAM_FLAGS	(MSG_QUIC_STREAM_NEW | MSG_QUIC_STREAM_FIN | \
+				 MSG_QUIC_STREAM_UNI | MSG_QUIC_STREAM_DONTWAIT | \
+				 MSG_QUIC_STREAM_SNDBLOCK)
+
+extern struct proto quic_prot;
+extern struct proto quicv6_prot;
+extern struct workqueue_struct *quic_wq;
+
 /* sock.c */
 int quic_sock_init(struct sock *sk);
 void quic_sock_destroy(struct sock *sk);
+void quic_sock_unhash(struct sock *sk);
 void quic_sock_set_state(struct sock *sk, int state);
+int quic_sock_open(struct quic_sock *qs, struct quic_conn_open *args);
+void quic_sock_apply_params(struct quic_sock *qs);
+void quic_sock_apply_config(struct quic_sock *qs);
+void quic_sock_update_sndbuf(struct quic_sock *qs);
+void quic_sock_close(struct sock *sk, long timeout);
+void quic_sock_try_close(struct quic_sock *qs);
+void quic_sock_done(struct sock *sk);
+int quic_sock_shutdown(struct socket *sock, int how);
+int quic_sock_getname(struct socket *sock, struct sockaddr *uaddr, int peer);
+__poll_t quic_sock_poll(struct file *file, struct socket *sock, poll_table *wait);
+int quic_sock_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
+int quic_sock_module_init(void);
+void quic_sock_module_exit(void);
+u64 quic_sock_now(void);
+
+/* settle.c */
 /* Does all that input, timers and calls left to do, once per batch. */
 void quic_sock_settle(struct quic_sock *qs);
 void quic_sock_release_cb(struct sock *sk);
-/* The connection is to be closed (close, shutdown): uapi.md, sections 2.8 and 13. */
-void quic_sock_close(struct sock *sk, long timeout);
-int quic_sock_shutdown(struct sock *sk, int how);
-u64 quic_sock_now(void);
+
+/* connect.c */
+int quic_sock_bind(struct quic_sock *qs, union quic_addr *addr);
+int quic_bind(struct socket *sock, struct sockaddr_unsized *uaddr, int len);
+int quic_connect(struct socket *sock, struct sockaddr_unsized *uaddr, int len, int flags);
+
+/* sendmsg.c, recvmsg.c */
+int quic_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
+int quic_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags);
+int quic_send_wait(struct quic_sock *qs, long *timeo);
+struct quic_stream *quic_send_stream(struct quic_sock *qs, u64 id, u32 flags, long timeo, int *err);
+
+/* sockopt.c */
+int quic_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
+		    unsigned int optlen);
+int quic_getsockopt(struct sock *sk, int level, int optname, char __user *optval,
+		    int __user *optlen);
+
+/* event.c */
+void quic_event_queue(struct quic_sock *qs, u8 type, const void *payload, u32 len);
+
+/* handshake.c */
+int quic_handshake_set_secret(struct quic_sock *qs, struct quic_crypto_secret *info);
+int quic_handshake_set_params(struct quic_sock *qs, const u8 *data, u32 len);
+int quic_handshake_get_params(struct quic_sock *qs, u8 *data, u32 size);
+int quic_handshake_update_keys(struct quic_sock *qs);
+/* In-order CRYPTO data of level APP, taken over: collects the session ticket. */
+void quic_handshake_on_post_message(struct quic_sock *qs, struct quic_recv_chunk *chunk);
+void quic_handshake_key_work(struct work_struct *work);
+
+/* sysctl.c, proc.c */
+extern long sysctl_quic_mem[3];
+extern int sysctl_quic_rmem[3];
+extern int sysctl_quic_wmem[3];
+extern int sysctl_quic_linger;
+int quic_sysctl_init(void);
+void quic_sysctl_exit(void);
+int quic_proc_net_init(struct net *net);
+void quic_proc_net_exit(struct net *net);
 
 /* input.c: a datagram or aggregate for this socket, under its lock; takes over @skb */
 void quic_input(struct quic_sock *qs, struct sk_buff *skb);
@@ -204,6 +288,11 @@ void quic_timer_stop(struct quic_sock *qs);
 void quic_timer_run(struct quic_sock *qs);
 
 /* listen.c */
+int quic_listen(struct socket *sock, int backlog);
+int quic_accept(struct socket *sock, struct socket *newsock, struct proto_accept_arg *arg);
+void quic_listen_stop(struct quic_sock *qs);
+bool quic_listen_has_request(struct quic_sock *qs);
+/* Softirq, under RCU; takes over @skb: a datagram for no connection. */
 void quic_listen_receive(struct quic_sock *listener, struct quic_udp *udp, struct sk_buff *skb,
 			 const struct quic_header *hdr);
 
