@@ -12,6 +12,7 @@
 #include "sent.h"
 
 #define QUIC_LOSS_PACKET_THRESHOLD	3
+#define QUIC_PERSISTENT_THRESHOLD	3	/* RFC 9002, section 7.6.1 */
 
 /**
  * struct quic_loss - loss state of one space
@@ -31,25 +32,49 @@ struct quic_loss {
 
 /**
  * struct quic_loss_walk - one ACK frame or loss timer being worked off
- * @pn:             number of the packet returned last
- * @largest_newly:  the frame's largest number is newly acknowledged
+ * @pn:                number of the packet returned last
+ * @largest_newly:     the frame's largest number is newly acknowledged
  * @largest_sent_time: and was sent then
- * @any_eliciting:  an ack-eliciting packet is newly acknowledged
+ * @any_eliciting:     an ack-eliciting packet is newly acknowledged
+ * @any:               a packet is newly acknowledged, or lost
+ * @acked_between:     an acknowledged packet lies between the last two lost ones
+ * @iter, @next, @end, @now, @delay: the walk's own: ranges left, where to go on,
+ *                     first number not of interest, its time, age that makes lost
  */
 struct quic_loss_walk {
-	struct quic_ack_iter iter;
-	u64 next;
 	u64 pn;
-	u64 now;
-	u64 lost_before;	/* send time at or before which a packet is lost */
 	u64 largest_sent_time;
-	bool in_range;
 	bool largest_newly;
 	bool any_eliciting;
+	bool any;
+	bool acked_between;
+	u64 next;
+	u64 end;
+	u64 now;
+	u64 delay;
+	struct quic_ack_iter iter;
+};
+
+/**
+ * struct quic_persistent - does what was lost add up to persistent congestion?
+ * @since:    packets sent up to then do not count, ns; U64_MAX: none counts
+ * @duration: a run of losses that spans more establishes it, ns
+ * @start:    send time of the first packet of the run, ns
+ * @in_run:   @start is valid
+ * @established: yes
+ */
+struct quic_persistent {
+	u64 since;
+	u64 duration;
+	u64 start;
+	bool in_run;
+	bool established;
 };
 
 void quic_loss_init(struct quic_loss *loss);
 void quic_loss_destroy(struct quic_loss *loss);
+/* After it the next quic_loss_on_sent() cannot fail; -ENOMEM, -ENOBUFS. */
+int quic_loss_reserve(struct quic_loss *loss, u64 pn);
 int quic_loss_on_sent(struct quic_loss *loss, u64 pn, const struct quic_sent_packet *packet);
 
 /* -EPROTO if the frame acknowledges a number never sent; RFC 9000, section 13.1. */
@@ -63,6 +88,11 @@ void quic_loss_lost_begin(struct quic_loss *loss, const struct quic_rtt *rtt, u6
 /* Fills @out with the next lost packet (already removed); at the end sets @loss_time; false: no more. */
 bool quic_loss_next_lost(struct quic_loss *loss, struct quic_loss_walk *walk,
 			 struct quic_sent_packet *out);
+/* Feed it each lost packet of one walk, in order; at the end see @established. */
+void quic_persistent_begin(struct quic_persistent *persistent, const struct quic_rtt *rtt,
+			   u64 max_ack_delay);
+void quic_persistent_add(struct quic_persistent *persistent, const struct quic_loss_walk *walk,
+			 const struct quic_sent_packet *packet);
 /* Takes the next packet off, whatever its state: a discarded space, a rejected 0-RTT. */
 bool quic_loss_next_discarded(struct quic_loss *loss, struct quic_sent_packet *out);
 

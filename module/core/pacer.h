@@ -7,10 +7,12 @@
 
 #include <linux/types.h>
 
+#define QUIC_PACER_UNLIMITED	(~0ULL)
+
 /**
  * struct quic_pacer - credit of one path
- * @rate:     bytes per second, U64_MAX: not paced
- * @max_rate: the application's bound (SO_MAX_PACING_RATE)
+ * @rate:     bytes per second, QUIC_PACER_UNLIMITED: not paced
+ * @max_rate: the application's bound (SO_MAX_PACING_RATE), likewise
  * @budget:   bytes that may leave now
  * @burst:    the most @budget can reach
  * @last:     when @budget was brought up to date, ns

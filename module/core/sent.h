@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Packets in flight: a ring indexed by packet number, in leaves of one page
+ * Packets in flight: a ring indexed by packet number, in leaves of one KiB
  * that come and go with the window. Packets that only acknowledge leave no
  * record. Notes say what a packet carried, so that its loss can be repaired by
  * meaning. RFC 9002, appendix A.1.
@@ -55,6 +55,7 @@ struct quic_sent_note {
 #define QUIC_SENT_ECT0		0x10
 #define QUIC_SENT_APP_LIMITED	0x20
 #define QUIC_SENT_0RTT		0x40
+#define QUIC_SENT_ACKED		0x80	/* alone: what is left of an acknowledged packet */
 
 /**
  * struct quic_sent_packet - one packet that awaits its acknowledgement
@@ -78,22 +79,27 @@ struct quic_sent_packet {
 	struct quic_sent_note note[QUIC_SENT_NOTES_INLINE];
 };
 
-#define QUIC_SENT_LEAF_SHIFT	6
+#define QUIC_SENT_LEAF_SHIFT	4
 #define QUIC_SENT_LEAF_SIZE	(1 << QUIC_SENT_LEAF_SHIFT)
-#define QUIC_SENT_LEAVES	256	/* packets from oldest to newest: 16384 */
+#define QUIC_SENT_LEAF_MASK	(QUIC_SENT_LEAF_SIZE - 1)
+#define QUIC_SENT_LEAVES	1024	/* packets from oldest to newest: 16384 */
 
 /**
  * struct quic_sent - the ring
  * @next:     number of the next packet
  * @oldest:   every number below is settled
+ * @end:      no number from here on has a record
  * @in_ring:  records that are outstanding
+ * @nr_leaves: size of @leaf
  * @spare:    one empty leaf kept to spare an allocation
  * @leaf:     power-of-two array of leaves, allocated on first use, grown
- * @nr_leaves: its size
+ *
+ * A leaf that holds nothing from @oldest on is gone or empty, flags and all.
  */
 struct quic_sent {
 	u64 next;
 	u64 oldest;
+	u64 end;
 	u32 in_ring;
 	u32 nr_leaves;
 	struct quic_sent_packet *spare;
@@ -103,10 +109,33 @@ struct quic_sent {
 void quic_sent_init(struct quic_sent *sent);
 void quic_sent_destroy(struct quic_sent *sent);
 bool quic_sent_has_room(const struct quic_sent *sent);
+int quic_sent_reserve(struct quic_sent *sent, u64 pn);
 int quic_sent_add(struct quic_sent *sent, u64 pn, const struct quic_sent_packet *packet);
+void quic_sent_skip(struct quic_sent *sent, u64 pn);
 struct quic_sent_packet *quic_sent_find(const struct quic_sent *sent, u64 pn);
 void quic_sent_remove(struct quic_sent *sent, u64 pn, struct quic_sent_packet *packet);
 struct quic_sent_packet *quic_sent_next_from(const struct quic_sent *sent, u64 *pn, u64 end);
+void quic_sent_trim(struct quic_sent *sent);
+
+/* The place of @pn, which lies in [@oldest, @end); NULL: its whole leaf is empty. */
+static inline struct quic_sent_packet *quic_sent_slot(const struct quic_sent *sent, u64 pn)
+{
+	struct quic_sent_packet *leaf;
+
+	leaf = sent->leaf[(pn >> QUIC_SENT_LEAF_SHIFT) & (sent->nr_leaves - 1)];
+	return leaf ? &leaf[pn & QUIC_SENT_LEAF_MASK] : NULL;
+}
+
+/*
+ * Takes a record off without letting @oldest follow: quic_sent_trim() does
+ * that once for many. @left remains in its place until then.
+ */
+static inline void quic_sent_take(struct quic_sent *sent, struct quic_sent_packet *packet, u8 left)
+{
+	packet->flags = left;
+	packet->more = NULL;
+	sent->in_ring--;
+}
 
 /* The @i-th note of @packet, inline or not. */
 static inline const struct quic_sent_note *

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Pacing. Credit flows in at a rate a little above one window per round trip
+ * and is capped at a burst that a timer can keep up with. Whether the window
+ * has room is for cong.c to say; waiting is left to the host. RFC 9002,
+ * section 7.7.
+ */
+#include "core.h"
+#include "pacer.h"
+
+#define QUIC_PACER_SECOND	1000000000U	/* ns */
+#define QUIC_PACER_BURST	10		/* packets, the initial window */
+#define QUIC_PACER_BURST_LIMITED 2		/* packets, where the application bounds the rate */
+#define QUIC_PACER_TICKS	1000		/* a burst lasts a millisecond */
+
+/* Faster than a terabyte per second need not be paced; keeps products in 64 bits. */
+#define QUIC_PACER_RATE_MAX	(1ULL << 40)
+
+/**
+ * quic_pacer_init() - a new path, not paced until the first update
+ * @pacer: its pacer
+ */
+void quic_pacer_init(struct quic_pacer *pacer)
+{
+	memset(pacer, 0, sizeof(*pacer));
+	pacer->rate = QUIC_PACER_UNLIMITED;
+	pacer->max_rate = QUIC_PACER_UNLIMITED;
+}
+
+/* @bytes per @period, as bytes per second; saturates. */
+static u64 quic_pacer_per_second(u64 bytes, u64 period)
+{
+	if (!period)
+		return U64_MAX;
+	if (bytes <= U64_MAX / QUIC_PACER_SECOND)
+		return div64_u64(bytes * QUIC_PACER_SECOND, period);
+	if (period >= QUIC_PACER_SECOND)
+		return div64_u64(bytes, div_u64(period, QUIC_PACER_SECOND));
+	return U64_MAX;
+}
+
+/* Brings the credit up to date, to the byte: no fraction is lost to frequent calls. */
+static void quic_pacer_refill(struct quic_pacer *pacer, u64 now)
+{
+	u64 elapsed, credit;
+
+	if (pacer->rate == QUIC_PACER_UNLIMITED || now <= pacer->last)
+		return;
+
+	elapsed = now - pacer->last;
+	if (elapsed > div64_u64(U64_MAX, pacer->rate)) {
+		credit = U64_MAX;
+	} else {
+		credit = div_u64(elapsed * pacer->rate, QUIC_PACER_SECOND);
+		if (!credit)
+			return;
+	}
+
+	if (credit >= pacer->burst - pacer->budget) {
+		pacer->budget = pacer->burst;
+		pacer->last = now;
+	} else {
+		pacer->budget += credit;
+		pacer->last += div64_u64(credit * QUIC_PACER_SECOND, pacer->rate);
+	}
+}
+
+/**
+ * quic_pacer_update() - window, round-trip time or bound have changed
+ * @pacer:        pacer of a path
+ * @cwnd:         its congestion window, bytes
+ * @smoothed_rtt: ns
+ * @slow_start:   the window doubles each round trip, so the rate must as well
+ * @mss:          largest packet, bytes
+ * @now:          current time, ns
+ *
+ * The rate is 5/4 of a window per round trip, or 2 windows in slow start. The
+ * first update grants a full burst, which is no less than the initial window.
+ */
+void quic_pacer_update(struct quic_pacer *pacer, u64 cwnd, u64 smoothed_rtt,
+		       bool slow_start, u32 mss, u64 now)
+{
+	u64 extra = slow_start ? cwnd : cwnd / 4;
+	bool first = pacer->rate == QUIC_PACER_UNLIMITED;
+	u32 packets = QUIC_PACER_BURST;
+	u64 rate;
+
+	quic_pacer_refill(pacer, now);
+
+	rate = quic_pacer_per_second(cwnd > U64_MAX - extra ? U64_MAX : cwnd + extra,
+				     smoothed_rtt);
+	if (rate > pacer->max_rate) {
+		rate = pacer->max_rate;
+		packets = QUIC_PACER_BURST_LIMITED;
+	}
+	if (rate > QUIC_PACER_RATE_MAX) {
+		pacer->rate = QUIC_PACER_UNLIMITED;
+		return;
+	}
+
+	pacer->rate = max(rate, 1ULL);
+	pacer->burst = max((u64)packets * mss, div_u64(rate, QUIC_PACER_TICKS));
+	if (first) {
+		pacer->budget = pacer->burst;
+		pacer->last = now;
+	} else if (pacer->budget > pacer->burst) {
+		pacer->budget = pacer->burst;
+	}
+}
+
+/**
+ * quic_pacer_may_send() - may bytes leave now?
+ * @pacer: pacer of a path
+ * @bytes: how many; more than a burst counts as a burst
+ * @now:   current time, ns
+ */
+bool quic_pacer_may_send(struct quic_pacer *pacer, u32 bytes, u64 now)
+{
+	if (pacer->rate == QUIC_PACER_UNLIMITED)
+		return true;
+	quic_pacer_refill(pacer, now);
+	return pacer->budget >= min((u64)bytes, pacer->burst);
+}
+
+/**
+ * quic_pacer_on_sent() - bytes left, allowed or not
+ * @pacer: pacer of their path
+ * @bytes: how many
+ */
+void quic_pacer_on_sent(struct quic_pacer *pacer, u32 bytes)
+{
+	pacer->budget -= min(pacer->budget, (u64)bytes);
+}
+
+/**
+ * quic_pacer_next() - when may bytes leave?
+ * @pacer: pacer of a path
+ * @bytes: how many
+ * @now:   current time, ns
+ *
+ * Return: the first moment at which quic_pacer_may_send() will say so, ns;
+ * @now if it does already.
+ */
+u64 quic_pacer_next(const struct quic_pacer *pacer, u32 bytes, u64 now)
+{
+	u64 need, at;
+
+	if (pacer->rate == QUIC_PACER_UNLIMITED)
+		return now;
+	need = min((u64)bytes, pacer->burst);
+	if (need <= pacer->budget)
+		return now;
+
+	need -= pacer->budget;
+	at = pacer->last + div64_u64(need * QUIC_PACER_SECOND + pacer->rate - 1, pacer->rate);
+	return max(at, now);
+}
