@@ -24,7 +24,8 @@
  * @nr_responses: PATH_RESPONSE frames owed
  * @response:    their data, newest last
  * @challenge:   progress of our PATH_CHALLENGE (enum quic_control_state)
- * @challenge_data: its data
+ * @challenge_count: how many of them were sent, kept by who sends
+ * @challenge_data: data of the last one
  */
 struct quic_path {
 	bool in_use;
@@ -50,6 +51,7 @@ void quic_path_on_sent(struct quic_path *path, u32 bytes);
 /* Bytes that may be sent now; U64_MAX once validated. RFC 9000, section 8.1. */
 u64 quic_path_allowance(const struct quic_path *path);
 void quic_path_on_challenge(struct quic_path *path, const u8 *data);
+/* True: it answers our challenge, and the path is validated now. RFC 9000, section 8.2.3. */
 bool quic_path_on_response(struct quic_path *path, const u8 *data);
 void quic_path_validate(struct quic_path *path);
 void quic_path_set_mss(struct quic_path *path, u32 mss);

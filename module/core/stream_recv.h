@@ -64,8 +64,12 @@ int quic_stream_recv_check_reset(const struct quic_stream_recv *recv, u64 final_
 /* Returns bytes of connection credit that the reset sets free: final size less consumed. */
 u64 quic_stream_recv_reset(struct quic_stream_recv *recv, u64 code, u64 final_size);
 bool quic_stream_recv_wants_data(const struct quic_stream_recv *recv);
-/* All bytes up to the final size were popped in order. Moves to RECVD. */
+/*
+ * Moves to RECVD when all bytes up to the final size were popped in order; also
+ * to be called when STOP_SENDING was acknowledged (@stop set to ACKED before).
+ */
 bool quic_stream_recv_update(struct quic_stream_recv *recv);
+/* -EINVAL: too late; -EAGAIN: stopped before. */
 int quic_stream_recv_stop(struct quic_stream_recv *recv, u64 code);
 bool quic_stream_recv_is_done(const struct quic_stream_recv *recv);
 
