@@ -125,6 +125,9 @@ struct quic_conn {
 	struct quic_key_phase key_phase;
 	struct quic_deadlines deadlines;
 	u64 last_rx;		/* time the last packet was accepted */
+	u64 last_probe;		/* time of the last probe timeout */
+	u64 lost_packets;
+	bool linger_over;	/* what was not delivered until now never will be */
 	u64 idle_timeout;	/* effective, ns; 0: none */
 
 	/* sending */
@@ -137,6 +140,7 @@ struct quic_conn {
 	u8 close_frames;	/* CONNECTION_CLOSE must be (re)sent */
 	bool idle_armed_by_tx;	/* RFC 9000, section 10.1: one restart per send after receive */
 	bool corked;		/* MSG_MORE: hold what does not fill a packet */
+	u64 held_since;		/* stream data waits for more to join it; 0: it does not */
 	bool nodelay;		/* no Nagle-like delay */
 	u8 token_len;		/* of new_token_data */
 	u8 new_token_data[128];	/* server: to be sent; client: not used */
@@ -196,7 +200,8 @@ struct quic_rx_packet {
  * @eliciting: it needs an acknowledgement
  * @probe:   a PTO probe: congestion control does not hold it back
  * @has_ack: it acknowledges
- * @ack_only: nothing else may be written
+ * @full_datagram: it holds a path frame: the datagram must be padded
+ * @start:   first byte of the payload
  * @record:  becomes the entry in the ring
  * @direct:  host: the payload is encrypted straight from here
  * @direct_len: bytes of plaintext at @direct
@@ -209,9 +214,9 @@ struct quic_tx_packet {
 	bool eliciting;
 	bool probe;
 	bool has_ack;
-	bool ack_only;
-	bool full_datagram;	/* the packet must be padded to 1200: a path frame */
+	bool full_datagram;
 	u64 pn;
+	u8 *start;
 	struct quic_sent_packet record;
 	u8 *direct;
 	u32 direct_len;
@@ -282,14 +287,19 @@ void quic_conn_on_datagram(struct quic_conn *conn, u8 path, u32 bytes, u64 now);
 int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 		     const struct quic_frame_ack *ack, u64 now);
 void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 now);
+void quic_conn_requeue(struct quic_conn *conn, enum quic_space_id id,
+		       const struct quic_sent_packet *packet);
 void quic_conn_packet_lost(struct quic_conn *conn, enum quic_space_id id,
 			   struct quic_sent_packet *packet);
 
 /* conn_send.c */
 bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now);
-void quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 level, u64 now);
+int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 level);
+void quic_conn_tx_abandon(struct quic_conn *conn, struct quic_tx_packet *tx);
 bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now);
 void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 size, u64 now);
+
+void quic_conn_tx_done(struct quic_conn *conn);
 
 /* conn_timeout.c */
 void quic_conn_on_timeout(struct quic_conn *conn, u64 now);

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What acknowledgement and loss mean for what a packet carried: bytes are
+ * settled or sent again, control state is settled or stale. RFC 9000,
+ * section 13.3; RFC 9002, sections 5 to 7.
+ */
+#include "core.h"
+#include "conn.h"
+
+/* Acknowledged ranges are forgotten this far below the newest that the peer knows of. */
+#define QUIC_ACK_MEMORY		1024
+
+static void quic_acked_event(struct quic_conn *conn, u64 id, u8 state, u64 final_size, u64 code)
+{
+	struct quic_stream_update ev = {
+		.id = id,
+		.state = state,
+		.errcode = (u32)code,
+		.finalsz = final_size,
+	};
+
+	quic_host_event(conn, QUIC_EVENT_STREAM_UPDATE, &ev, sizeof(ev));
+}
+
+static void quic_acked_stream(struct quic_conn *conn, const struct quic_sent_note *note)
+{
+	struct quic_stream *stream = quic_streams_find(&conn->streams, note->stream_id);
+
+	if (!stream || !stream->has_send)
+		return;
+	if (quic_stream_send_on_acked(&stream->send, note->offset, note->len, note->fin)) {
+		quic_host_send_release(conn, &stream->send.buf, stream->send.ranges.acked);
+		conn->todo |= QUIC_TODO_WAKE_WRITE;
+	}
+	if (stream->send.state == QUIC_SEND_RECVD) {
+		quic_acked_event(conn, stream->id, QUIC_STREAM_SEND_STATE_RECVD, 0, 0);
+		quic_conn_stream_settle(conn, stream);
+	}
+}
+
+static void quic_acked_reset(struct quic_conn *conn, u64 id)
+{
+	struct quic_stream *stream = quic_streams_find(&conn->streams, id);
+
+	if (!stream || !stream->has_send || stream->send.state != QUIC_SEND_RESET_SENT)
+		return;
+	quic_stream_send_on_reset_acked(&stream->send);
+	quic_acked_event(conn, id, QUIC_STREAM_SEND_STATE_RESET_RECVD,
+			 stream->send.final_size, stream->send.reset_code);
+	conn->todo |= QUIC_TODO_WAKE_WRITE;
+	quic_conn_stream_settle(conn, stream);
+}
+
+static void quic_acked_note(struct quic_conn *conn, struct quic_space *space,
+			    const struct quic_sent_note *note)
+{
+	struct quic_local_cid *cid;
+	struct quic_stream *stream;
+
+	switch (note->kind) {
+	case QUIC_NOTE_STREAM:
+		quic_acked_stream(conn, note);
+		break;
+	case QUIC_NOTE_CRYPTO:
+		if (quic_send_ranges_on_acked(&space->crypto.ranges, note->offset, note->len))
+			quic_host_send_release(conn, &space->crypto.buf,
+					       space->crypto.ranges.acked);
+		break;
+	case QUIC_NOTE_ACK:
+		if (note->offset > QUIC_ACK_MEMORY)
+			quic_ack_ranges_forget(&space->received, note->offset - QUIC_ACK_MEMORY);
+		break;
+	case QUIC_NOTE_RESET_STREAM:
+		quic_acked_reset(conn, note->stream_id);
+		break;
+	case QUIC_NOTE_STOP_SENDING:
+		stream = quic_streams_find(&conn->streams, note->stream_id);
+		if (stream && stream->has_recv)
+			stream->recv.stop = QUIC_CONTROL_ACKED;
+		break;
+	case QUIC_NOTE_NEW_CID:
+		cid = quic_local_cids_find(&conn->local_cids, note->offset);
+		if (cid)
+			cid->announce = QUIC_CONTROL_ACKED;
+		break;
+	case QUIC_NOTE_RETIRE_CID:
+		quic_remote_cids_on_retire_acked(&conn->remote_cids, note->offset);
+		break;
+	default:	/* credit: nothing is owed until it changes again */
+		break;
+	}
+}
+
+static void quic_acked_packet(struct quic_conn *conn, struct quic_space *space,
+			      struct quic_sent_packet *packet)
+{
+	u8 i;
+
+	if (packet->control & QUIC_SENT_HANDSHAKE_DONE)
+		conn->handshake_done = QUIC_CONTROL_ACKED;
+	if (packet->control & QUIC_SENT_NEW_TOKEN)
+		conn->new_token = QUIC_CONTROL_ACKED;
+	for (i = 0; i < packet->nr_notes; i++)
+		quic_acked_note(conn, space, quic_sent_packet_note(packet, i));
+	quic_sent_packet_release(packet);
+}
+
+/* Send again what of @note still matters, by its current value. */
+static void quic_requeue_note(struct quic_conn *conn, struct quic_space *space,
+			      const struct quic_sent_note *note)
+{
+	struct quic_local_cid *cid;
+	struct quic_stream *stream = NULL;
+
+	switch (note->kind) {
+	case QUIC_NOTE_CRYPTO:
+		quic_send_ranges_on_lost(&space->crypto.ranges, note->offset, note->len);
+		return;
+	case QUIC_NOTE_NEW_CID:
+		cid = quic_local_cids_find(&conn->local_cids, note->offset);
+		if (cid && cid->announce == QUIC_CONTROL_SENT)
+			cid->announce = QUIC_CONTROL_STALE;
+		return;
+	case QUIC_NOTE_RETIRE_CID:
+		quic_remote_cids_on_retire_lost(&conn->remote_cids, note->offset);
+		return;
+	case QUIC_NOTE_NONE:
+	case QUIC_NOTE_ACK:	/* the next ACK says more */
+		return;
+	}
+
+	stream = quic_streams_find(&conn->streams, note->stream_id);
+	if (!stream)
+		return;
+	switch (note->kind) {
+	case QUIC_NOTE_STREAM:
+		if (stream->has_send)
+			quic_stream_send_on_lost(&stream->send, note->offset, note->len,
+						 note->fin);
+		break;
+	case QUIC_NOTE_RESET_STREAM:
+		if (stream->send.reset == QUIC_CONTROL_SENT)
+			stream->send.reset = QUIC_CONTROL_STALE;
+		break;
+	case QUIC_NOTE_STOP_SENDING:
+		if (stream->recv.stop == QUIC_CONTROL_SENT &&
+		    !quic_stream_recv_is_done(&stream->recv))
+			stream->recv.stop = QUIC_CONTROL_STALE;
+		break;
+	case QUIC_NOTE_MAX_STREAM_DATA:
+		if (stream->recv.state == QUIC_RECV_RECV &&
+		    stream->recv.flow.limit == note->offset)
+			stream->recv.max_data = QUIC_CONTROL_STALE;
+		break;
+	case QUIC_NOTE_STREAM_DATA_BLOCKED:
+		if (stream->send.flow.limit == note->offset)
+			stream->send.blocked = QUIC_CONTROL_STALE;
+		break;
+	}
+	quic_streams_mark_ready(&conn->streams, stream);
+}
+
+/**
+ * quic_conn_requeue() - have sent again what a packet carried
+ * @conn:   connection
+ * @id:     space of the packet
+ * @packet: its record, which stays as it is
+ *
+ * RFC 9000, section 13.3. Values that were superseded or acknowledged
+ * meanwhile are not repeated.
+ */
+void quic_conn_requeue(struct quic_conn *conn, enum quic_space_id id,
+		       const struct quic_sent_packet *packet)
+{
+	struct quic_space *space = conn->space[id];
+	u16 control = packet->control;
+	u8 i;
+
+	for (i = 0; i < packet->nr_notes; i++)
+		quic_requeue_note(conn, space, quic_sent_packet_note(packet, i));
+	if (control & QUIC_SENT_MAX_DATA)
+		conn->max_data = QUIC_CONTROL_STALE;
+	if (control & QUIC_SENT_MAX_STREAMS_BIDI)
+		conn->streams.remote[0].max = QUIC_CONTROL_STALE;
+	if (control & QUIC_SENT_MAX_STREAMS_UNI)
+		conn->streams.remote[1].max = QUIC_CONTROL_STALE;
+	if ((control & QUIC_SENT_DATA_BLOCKED) &&
+	    conn->tx_flow.blocked_at == conn->tx_flow.limit)
+		conn->data_blocked = QUIC_CONTROL_STALE;
+	if ((control & QUIC_SENT_STREAMS_BLOCKED_BIDI) &&
+	    conn->streams.local[0].blocked == QUIC_CONTROL_SENT)
+		conn->streams.local[0].blocked = QUIC_CONTROL_STALE;
+	if ((control & QUIC_SENT_STREAMS_BLOCKED_UNI) &&
+	    conn->streams.local[1].blocked == QUIC_CONTROL_SENT)
+		conn->streams.local[1].blocked = QUIC_CONTROL_STALE;
+	if ((control & QUIC_SENT_HANDSHAKE_DONE) &&
+	    conn->handshake_done != QUIC_CONTROL_ACKED)
+		conn->handshake_done = QUIC_CONTROL_STALE;
+	if ((control & QUIC_SENT_NEW_TOKEN) && conn->new_token != QUIC_CONTROL_ACKED)
+		conn->new_token = QUIC_CONTROL_STALE;
+	conn->todo |= QUIC_TODO_TX;
+}
+
+/**
+ * quic_conn_packet_lost() - a packet that left the ring did not arrive
+ * @conn:   connection
+ * @id:     its space
+ * @packet: its record; what it holds is released
+ */
+void quic_conn_packet_lost(struct quic_conn *conn, enum quic_space_id id,
+			   struct quic_sent_packet *packet)
+{
+	quic_conn_requeue(conn, id, packet);
+	quic_sent_packet_release(packet);
+}
+
+/**
+ * quic_conn_detect_lost() - declare lost what is overdue
+ * @conn: connection
+ * @id:   space
+ * @now:  time
+ *
+ * RFC 9002, sections 6.1 and 7.6.
+ */
+void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 now)
+{
+	struct quic_path *path = quic_conn_path(conn);
+	struct quic_space *space = conn->space[id];
+	struct quic_persistent persistent;
+	struct quic_sent_packet packet;
+	struct quic_loss_walk walk;
+	u64 newest = 0;
+
+	quic_persistent_begin(&persistent, &path->rtt, conn->remote.max_ack_delay * 1000);
+	quic_loss_lost_begin(&space->loss, &path->rtt, now, &walk);
+	while (quic_loss_next_lost(&space->loss, &walk, &packet)) {
+		if (packet.flags & QUIC_SENT_IN_FLIGHT) {
+			quic_cong_on_lost(&conn->path[packet.path].cong, packet.size);
+			newest = max(newest, packet.time);
+		}
+		quic_persistent_add(&persistent, &walk, &packet);
+		conn->lost_packets++;
+		quic_conn_packet_lost(conn, id, &packet);
+	}
+	if (!newest)
+		return;
+	quic_cong_on_event(&path->cong, newest, now);
+	if (persistent.established) {
+		quic_cong_on_persistent(&path->cong);
+		quic_rtt_on_persistent(&path->rtt);
+	}
+}
+
+/* An ACK of a number that was left out: the peer acknowledges what it did not get. */
+static bool quic_ack_is_optimistic(const struct quic_conn *conn, const struct quic_frame_ack *ack)
+{
+	struct quic_ack_iter it;
+	u32 i;
+
+	quic_ack_iter_init(&it, ack);
+	while (quic_ack_iter_next(&it)) {
+		for (i = 0; i < ARRAY_SIZE(conn->skipped); i++)
+			if (conn->skipped[i] && it.range.first <= conn->skipped[i] &&
+			    conn->skipped[i] <= it.range.last)
+				return true;
+	}
+	return false;
+}
+
+/**
+ * quic_conn_on_ack() - apply an ACK frame
+ * @conn: connection
+ * @id:   space it acknowledges in
+ * @ack:  decoded frame
+ * @now:  time of arrival
+ *
+ * RFC 9002, appendix A.7.
+ *
+ * Return: 0, or -EPROTO if it acknowledged what was never sent.
+ */
+int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
+		     const struct quic_frame_ack *ack, u64 now)
+{
+	struct quic_path *path = quic_conn_path(conn);
+	struct quic_space *space = conn->space[id];
+	struct quic_sent_packet packet;
+	struct quic_loss_walk walk;
+	bool any = false;
+	u64 delay = 0;
+
+	if (quic_loss_ack_begin(&space->loss, ack, now, &walk) ||
+	    (id == QUIC_SPACE_APP && quic_ack_is_optimistic(conn, ack)))
+		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
+				      QUIC_FRAME_ACK, "packet never sent");
+
+	while (quic_loss_next_acked(&space->loss, &walk, &packet)) {
+		any = true;
+		if (packet.flags & QUIC_SENT_IN_FLIGHT)
+			quic_cong_on_acked(&conn->path[packet.path].cong, packet.size,
+					   packet.time, &path->rtt, now);
+		if (id == QUIC_SPACE_APP)
+			quic_key_phase_on_acked(&conn->key_phase, walk.pn);
+		quic_acked_packet(conn, space, &packet);
+	}
+	if (!any)
+		return 0;
+
+	if (walk.largest_newly && walk.any_eliciting) {
+		/* Initial and Handshake packets are not delayed: RFC 9000, section 13.2.1. */
+		if (id == QUIC_SPACE_APP)
+			delay = quic_rtt_ack_delay(ack->delay, conn->remote.ack_delay_exponent);
+		quic_rtt_update(&path->rtt, now - walk.largest_sent_time, delay,
+				conn->remote.max_ack_delay * 1000, conn->confirmed, now);
+	}
+	/* A Handshake packet got there: the server has our address. RFC 9002, section 6.2.2.1. */
+	if (id == QUIC_SPACE_HANDSHAKE)
+		conn->peer_validated = true;
+	if (conn->peer_validated)
+		conn->pto_count = 0;
+	quic_conn_detect_lost(conn, id, now);
+	conn->todo |= QUIC_TODO_TX | QUIC_TODO_TIMER;
+	return 0;
+}

@@ -1,0 +1,629 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What a connection has to say: whether there is anything, and one packet
+ * filled with it, in order of priority. Headers, protection and datagrams are
+ * the host's. RFC 9000, sections 12 and 13; RFC 9002, section 7.
+ */
+#include "core.h"
+#include "conn.h"
+
+/*
+ * Small writes wait this long for company while data is in flight, unless the
+ * application forbids it; a burst that is full leaves at once.
+ */
+#define QUIC_HOLD_TIME		100000ULL	/* ns */
+#define QUIC_HOLD_PACKETS	16
+
+/* Room below which no stream data is begun in a packet that holds other frames. */
+#define QUIC_STREAM_ROOM_MIN	64
+
+static bool quic_tx_is_empty(const struct quic_tx_packet *tx)
+{
+	return tx->w.pos == tx->start;
+}
+
+static struct quic_space *quic_tx_space(struct quic_conn *conn, const struct quic_tx_packet *tx)
+{
+	return conn->space[quic_level_space(tx->level)];
+}
+
+/* A note for a frame to be written; quic_tx_wrote() tells what became of it. */
+static struct quic_sent_note *quic_tx_note(struct quic_tx_packet *tx,
+					   enum quic_sent_note_kind kind)
+{
+	return quic_sent_packet_add_note(&tx->record, kind);
+}
+
+static bool quic_tx_wrote(struct quic_tx_packet *tx, struct quic_sent_note *note, bool written)
+{
+	if (written)
+		tx->eliciting = true;
+	else if (note)
+		tx->record.nr_notes--;
+	return written;
+}
+
+/* A frame that says all by its type or a value of the connection. */
+static bool quic_tx_control(struct quic_tx_packet *tx, u8 *state, u16 bit, bool written)
+{
+	if (!written)
+		return false;
+	*state = QUIC_CONTROL_SENT;
+	tx->record.control |= bit;
+	tx->eliciting = true;
+	return true;
+}
+
+/* Does the connection wait for company of its small stream data? */
+static bool quic_conn_holds_data(struct quic_conn *conn, u64 now)
+{
+	const struct quic_space *space = conn->space[QUIC_SPACE_APP];
+	const struct quic_stream *stream;
+	u64 bytes = 0;
+
+	if (!conn->corked &&
+	    (conn->nodelay || !space->loss.eliciting_in_flight || space->probes))
+		goto release;
+	list_for_each_entry(stream, &conn->streams.ready, ready) {
+		const struct quic_stream_send *send = &stream->send;
+
+		/* Control frames, the end of a stream and losses do not wait. */
+		if (!stream->has_send || send->fin == QUIC_CONTROL_STALE ||
+		    send->reset == QUIC_CONTROL_STALE ||
+		    quic_send_ranges_has_lost(&send->ranges) ||
+		    (stream->has_recv && (stream->recv.max_data == QUIC_CONTROL_STALE ||
+					  stream->recv.stop == QUIC_CONTROL_STALE)))
+			goto release;
+		bytes += send->ranges.end - send->ranges.next;
+		if (bytes >= QUIC_HOLD_PACKETS * (u64)conn->path[conn->active_path].mss)
+			goto release;
+	}
+	if (conn->corked)
+		return true;
+	if (!conn->held_since)
+		conn->held_since = now;
+	if (now >= conn->held_since + QUIC_HOLD_TIME)
+		goto release;
+	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_PACING,
+			  conn->held_since + QUIC_HOLD_TIME);
+	return true;
+
+release:
+	conn->held_since = 0;
+	return false;
+}
+
+/* May packets that count against the window leave now? Sets the pacing deadline if not. */
+static bool quic_conn_may_send(struct quic_conn *conn, enum quic_space_id id, u64 now)
+{
+	struct quic_path *path = quic_conn_path(conn);
+
+	if (!quic_cong_has_room(&path->cong) ||
+	    !quic_sent_has_room(&conn->space[id]->loss.sent))
+		return false;
+	if (id != QUIC_SPACE_APP || quic_pacer_may_send(&path->pacer, path->mss, now))
+		return true;
+	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_PACING,
+			  quic_pacer_next(&path->pacer, path->mss, now));
+	return false;
+}
+
+/* Has the application level a control frame of the connection to send? */
+static bool quic_conn_has_control(struct quic_conn *conn)
+{
+	const struct quic_streams *streams = &conn->streams;
+	int i;
+
+	if (conn->handshake_done == QUIC_CONTROL_STALE ||
+	    conn->new_token == QUIC_CONTROL_STALE ||
+	    conn->ping == QUIC_CONTROL_STALE ||
+	    conn->max_data == QUIC_CONTROL_STALE ||
+	    conn->data_blocked == QUIC_CONTROL_STALE ||
+	    conn->path[conn->active_path].nr_responses ||
+	    conn->path[conn->active_path].challenge == QUIC_CONTROL_STALE)
+		return true;
+	for (i = 0; i < 2; i++)
+		if (streams->remote[i].max == QUIC_CONTROL_STALE ||
+		    streams->local[i].blocked == QUIC_CONTROL_STALE)
+			return true;
+	for (i = 0; i < QUIC_CIDS_MAX; i++)
+		if (conn->local_cids.cid[i].in_use &&
+		    conn->local_cids.cid[i].announce == QUIC_CONTROL_STALE)
+			return true;
+	for (i = 0; i < conn->remote_cids.nr_retire; i++)
+		if (conn->remote_cids.retire[i].state == QUIC_CONTROL_STALE)
+			return true;
+	return false;
+}
+
+/* Is @level the one that a closing connection speaks at? RFC 9000, section 10.2.3. */
+static bool quic_conn_closes_at(const struct quic_conn *conn, u8 level)
+{
+	if (level == QUIC_CRYPTO_EARLY)
+		return false;
+	return level == QUIC_CRYPTO_APP || !conn->confirmed;
+}
+
+/**
+ * quic_conn_wants_tx() - is there a packet of this level to be sent now?
+ * @conn:  connection
+ * @level: enum quic_crypto_level
+ * @now:   time
+ *
+ * Where only time is lacking, the deadline for it is set.
+ */
+bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now)
+{
+	enum quic_space_id id = quic_level_space(level);
+	struct quic_space *space = conn->space[id];
+
+	if (!(conn->tx_keys & BIT(level)) || !space)
+		return false;
+	if (conn->state == QUIC_CONN_CLOSING)
+		return conn->close_frames == QUIC_CONTROL_STALE &&
+		       quic_conn_closes_at(conn, level);
+	if (!quic_conn_is_open(conn))
+		return false;
+	if (level == QUIC_CRYPTO_EARLY && (conn->tx_keys & BIT(QUIC_CRYPTO_APP)))
+		return false;
+	if (space->probes)
+		return true;
+	if (level != QUIC_CRYPTO_EARLY && quic_ack_policy_is_due(&space->ack, now))
+		return true;
+	if (quic_send_ranges_has_pending(&space->crypto.ranges) && level != QUIC_CRYPTO_EARLY)
+		return !conn->corked && quic_conn_may_send(conn, id, now);
+	if (id != QUIC_SPACE_APP)
+		return false;
+	if (!quic_conn_has_control(conn) &&
+	    (list_empty(&conn->streams.ready) || quic_conn_holds_data(conn, now)))
+		return false;
+	return quic_conn_may_send(conn, id, now);
+}
+
+/**
+ * quic_conn_tx_begin() - start a packet
+ * @conn:  connection
+ * @tx:    packet, any contents; @tx->w is set up by the caller
+ * @level: enum quic_crypto_level
+ *
+ * Return: 0, or a negative errno if nothing can be recorded now.
+ */
+int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 level)
+{
+	struct quic_space *space = conn->space[quic_level_space(level)];
+	u64 pn = space->loss.sent.next;
+	u32 i;
+
+	if (level == QUIC_CRYPTO_APP && pn == conn->next_skip) {
+		i = ARRAY_SIZE(conn->skipped);
+		while (--i)
+			conn->skipped[i] = conn->skipped[i - 1];
+		conn->skipped[0] = pn++;
+		quic_conn_choose_skip(conn, pn);
+	}
+	tx->level = level;
+	tx->path = conn->active_path;
+	tx->pn = pn;
+	tx->pn_len = 4;
+	tx->eliciting = false;
+	tx->has_ack = false;
+	tx->full_datagram = false;
+	tx->probe = space->probes > 0;
+	tx->direct = NULL;
+	tx->direct_len = 0;
+	tx->start = tx->w.pos;
+	tx->record.control = 0;
+	tx->record.flags = 0;
+	tx->record.nr_notes = 0;
+	tx->record.more = NULL;
+	return quic_loss_reserve(&space->loss, pn);
+}
+
+static bool quic_fill_ack(struct quic_conn *conn, struct quic_tx_packet *tx,
+			  struct quic_space *space, u64 now)
+{
+	const struct quic_ack_ranges *received = &space->received;
+	struct quic_sent_note *note;
+	u64 delay = 0;
+
+	if (!received->count)
+		return false;
+	if (tx->level == QUIC_CRYPTO_APP)
+		delay = quic_ack_policy_delay(&space->ack, now,
+					      conn->local.ack_delay_exponent);
+	if (!quic_frame_encode_ack(&tx->w, received->range, received->count, delay,
+				   space->ack.has_ecn ? space->ack.ecn : NULL))
+		return false;
+	tx->has_ack = true;
+	note = quic_tx_note(tx, QUIC_NOTE_ACK);
+	if (note)
+		note->offset = received->range[0].last;
+	return true;
+}
+
+static void quic_fill_close(struct quic_conn *conn, struct quic_tx_packet *tx)
+{
+	struct quic_frame_close frame = {
+		.code = conn->close.code,
+		.frame_type = conn->close.frame_type,
+		.reason = conn->close.phrase,
+		.reason_len = conn->close.phrase_len,
+		.app = conn->close.app,
+	};
+
+	/* Before the handshake is complete nobody may read the application's words. */
+	if (frame.app && tx->level != QUIC_CRYPTO_APP) {
+		frame.app = false;
+		frame.code = QUIC_TRANSPORT_ERROR_APPLICATION;
+		frame.reason_len = 0;
+	}
+	quic_frame_encode_close(&tx->w, &frame);
+}
+
+/* CRYPTO frames of the packet's level. */
+static void quic_fill_crypto(struct quic_tx_packet *tx, struct quic_space *space)
+{
+	struct quic_send_ranges *ranges = &space->crypto.ranges;
+	struct quic_sent_note *note;
+	u64 offset, len;
+	size_t room;
+	u8 overhead;
+
+	while (quic_send_ranges_peek(ranges, &offset, &len)) {
+		room = quic_writer_left(&tx->w);
+		overhead = quic_frame_crypto_overhead(offset, min_t(u64, len, room));
+		if (room <= overhead)
+			return;
+		len = min_t(u64, len, room - overhead);
+		note = quic_tx_note(tx, QUIC_NOTE_CRYPTO);
+		if (!note)
+			return;
+		if (!quic_tx_wrote(tx, note, quic_frame_encode_crypto(&tx->w, offset, len)))
+			return;
+		quic_host_send_copy(&space->crypto.buf, offset, len, tx);
+		note->offset = offset;
+		note->len = len;
+		quic_send_ranges_on_sent(ranges, offset, len);
+	}
+}
+
+static void quic_fill_cids(struct quic_conn *conn, struct quic_tx_packet *tx)
+{
+	struct quic_sent_note *note;
+	int i;
+
+	for (i = 0; i < QUIC_CIDS_MAX; i++) {
+		struct quic_local_cid *cid = &conn->local_cids.cid[i];
+
+		if (!cid->in_use || cid->announce != QUIC_CONTROL_STALE)
+			continue;
+		note = quic_tx_note(tx, QUIC_NOTE_NEW_CID);
+		if (!note)
+			return;
+		note->offset = cid->seq;
+		if (!quic_tx_wrote(tx, note, quic_frame_encode_new_cid(&tx->w, cid->seq,
+								       conn->local_cids.retire_prior_to,
+								       &cid->cid, cid->token)))
+			return;
+		cid->announce = QUIC_CONTROL_SENT;
+	}
+	for (i = 0; i < conn->remote_cids.nr_retire; i++) {
+		if (conn->remote_cids.retire[i].state != QUIC_CONTROL_STALE)
+			continue;
+		note = quic_tx_note(tx, QUIC_NOTE_RETIRE_CID);
+		if (!note)
+			return;
+		note->offset = conn->remote_cids.retire[i].seq;
+		if (!quic_tx_wrote(tx, note, quic_frame_encode_retire_cid(&tx->w, note->offset)))
+			return;
+		conn->remote_cids.retire[i].state = QUIC_CONTROL_SENT;
+	}
+}
+
+/* PATH_RESPONSE is never sent again: RFC 9000, section 13.3. */
+static void quic_fill_path(struct quic_path *path, struct quic_tx_packet *tx)
+{
+	while (path->nr_responses) {
+		if (!quic_tx_wrote(tx, NULL,
+				   quic_frame_encode_path(&tx->w, QUIC_FRAME_PATH_RESPONSE,
+							  path->response[path->nr_responses - 1])))
+			return;
+		path->nr_responses--;
+		tx->full_datagram = true;
+	}
+	if (path->challenge == QUIC_CONTROL_STALE &&
+	    quic_tx_wrote(tx, NULL, quic_frame_encode_path(&tx->w, QUIC_FRAME_PATH_CHALLENGE,
+							   path->challenge_data))) {
+		path->challenge = QUIC_CONTROL_SENT;
+		tx->full_datagram = true;
+	}
+}
+
+static void quic_fill_stream_limits(struct quic_conn *conn, struct quic_tx_packet *tx)
+{
+	static const u16 max_bit[] = {
+		QUIC_SENT_MAX_STREAMS_BIDI, QUIC_SENT_MAX_STREAMS_UNI
+	};
+	static const u16 blocked_bit[] = {
+		QUIC_SENT_STREAMS_BLOCKED_BIDI, QUIC_SENT_STREAMS_BLOCKED_UNI
+	};
+	int uni;
+
+	for (uni = 0; uni < 2; uni++) {
+		struct quic_streams_remote *remote = &conn->streams.remote[uni];
+		struct quic_streams_local *local = &conn->streams.local[uni];
+
+		if (remote->max == QUIC_CONTROL_STALE)
+			quic_tx_control(tx, &remote->max, max_bit[uni],
+					quic_frame_encode_limit(&tx->w,
+								QUIC_FRAME_MAX_STREAMS_BIDI + uni,
+								quic_streams_grant(&conn->streams,
+										   uni)));
+		if (local->blocked == QUIC_CONTROL_STALE)
+			quic_tx_control(tx, &local->blocked, blocked_bit[uni],
+					quic_frame_encode_limit(&tx->w,
+								QUIC_FRAME_STREAMS_BLOCKED_BIDI +
+								uni, local->limit));
+	}
+}
+
+static void quic_fill_control(struct quic_conn *conn, struct quic_tx_packet *tx)
+{
+	struct quic_writer *w = &tx->w;
+
+	if (conn->handshake_done == QUIC_CONTROL_STALE)
+		quic_tx_control(tx, &conn->handshake_done, QUIC_SENT_HANDSHAKE_DONE,
+				quic_frame_encode_type(w, QUIC_FRAME_HANDSHAKE_DONE));
+	quic_fill_path(&conn->path[tx->path], tx);
+	if (conn->new_token == QUIC_CONTROL_STALE)
+		quic_tx_control(tx, &conn->new_token, QUIC_SENT_NEW_TOKEN,
+				quic_frame_encode_new_token(w, conn->new_token_data,
+							    conn->token_len));
+	quic_fill_cids(conn, tx);
+	if (conn->max_data == QUIC_CONTROL_STALE)
+		quic_tx_control(tx, &conn->max_data, QUIC_SENT_MAX_DATA,
+				quic_frame_encode_limit(w, QUIC_FRAME_MAX_DATA,
+							quic_flow_recv_grant(&conn->rx_flow)));
+	if (conn->data_blocked == QUIC_CONTROL_STALE)
+		quic_tx_control(tx, &conn->data_blocked, QUIC_SENT_DATA_BLOCKED,
+				quic_frame_encode_limit(w, QUIC_FRAME_DATA_BLOCKED,
+							conn->tx_flow.limit));
+	quic_fill_stream_limits(conn, tx);
+	if (conn->ping == QUIC_CONTROL_STALE)
+		quic_tx_control(tx, &conn->ping, QUIC_SENT_PING,
+				quic_frame_encode_type(w, QUIC_FRAME_PING));
+}
+
+/* One control frame of a stream; false: no room. */
+static bool quic_fill_stream_frame(struct quic_tx_packet *tx, struct quic_stream *stream,
+				   enum quic_sent_note_kind kind)
+{
+	struct quic_sent_note *note = quic_tx_note(tx, kind);
+	bool written = false;
+
+	if (!note)
+		return false;
+	note->stream_id = stream->id;
+	switch (kind) {
+	case QUIC_NOTE_RESET_STREAM:
+		written = quic_frame_encode_reset_stream(&tx->w, stream->id,
+							 stream->send.reset_code,
+							 stream->send.final_size);
+		break;
+	case QUIC_NOTE_STOP_SENDING:
+		written = quic_frame_encode_stop_sending(&tx->w, stream->id,
+							 stream->recv.stop_code);
+		break;
+	case QUIC_NOTE_MAX_STREAM_DATA:
+		note->offset = quic_flow_recv_grant(&stream->recv.flow);
+		written = quic_frame_encode_stream_limit(&tx->w, QUIC_FRAME_MAX_STREAM_DATA,
+							 stream->id, note->offset);
+		break;
+	case QUIC_NOTE_STREAM_DATA_BLOCKED:
+		note->offset = stream->send.flow.limit;
+		written = quic_frame_encode_stream_limit(&tx->w,
+							 QUIC_FRAME_STREAM_DATA_BLOCKED,
+							 stream->id, note->offset);
+		break;
+	default:
+		break;
+	}
+	return quic_tx_wrote(tx, note, written);
+}
+
+static bool quic_fill_stream_control(struct quic_tx_packet *tx, struct quic_stream *stream)
+{
+	if (stream->has_recv) {
+		if (stream->recv.stop == QUIC_CONTROL_STALE) {
+			if (!quic_fill_stream_frame(tx, stream, QUIC_NOTE_STOP_SENDING))
+				return false;
+			stream->recv.stop = QUIC_CONTROL_SENT;
+		}
+		if (stream->recv.max_data == QUIC_CONTROL_STALE) {
+			if (!quic_fill_stream_frame(tx, stream, QUIC_NOTE_MAX_STREAM_DATA))
+				return false;
+			stream->recv.max_data = QUIC_CONTROL_SENT;
+		}
+	}
+	if (stream->has_send) {
+		if (stream->send.reset == QUIC_CONTROL_STALE) {
+			if (!quic_fill_stream_frame(tx, stream, QUIC_NOTE_RESET_STREAM))
+				return false;
+			stream->send.reset = QUIC_CONTROL_SENT;
+		}
+		if (stream->send.blocked == QUIC_CONTROL_STALE) {
+			if (!quic_fill_stream_frame(tx, stream, QUIC_NOTE_STREAM_DATA_BLOCKED))
+				return false;
+			stream->send.blocked = QUIC_CONTROL_SENT;
+		}
+	}
+	return true;
+}
+
+/*
+ * STREAM frames of one stream until the packet is full or the stream has said
+ * all. The host's buffers are shaped like packets: a piece that fits only a
+ * fresh packet waits for one, so that it is encrypted from where it lies.
+ */
+static bool quic_fill_stream_data(struct quic_tx_packet *tx, struct quic_stream *stream)
+{
+	struct quic_stream_send *send = &stream->send;
+	struct quic_sent_note *note;
+	u64 offset, len;
+	u32 overhead;
+	size_t room;
+	bool fin;
+
+	while (quic_stream_send_peek(send, &offset, &len)) {
+		room = quic_writer_left(&tx->w);
+		if (len) {
+			len = min_t(u64, len, quic_host_send_contig(&send->buf, offset));
+			overhead = quic_frame_stream_overhead(stream->id, offset, len);
+			if (room < overhead + len) {
+				if (!quic_tx_is_empty(tx) || room <= overhead + QUIC_STREAM_ROOM_MIN)
+					return false;
+				len = room - overhead;
+			}
+		}
+		fin = quic_stream_send_is_end(send, offset + len);
+		note = quic_tx_note(tx, QUIC_NOTE_STREAM);
+		if (!note)
+			return false;
+		if (!quic_tx_wrote(tx, note,
+				   quic_frame_encode_stream(&tx->w, stream->id, offset, len, fin)))
+			return false;
+		note->stream_id = stream->id;
+		note->offset = offset;
+		note->len = len;
+		note->fin = fin;
+		if (len)
+			quic_host_send_copy(&send->buf, offset, len, tx);
+		quic_stream_send_on_sent(send, offset, len, fin);
+		if (tx->direct)
+			return false;
+	}
+	return true;
+}
+
+static void quic_fill_streams(struct quic_conn *conn, struct quic_tx_packet *tx, bool data)
+{
+	struct quic_stream *stream, *next;
+	bool room = true;
+
+	list_for_each_entry_safe(stream, next, &conn->streams.ready, ready) {
+		room = quic_fill_stream_control(tx, stream);
+		if (room && data && stream->has_send)
+			room = quic_fill_stream_data(tx, stream);
+		if (!quic_stream_has_something(stream))
+			list_del_init(&stream->ready);
+		if (!room)
+			return;
+	}
+}
+
+/**
+ * quic_conn_tx_fill() - write frames into a packet
+ * @conn: connection
+ * @tx:   packet begun with quic_conn_tx_begin(), its header written
+ * @now:  time
+ *
+ * Return: false if there was nothing to write: the packet must not be sent.
+ */
+bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now)
+{
+	enum quic_space_id id = quic_level_space(tx->level);
+	struct quic_space *space = quic_tx_space(conn, tx);
+	bool app = id == QUIC_SPACE_APP;
+	bool may_send;
+
+	tx->start = tx->w.pos;
+	if (conn->state == QUIC_CONN_CLOSING) {
+		quic_fill_close(conn, tx);
+		return !quic_tx_is_empty(tx);
+	}
+
+	may_send = tx->probe || quic_conn_may_send(conn, id, now);
+	if (tx->level != QUIC_CRYPTO_EARLY &&
+	    (quic_ack_policy_is_due(&space->ack, now) || (may_send && space->ack.unacked)))
+		quic_fill_ack(conn, tx, space, now);
+	if (!may_send)
+		return !quic_tx_is_empty(tx);
+
+	if (tx->level != QUIC_CRYPTO_EARLY)
+		quic_fill_crypto(tx, space);
+	if (app) {
+		if (tx->level == QUIC_CRYPTO_APP)
+			quic_fill_control(conn, tx);
+		quic_fill_streams(conn, tx, tx->probe || !quic_conn_holds_data(conn, now));
+	}
+	if (tx->probe && !tx->eliciting)
+		quic_tx_wrote(tx, NULL, quic_frame_encode_type(&tx->w, QUIC_FRAME_PING));
+	return !quic_tx_is_empty(tx);
+}
+
+/**
+ * quic_conn_tx_commit() - the packet is on its way
+ * @conn: connection
+ * @tx:   packet
+ * @size: bytes that it takes up in its datagram, padding and tag included
+ * @now:  time
+ *
+ * RFC 9002, appendix A.5.
+ */
+void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 size, u64 now)
+{
+	struct quic_space *space = quic_tx_space(conn, tx);
+	struct quic_path *path = &conn->path[tx->path];
+
+	tx->record.time = now;
+	tx->record.size = size;
+	tx->record.path = tx->path;
+	if (tx->eliciting) {
+		tx->record.flags = QUIC_SENT_ACK_ELICITING | QUIC_SENT_IN_FLIGHT;
+		if (tx->level == QUIC_CRYPTO_EARLY)
+			tx->record.flags |= QUIC_SENT_0RTT;
+		quic_cong_on_sent(&path->cong, size);
+		quic_pacer_on_sent(&path->pacer, size);
+		/* RFC 9000, section 10.1 */
+		if (!conn->idle_armed_by_tx && quic_conn_is_open(conn)) {
+			conn->idle_armed_by_tx = true;
+			quic_conn_restart_idle(conn, now);
+		}
+	}
+	quic_loss_on_sent(&space->loss, tx->pn, &tx->record);
+	if (tx->has_ack)
+		quic_ack_policy_on_sent(&space->ack);
+	if (tx->eliciting && space->probes)
+		space->probes--;
+	if (tx->level == QUIC_CRYPTO_APP)
+		conn->key_phase.encrypted++;
+	quic_path_on_sent(path, size);
+}
+
+/**
+ * quic_conn_tx_abandon() - a filled packet could not be sent
+ * @conn: connection
+ * @tx:   packet, not committed
+ *
+ * What it carried is to be sent again.
+ */
+void quic_conn_tx_abandon(struct quic_conn *conn, struct quic_tx_packet *tx)
+{
+	quic_conn_packet_lost(conn, quic_level_space(tx->level), &tx->record);
+}
+
+/**
+ * quic_conn_tx_done() - a round of sending is over
+ * @conn: connection
+ *
+ * Notes whether the window was used, for congestion control.
+ * RFC 9002, section 7.8.
+ */
+void quic_conn_tx_done(struct quic_conn *conn)
+{
+	struct quic_cong *cong = &quic_conn_path(conn)->cong;
+
+	if (conn->state == QUIC_CONN_CLOSING)
+		conn->close_frames = QUIC_CONTROL_SENT;
+	cong->app_limited = quic_cong_has_room(cong) && list_empty(&conn->streams.ready);
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What each deadline does when it has passed, and when the loss timer is due.
+ * RFC 9002, section 6.2 and appendix A.8; RFC 9000, section 10.
+ */
+#include "core.h"
+#include "conn.h"
+
+/**
+ * quic_conn_pto() - probe timeout of application packets, without backoff
+ * @conn: connection
+ *
+ * Return: ns. RFC 9002, section 6.2.1.
+ */
+u64 quic_conn_pto(const struct quic_conn *conn)
+{
+	return quic_rtt_pto(&conn->path[conn->active_path].rtt) +
+	       conn->remote.max_ack_delay * 1000;
+}
+
+/* The space whose loss time comes first, or QUIC_SPACE_MAX. */
+static enum quic_space_id quic_earliest_loss_time(const struct quic_conn *conn, u64 *at)
+{
+	enum quic_space_id id, found = QUIC_SPACE_MAX;
+
+	*at = QUIC_DEADLINE_NEVER;
+	for (id = 0; id < QUIC_SPACE_MAX; id++) {
+		const struct quic_space *space = conn->space[id];
+
+		if (space && space->loss.loss_time && space->loss.loss_time < *at) {
+			*at = space->loss.loss_time;
+			found = id;
+		}
+	}
+	return found;
+}
+
+/* The space to probe and when. RFC 9002, appendix A.8, GetPtoTimeAndSpace. */
+static enum quic_space_id quic_pto_space(const struct quic_conn *conn, u64 now, u64 *at)
+{
+	enum quic_space_id id, found = QUIC_SPACE_MAX;
+	u8 shift = min_t(u8, conn->pto_count, QUIC_PTO_COUNT_MAX);
+	u64 base = quic_rtt_pto(&conn->path[conn->active_path].rtt);
+	bool in_flight = false;
+
+	*at = QUIC_DEADLINE_NEVER;
+	for (id = 0; id < QUIC_SPACE_MAX; id++) {
+		const struct quic_space *space = conn->space[id];
+		u64 period = base;
+
+		if (!space || !space->loss.eliciting_in_flight)
+			continue;
+		in_flight = true;
+		if (id == QUIC_SPACE_APP) {
+			/* RFC 9002, section 6.2.1: not before the handshake is confirmed. */
+			if (!conn->confirmed)
+				continue;
+			period += conn->remote.max_ack_delay * 1000;
+		}
+		period <<= shift;
+		if (space->loss.last_eliciting + period < *at) {
+			*at = space->loss.last_eliciting + period;
+			found = id;
+		}
+	}
+	if (in_flight || conn->peer_validated)
+		return found;
+	/* A client keeps a server going that may not send: section 6.2.2.1. */
+	*at = max(conn->last_probe, conn->last_rx) + (base << shift);
+	return conn->tx_keys & BIT(QUIC_CRYPTO_HANDSHAKE) ? QUIC_SPACE_HANDSHAKE :
+							    QUIC_SPACE_INITIAL;
+}
+
+static void quic_update_loss_deadline(struct quic_conn *conn, u64 now)
+{
+	u64 at;
+
+	if (quic_earliest_loss_time(conn, &at) == QUIC_SPACE_MAX) {
+		if (!quic_path_allowance(quic_conn_path(conn)) ||
+		    quic_pto_space(conn, now, &at) == QUIC_SPACE_MAX)
+			at = QUIC_DEADLINE_NEVER;
+	}
+	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_LOSS, at);
+}
+
+static void quic_update_ack_deadline(struct quic_conn *conn)
+{
+	u64 at = QUIC_DEADLINE_NEVER;
+	int id;
+
+	for (id = 0; id < QUIC_SPACE_MAX; id++)
+		if (conn->space[id] && (conn->tx_keys & BIT(id)))
+			at = min(at, conn->space[id]->ack.due);
+	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_ACK, at);
+}
+
+/**
+ * quic_conn_update_deadlines() - bring deadlines in line with state
+ * @conn: connection
+ * @now:  time
+ *
+ * The last thing that a settle does before it arms the timer.
+ */
+void quic_conn_update_deadlines(struct quic_conn *conn, u64 now)
+{
+	if (!quic_conn_is_open(conn))
+		return;
+	/* RFC 9001, section 4.9.1: a client's first Handshake packet is out. */
+	if (!conn->is_server && conn->space[QUIC_SPACE_INITIAL] &&
+	    conn->space[QUIC_SPACE_HANDSHAKE] &&
+	    conn->space[QUIC_SPACE_HANDSHAKE]->loss.sent.next)
+		quic_conn_discard_space(conn, QUIC_SPACE_INITIAL);
+	quic_update_loss_deadline(conn, now);
+	quic_update_ack_deadline(conn);
+}
+
+/*
+ * Send one or two packets that elicit an acknowledgement: what is unsent, else
+ * what is oldest in flight, else PING. RFC 9002, section 6.2.4.
+ */
+static void quic_probe(struct quic_conn *conn, enum quic_space_id id)
+{
+	struct quic_space *space = conn->space[id];
+	struct quic_sent_packet *packet;
+	u64 pn = space->loss.sent.oldest;
+	int left = 2;
+
+	space->probes = 2;
+	while (left-- && (packet = quic_sent_next_from(&space->loss.sent, &pn,
+						       space->loss.sent.next))) {
+		quic_conn_requeue(conn, id, packet);
+		pn++;
+	}
+}
+
+static void quic_on_loss_deadline(struct quic_conn *conn, u64 now)
+{
+	enum quic_space_id id;
+	u64 at;
+
+	id = quic_earliest_loss_time(conn, &at);
+	if (id != QUIC_SPACE_MAX) {
+		quic_conn_detect_lost(conn, id, now);
+		return;
+	}
+	id = quic_pto_space(conn, now, &at);
+	if (id == QUIC_SPACE_MAX || at > now)
+		return;
+	conn->last_probe = now;
+	if (conn->pto_count < U8_MAX)
+		conn->pto_count++;
+	/* Both handshake spaces: one datagram holds a probe of each. */
+	if (id != QUIC_SPACE_APP && conn->space[QUIC_SPACE_INITIAL])
+		quic_probe(conn, QUIC_SPACE_INITIAL);
+	if (id != QUIC_SPACE_INITIAL && conn->space[id])
+		quic_probe(conn, id);
+}
+
+/**
+ * quic_conn_on_timeout() - work off the deadlines that have passed
+ * @conn: connection
+ * @now:  time
+ */
+void quic_conn_on_timeout(struct quic_conn *conn, u64 now)
+{
+	enum quic_deadline which;
+
+	while ((which = quic_deadlines_expired(&conn->deadlines, now)) != QUIC_DEADLINE_MAX) {
+		switch (which) {
+		case QUIC_DEADLINE_IDLE:
+			quic_conn_drop(conn);
+			return;
+		case QUIC_DEADLINE_LOSS:
+			quic_on_loss_deadline(conn, now);
+			break;
+		case QUIC_DEADLINE_KEEPALIVE:
+			conn->ping = QUIC_CONTROL_STALE;
+			break;
+		case QUIC_DEADLINE_KEY_DISCARD:
+			quic_host_keys_discard(conn, QUIC_CRYPTO_APP);
+			break;
+		case QUIC_DEADLINE_CLOSE:
+			conn->state = QUIC_CONN_CLOSED;
+			conn->todo |= QUIC_TODO_STATE;
+			return;
+		case QUIC_DEADLINE_LINGER:
+			conn->linger_over = true;
+			conn->todo |= QUIC_TODO_STATE;
+			break;
+		case QUIC_DEADLINE_ACK:
+		case QUIC_DEADLINE_PACING:
+		case QUIC_DEADLINE_PATH:
+		case QUIC_DEADLINE_MAX:
+			break;
+		}
+		conn->todo |= QUIC_TODO_TX;
+	}
+}
