@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Build the module for a kernel, the library, and the test programs, each in a cached copy of its source.
+
+A copy per kernel lets builds for several kernels run side by side and keeps the source tree clean; a finished build is kept
+under the hash of all that went into it. Which kernel to build for is kernel.py's business.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from quicctl import cache, errors, process, rootfs
+from quicctl.kernel import Kernel
+
+_BUILDS_KEPT = 24
+_SECONDS = 1800.0
+_WARNING = re.compile(r"\bwarning: ")
+# Said by Kbuild about the machine, not about the code.
+_NOT_OURS = re.compile(r"warning: the compiler differs from the one used to build the kernel")
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleBuild:
+    """A module built for a kernel."""
+
+    kernel: str
+    kdir: Path
+    module: Path
+    tests: tuple[Path, ...]
+    """The KUnit suites as modules of their own, if they were asked for."""
+    warnings: tuple[str, ...]
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryBuild:
+    """libquic as installed below a folder of its own: ``lib/``, ``include/``."""
+
+    folder: Path
+    warnings: tuple[str, ...]
+    cached: bool
+
+    @property
+    def library(self) -> Path:
+        """The shared library, by the name programs look for."""
+        return self.folder / "lib" / "libquic.so.1"
+
+
+def project() -> Path:
+    """The source tree that this package runs from; raises FileUnreadable outside of one."""
+    tree = Path(__file__).resolve().parent.parent
+    if not (tree / "module" / "Kbuild").exists():
+        raise errors.FileUnreadable(
+            f"{tree} holds no module sources", remedy="run quicctl from a clone: make, then .venv/bin/quicctl"
+        )
+    return tree
+
+
+def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = None) -> ModuleBuild:
+    """Build quic.ko for a kernel with all warnings on; with tests, the KUnit suites too."""
+    tree = project()
+    _need_compiler()
+    sources = list(rootfs.tree_files(tree / "module"))
+    options = [f"ARCH={kernel.arch}"] if kernel.arch == "um" else []
+    if tests:
+        options.append("CONFIG_IP_QUIC_TEST=m")
+    key = cache.key(
+        cache.tree_key(sources, tree), kernel.release, str(kernel.kdir), _stamp(kernel.kdir), *options, _compiler_version()
+    )
+    home = cache.root() / "built" / f"{kernel.release}-{key}"
+    fresh = not home.exists()
+
+    def make(scratch: Path) -> None:
+        name = f"{kernel.release}-{cache.key(str(kernel.kdir), *options)}"
+        work = cache.root() / "work" / name / "module"
+        with cache.locked(work.parent):
+            _mirror(sources, tree / "module", work)
+            if progress:
+                progress(f"building quic.ko for {kernel.release}")
+            argv = ["make", "-C", str(kernel.kdir), f"M={work}", "W=1", f"-j{os.cpu_count() or 1}", *options, "modules"]
+            said = _make(argv, f"the module does not build for {kernel.release}", progress)
+            (scratch / "warnings").write_text("\n".join(_warnings(said)))
+            built = work / "quic.ko"
+            if not built.exists():
+                raise errors.BuildFailed(f"make built no quic.ko for {kernel.release}", detail=process.tail(said))
+            _check_vermagic(built, kernel)
+            shutil.copy(built, scratch / "quic.ko")
+            for suite in sorted(work.rglob("*.ko")):
+                if suite.name != "quic.ko":
+                    (scratch / "tests").mkdir(exist_ok=True)
+                    shutil.copy(suite, scratch / "tests" / suite.name)
+
+    _finish(home, make)
+    warnings = tuple((home / "warnings").read_text().splitlines())
+    if progress and not fresh:
+        for warning in warnings:
+            progress(warning)
+    suites = tuple(sorted((home / "tests").glob("*.ko")))
+    return ModuleBuild(kernel.release, kernel.kdir, home / "quic.ko", suites, warnings, not fresh)
+
+
+def library(*, progress: Progress | None = None) -> LibraryBuild:
+    """Build libquic for this machine and install it below a folder of the cache."""
+    tree = project()
+    _need_compiler()
+    sources = list(rootfs.tree_files(tree / "libquic"))
+    uapi = list(rootfs.tree_files(tree / "module" / "include"))
+    key = cache.key(cache.tree_key([*sources, *uapi], tree), _compiler_version())
+    home = cache.root() / "built" / f"libquic-{key}"
+    fresh = not home.exists()
+
+    def make(scratch: Path) -> None:
+        work = cache.root() / "work" / "libquic"
+        with cache.locked(work):
+            _mirror(sources, tree / "libquic", work / "libquic")
+            _mirror(uapi, tree / "module" / "include", work / "module" / "include")
+            if progress:
+                progress("building libquic")
+            argv = ["make", "-C", str(work / "libquic"), f"-j{os.cpu_count() or 1}", "PREFIX=", f"DESTDIR={scratch}", "install"]
+            said = _make(argv, "libquic does not build", progress)
+            (scratch / "warnings").write_text("\n".join(_warnings(said)))
+        # A multiarch libdir is the Makefile's choice; here the loader is pointed at one place.
+        for found in sorted(scratch.rglob("libquic.so*")):
+            if found.parent != scratch / "lib":
+                (scratch / "lib").mkdir(exist_ok=True)
+                shutil.copy2(found, scratch / "lib" / found.name, follow_symlinks=False)
+
+    _finish(home, make)
+    build = LibraryBuild(home, tuple((home / "warnings").read_text().splitlines()), not fresh)
+    if not build.library.exists():
+        raise errors.BuildFailed("make installed no libquic.so.1", remedy=f"remove {home} and build again")
+    return build
+
+
+def programs(folder: str, *, progress: Progress | None = None, options: Iterable[str] = ()) -> Path:
+    """Build the C tests of a folder of selftests/ and return where their programs lie.
+
+    Its Makefile builds into ``O=DIR`` and finds libquic by ``LIBQUIC=DIR`` (with lib/ and include/ in it).
+    """
+    tree = project()
+    _need_compiler()
+    build = cache.root() / "work" / "selftests" / folder
+    arguments = [*options]
+    if folder != "core":
+        arguments.append(f"LIBQUIC={library(progress=progress).folder}")
+    with cache.locked(build):
+        build.mkdir(parents=True, exist_ok=True)
+        argv = ["make", "-C", str(tree / "selftests" / folder), f"O={build}", f"-j{os.cpu_count() or 1}", *arguments]
+        _make(argv, f"the tests of selftests/{folder} do not build", progress)
+    return build
+
+
+def export(builds: Iterable[ModuleBuild], libquic: LibraryBuild | None, folder: Path) -> None:
+    """Leave the results in a folder of the user's: quic.ko (below the release if there are several), include/, lib/."""
+    several = list(builds)
+    folder.mkdir(parents=True, exist_ok=True)
+    for build in several:
+        place = folder / build.kernel if len(several) > 1 else folder
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(build.module, place / "quic.ko")
+    if libquic is not None:
+        for part in ("lib", "include"):
+            if (libquic.folder / part).is_dir():
+                shutil.copytree(libquic.folder / part, folder / part, symlinks=True, dirs_exist_ok=True)
+
+
+def latest() -> Path:
+    """The module built last; raises ModuleNotBuilt."""
+    built = sorted((cache.root() / "built").glob("*/quic.ko"), key=lambda p: p.parent.stat().st_mtime)
+    if not built:
+        raise errors.ModuleNotBuilt("no quic.ko has been built")
+    return built[-1]
+
+
+def _finish(home: Path, make: Callable[[Path], None]) -> None:
+    cache.entry(home, make)
+    os.utime(home)
+    cache.prune(home.parent, keep=_BUILDS_KEPT)
+
+
+def _make(argv: list[str], failure: str, progress: Progress | None) -> str:
+    """Run make; its warnings and errors are shown as they come."""
+
+    def watch(line: str) -> None:
+        if progress and (_WARNING.search(line) or "error:" in line) and not _NOT_OURS.search(line):
+            progress(line)
+
+    environment = {**os.environ, "LC_ALL": "C"}
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+        environment.pop(name, None)
+    try:
+        return process.run(argv, env=environment, timeout=_SECONDS, on_line=watch).stdout
+    except errors.CommandTimeout:
+        raise
+    except errors.CommandFailed as failed:
+        raise errors.BuildFailed(failure, detail=failed.detail, returncode=failed.returncode) from failed
+
+
+def _warnings(said: str) -> list[str]:
+    return [line for line in said.splitlines() if _WARNING.search(line) and not _NOT_OURS.search(line)]
+
+
+def _mirror(sources: Iterable[Path], base: Path, work: Path) -> None:
+    """Make work hold exactly these sources; unchanged files keep their time, so that make need not start over."""
+    wanted = set()
+    for source in sources:
+        inside = source.relative_to(base)
+        wanted.add(inside)
+        place = work / inside
+        if not place.exists() or place.read_bytes() != source.read_bytes():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, place)
+    for old in [p for p in rootfs.tree_files(work) if p.relative_to(work) not in wanted]:
+        if old.suffix in (".c", ".h") and not old.name.endswith(".mod.c"):
+            old.unlink()
+
+
+def _check_vermagic(built: Path, kernel: Kernel) -> None:
+    match = re.search(rb"\0vermagic=([^\0 ]+)", built.read_bytes())
+    found = match[1].decode() if match else "none"
+    if found != kernel.release:
+        raise errors.VermagicMismatch(
+            f"the tree {kernel.kdir} builds for {found}, not for {kernel.release}", remedy="pass the --kdir of that kernel"
+        )
+
+
+def _need_compiler() -> None:
+    if process.which(os.environ.get("CC", "gcc").split()[0]) is None:
+        raise errors.CompilerMissing("there is no C compiler on this machine")
+    if process.which("make") is None:
+        raise errors.CompilerMissing("make is not installed")
+
+
+def _compiler_version() -> str:
+    return process.run([os.environ.get("CC", "gcc").split()[0], "--version"]).stdout.split("\n", 1)[0]
+
+
+def _stamp(kdir: Path) -> str:
+    """What tells a rebuilt kernel tree from the one before."""
+    for name in ("Module.symvers", ".config"):
+        if (kdir / name).exists():
+            state = (kdir / name).stat()
+            return f"{state.st_mtime_ns} {state.st_size}"
+    return ""

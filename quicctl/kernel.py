@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kernels to build for and to boot: the running one, a tree of the user's, the archive's cloud kernels.
+
+Finds, downloads and unpacks them into the cache. Building against one is builder.py's, booting one guest.py's.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from quicctl import archive, cache, errors, process
+
+DEFAULT_SERIES = "6.12"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A kernel series of the support matrix and the suites that carry it, nearest first; None is the machine's own."""
+
+    name: str
+    suites: tuple[str | None, ...]
+
+
+SERIES = (
+    Series("6.1", (None, "bookworm", "bookworm-security")),
+    Series("6.12", (None, "bookworm-backports", "trixie")),
+    Series("7", (None, "trixie-backports", "sid")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A kernel tree that modules can be built against, and its image if it is one that boots."""
+
+    release: str
+    kdir: Path
+    arch: str = "x86"
+    image: Path | None = None
+    modules: Path | None = None
+
+
+def running() -> Kernel:
+    """The kernel this machine runs; raises HeadersMissing if its tree is not there."""
+    return installed(platform.release())
+
+
+def installed(release: str) -> Kernel:
+    """A kernel of this machine, or one of the cache, by its release."""
+    kdir = Path("/lib/modules") / release / "build"
+    if (kdir / "Makefile").exists():
+        return Kernel(release, kdir.resolve(), image=None, modules=kdir.parent)
+    cached = _cached(release)
+    if cached is not None:
+        return cached
+    raise errors.HeadersMissing(
+        f"no headers for kernel {release}",
+        remedy=f"install linux-headers-{release}, pass --kdir DIR with a prepared kernel tree, "
+        f"or --where vm for the guest's kernel",
+    )
+
+
+def all_installed() -> list[Kernel]:
+    """Every kernel of this machine whose headers are there."""
+    found = []
+    for kdir in sorted(Path("/lib/modules").glob("*/build")):
+        if (kdir / "Makefile").exists():
+            found.append(Kernel(kdir.parent.name, kdir.resolve(), modules=kdir.parent))
+    return found
+
+
+def from_tree(kdir: Path) -> Kernel:
+    """A prepared kernel tree of the user's."""
+    kdir = kdir.resolve()
+    if not (kdir / "Makefile").exists():
+        raise errors.HeadersMissing(f"{kdir} is no kernel tree", remedy="pass a folder with a prepared kernel Makefile")
+    release = ""
+    for name in ("include/config/kernel.release", "include/generated/utsrelease.h"):
+        path = kdir / name
+        if path.exists():
+            match = re.search(r'([0-9]+\.[^\s"]+)', path.read_text())
+            release = match[1] if match else ""
+            break
+    if not release:
+        raise errors.HeadersMissing(
+            f"{kdir} is not prepared for building modules", remedy=f"run: make -C {kdir} modules_prepare"
+        )
+    config = kdir / ".config"
+    um = config.exists() and "\nCONFIG_UML=y" in config.read_text()
+    return Kernel(release, kdir, arch="um" if um else "x86")
+
+
+def newest(series: str = DEFAULT_SERIES) -> Kernel:
+    """The newest cloud kernel of a series that the archive offers, downloaded and unpacked if need be."""
+    wanted = next((s for s in SERIES if s.name == series), None)
+    if wanted is None:
+        raise errors.HeadersMissing(
+            f"no kernel series {series}", remedy="known series: " + ", ".join(s.name for s in SERIES)
+        )
+    pattern = re.escape(series) + r"\.[0-9].*-cloud-" + archive.architecture()
+    for suite in wanted.suites:
+        source = archive.Archive(suite)
+        headers = {p.name.removeprefix("linux-headers-"): p for p in source.search("linux-headers-" + pattern)}
+        images = {p.name.removeprefix("linux-image-") for p in source.search("linux-image-" + pattern)}
+        both = sorted(headers.keys() & images, key=archive.natural)
+        if both:
+            return _fetch(source, both[-1])
+    raise errors.HeadersMissing(
+        f"the archive offers no cloud kernel {series}", remedy="pass --kdir DIR, or check /etc/apt and the network"
+    )
+
+
+def _home(release: str) -> Path:
+    return cache.root() / "kernels" / release
+
+
+def _cached(release: str) -> Kernel | None:
+    home = _home(release)
+    kdir = home / "usr" / "src" / f"linux-headers-{release}"
+    if not kdir.exists():
+        return None
+    image = home / "boot" / f"vmlinuz-{release}"
+    return Kernel(release, kdir, image=image, modules=home / "lib" / "modules" / release)
+
+
+def _fetch(source: archive.Archive, release: str) -> Kernel:
+    home = _home(release)
+
+    def make(scratch: Path) -> None:
+        headers = f"linux-headers-{release}"
+        names = [headers, f"linux-image-{release}"]
+        names += [n for n in source.depends(headers) if n.startswith(("linux-headers-", "linux-kbuild-"))]
+        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+            archive.unpack(source.download(names, Path(folder)), scratch)
+        makefile = scratch / "usr" / "src" / headers / "Makefile"
+        # The package expects to lie below /usr/src; here it lies below the cache.
+        makefile.write_text(re.sub(r"(?m)^include /usr/src", f"include {home}/usr/src", makefile.read_text()))
+        for link in ("build", "source"):
+            path = scratch / "lib" / "modules" / release / link
+            if path.is_symlink():
+                target = os.readlink(path)
+                path.unlink()
+                path.symlink_to(f"{home}{target}")
+
+    cache.entry(home, make)
+    kernel = _cached(release)
+    if kernel is None:
+        raise errors.HeadersMissing(f"the packages of kernel {release} hold no headers", remedy=f"remove {home} and retry")
+    _make_tools_run(kernel, source)
+    return kernel
+
+
+def _make_tools_run(kernel: Kernel, source: archive.Archive) -> None:
+    """Build the kernel's host tools here if those of its package need a newer C library than this machine has."""
+    tool = kernel.kdir / "scripts" / "mod" / "modpost"
+    if process.run([str(tool), "-h"], check=False).returncode < 126 and _starts(tool):
+        return
+    version = re.match(r"[0-9]+\.[0-9]+", kernel.release)
+    name = f"linux-source-{version[0] if version else ''}"
+    if not source.version(name):
+        raise errors.HeadersMissing(
+            f"the build tools of kernel {kernel.release} do not run on this machine, and {name} is not offered",
+            remedy="build on a machine of the kernel's own release",
+        )
+    with cache.locked(kernel.kdir), tempfile.TemporaryDirectory(dir=cache.root()) as folder:
+        if _starts(tool):
+            return
+        scratch = Path(folder)
+        archive.unpack(source.download([name], scratch), scratch / "package")
+        tree = scratch / "linux"
+        tree.mkdir()
+        [tarball] = (scratch / "package" / "usr" / "src").glob("linux-source-*.tar.xz")
+        process.run(["tar", "-x", "--strip-components=1", "-f", str(tarball), "-C", str(tree)], timeout=600)
+        shutil.copy(kernel.kdir / ".config", tree / ".config")
+        quiet = ["make", "-C", str(tree), "-j", str(os.cpu_count() or 1)]
+        process.run([*quiet, "olddefconfig"], timeout=600)
+        process.run([*quiet, "modules_prepare"], timeout=1800)
+        for built in [p for top in ("scripts", "tools") for p in (tree / top).rglob("*")]:
+            place = kernel.kdir / built.relative_to(tree)
+            if built.is_file() and os.access(built, os.X_OK) and place.is_file() and _is_program(place):
+                shutil.copy(built, place)
+
+
+def _starts(tool: Path) -> bool:
+    """Whether the dynamic linker of this machine can start the program."""
+    shown = process.run(["ldd", str(tool)], check=False)
+    return shown.returncode == 0 and "not found" not in shown.stdout + shown.stderr
+
+
+def _is_program(path: Path) -> bool:
+    with open(path, "rb") as handle:
+        return handle.read(4) == b"\x7fELF"
