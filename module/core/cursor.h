@@ -7,7 +7,7 @@
 #ifndef _QUIC_CORE_CURSOR_H
 #define _QUIC_CORE_CURSOR_H
 
-#include <linux/types.h>
+#include "core.h"
 
 #define QUIC_VARINT_MAX		((1ULL << 62) - 1)
 
@@ -37,14 +37,11 @@ struct quic_writer {
 	bool failed;
 };
 
-void quic_reader_init(struct quic_reader *r, const void *data, size_t len);
-u8 quic_read_u8(struct quic_reader *r);
+void quic_reader_fail(struct quic_reader *r);
 u16 quic_read_u16(struct quic_reader *r);
 u32 quic_read_u32(struct quic_reader *r);
-u64 quic_read_varint(struct quic_reader *r);
-const u8 *quic_read_bytes(struct quic_reader *r, u64 len);
+u64 quic_read_varint_long(struct quic_reader *r);
 
-void quic_writer_init(struct quic_writer *w, void *data, size_t len);
 void quic_write_u8(struct quic_writer *w, u8 value);
 void quic_write_u16(struct quic_writer *w, u16 value);
 void quic_write_u32(struct quic_writer *w, u32 value);
@@ -52,11 +49,54 @@ void quic_write_varint(struct quic_writer *w, u64 value);
 void quic_write_varint_sized(struct quic_writer *w, u64 value, u8 size);
 void quic_write_bytes(struct quic_writer *w, const void *data, size_t len);
 void quic_write_zeroes(struct quic_writer *w, size_t len);
-u8 *quic_write_reserve(struct quic_writer *w, size_t len);
+
+static inline void quic_reader_init(struct quic_reader *r, const void *data, size_t len)
+{
+	r->pos = data;
+	r->end = r->pos + len;
+	r->failed = false;
+}
 
 static inline size_t quic_reader_left(const struct quic_reader *r)
 {
 	return r->end - r->pos;
+}
+
+static inline u8 quic_read_u8(struct quic_reader *r)
+{
+	if (likely(r->pos < r->end))
+		return *r->pos++;
+	quic_reader_fail(r);
+	return 0;
+}
+
+/* A variable-length integer; most have one byte. RFC 9000, section 16. */
+static inline u64 quic_read_varint(struct quic_reader *r)
+{
+	if (likely(r->pos < r->end && *r->pos < 0x40))
+		return *r->pos++;
+	return quic_read_varint_long(r);
+}
+
+/* The next @len bytes where they lie, or NULL. */
+static inline const u8 *quic_read_bytes(struct quic_reader *r, u64 len)
+{
+	const u8 *data = r->pos;
+
+	if (unlikely(r->failed || len > quic_reader_left(r))) {
+		quic_reader_fail(r);
+		return NULL;
+	}
+	r->pos += len;
+	return data;
+}
+
+static inline void quic_writer_init(struct quic_writer *w, void *data, size_t len)
+{
+	w->start = data;
+	w->pos = w->start;
+	w->end = w->start + len;
+	w->failed = false;
 }
 
 static inline size_t quic_writer_left(const struct quic_writer *w)
@@ -67,6 +107,19 @@ static inline size_t quic_writer_left(const struct quic_writer *w)
 static inline size_t quic_writer_used(const struct quic_writer *w)
 {
 	return w->pos - w->start;
+}
+
+/* Room for @len bytes that the caller fills in, or NULL. */
+static inline u8 *quic_write_reserve(struct quic_writer *w, size_t len)
+{
+	u8 *room = w->pos;
+
+	if (unlikely(w->failed || len > quic_writer_left(w))) {
+		w->failed = true;
+		return NULL;
+	}
+	w->pos += len;
+	return room;
 }
 
 /* Bytes of the shortest encoding of @value. RFC 9000, section 16. */

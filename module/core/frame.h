@@ -148,10 +148,11 @@ int quic_frame_decode(struct quic_reader *r, struct quic_frame *frame, u64 *code
 void quic_ack_iter_init(struct quic_ack_iter *it, const struct quic_frame_ack *ack);
 bool quic_ack_iter_next(struct quic_ack_iter *it);
 
-/* Room that a STREAM or CRYPTO frame needs besides its data. */
+/* Bytes of a STREAM or CRYPTO frame besides its @len bytes of data; never less for a larger @len. */
 u8 quic_frame_stream_overhead(u64 stream_id, u64 offset, u32 len);
 u8 quic_frame_crypto_overhead(u64 offset, u32 len);
 
+/* Each returns false, and leaves the writer as it was, when there is no room. */
 bool quic_frame_encode_stream(struct quic_writer *w, u64 stream_id, u64 offset,
 			      u32 len, bool fin);
 bool quic_frame_encode_crypto(struct quic_writer *w, u64 offset, u32 len);

@@ -47,10 +47,12 @@ enum quic_packet_type {
  * @first:      first byte as it stands on the wire
  * @version:    version field, 0 for short headers
  * @dcid:       destination connection ID
- * @scid:       source connection ID, long headers only
- * @token:      token of an Initial or Retry packet, points into the packet
+ * @scid:       source connection ID, empty in short headers
+ * @token:      token of an Initial or Retry packet, or the list of a Version
+ *              Negotiation packet; points into the packet
  * @token_len:  its length
- * @pn_offset:  offset of the (still protected) packet number
+ * @pn_offset:  offset of the (still protected) packet number; in a Retry packet
+ *              of the integrity tag
  * @packet_len: bytes of the datagram that this packet takes up
  */
 struct quic_header {
@@ -70,6 +72,9 @@ int quic_header_decode(const u8 *data, u32 len, u8 short_dcid_len,
 		       struct quic_header *hdr);
 int quic_header_peek_dcid(const u8 *data, u32 len, u8 short_dcid_len,
 			  const u8 **dcid, u8 *dcid_len);
+
+/* The Length field of long headers has a fixed size, so that it can be filled in late. */
+#define QUIC_HEADER_LENGTH_SIZE	4
 
 u8 *quic_header_encode_long(struct quic_writer *w, enum quic_packet_type type,
 			    u32 version, const struct quic_cid *dcid,
@@ -92,6 +97,12 @@ u64 quic_pn_expand(s64 largest, u64 truncated, u8 pn_len);
 static inline bool quic_header_is_long(u8 first)
 {
 	return first & QUIC_HEADER_FORM_LONG;
+}
+
+/* Is there enough to sample for header protection? RFC 9001, section 5.4.2. */
+static inline bool quic_header_has_sample(const struct quic_header *hdr)
+{
+	return hdr->packet_len >= hdr->pn_offset + 4 + QUIC_SAMPLE_LEN;
 }
 
 bool quic_cid_equal(const struct quic_cid *a, const struct quic_cid *b);

@@ -27,6 +27,8 @@ int quic_range_set_remove(struct quic_range_set *set, u64 start, u64 end);
 /* Adds at least [start, end); without memory it may swallow gaps. Never fails once the set is not empty. */
 int quic_range_set_cover(struct quic_range_set *set, u64 start, u64 end);
 const struct quic_range *quic_range_set_first(const struct quic_range_set *set);
+/* The lowest range that ends above @offset, or NULL. */
+const struct quic_range *quic_range_set_from(const struct quic_range_set *set, u64 offset);
 bool quic_range_set_contains(const struct quic_range_set *set, u64 start, u64 end);
 
 static inline bool quic_range_set_empty(const struct quic_range_set *set)

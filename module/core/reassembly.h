@@ -6,9 +6,7 @@
 #ifndef _QUIC_CORE_REASSEMBLY_H
 #define _QUIC_CORE_REASSEMBLY_H
 
-#include <linux/list.h>
-#include <linux/rbtree.h>
-#include <linux/types.h>
+#include "core.h"
 
 /**
  * struct quic_rx_chunk - bytes of a stream as they came in one frame
@@ -49,5 +47,17 @@ int quic_reassembly_insert(struct quic_reassembly *ra, struct quic_rx_chunk *chu
 			   u32 max_chunks);
 /* The next chunk in order, now the caller's, @next moved behind it; or NULL. */
 struct quic_rx_chunk *quic_reassembly_pop(struct quic_reassembly *ra);
+
+/*
+ * The way without a tree: true when nothing waits and a chunk of @len bytes at
+ * @offset is next. @next is moved; the chunk stays the caller's, to deliver.
+ */
+static inline bool quic_reassembly_pass(struct quic_reassembly *ra, u64 offset, u32 len)
+{
+	if (unlikely(ra->count || offset != ra->next))
+		return false;
+	ra->next += len;
+	return true;
+}
 
 #endif /* _QUIC_CORE_REASSEMBLY_H */

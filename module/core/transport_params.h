@@ -12,6 +12,8 @@
 
 #define QUIC_TP_MAX_VERSIONS	16	/* kept; more are accepted and skipped */
 #define QUIC_TP_UDP_PAYLOAD_MAX	65527
+#define QUIC_TP_STREAMS_MAX	4096	/* a peer's initial_max_streams_* are cut to that */
+#define QUIC_TP_CIDS_MAX	8	/* and its active_connection_id_limit to that */
 
 struct quic_preferred_address {
 	u8 v4[4];
