@@ -222,8 +222,7 @@ void quic_conn_issue_cids(struct quic_conn *conn)
 
 	while ((cid = quic_local_cids_issue(&conn->local_cids))) {
 		if (quic_host_cid_new(conn, cid)) {
-			cid->in_use = false;
-			conn->local_cids.next_seq--;
+			quic_local_cids_cancel(&conn->local_cids, cid);
 			return;
 		}
 		cid->announce = QUIC_CONTROL_STALE;

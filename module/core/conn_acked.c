@@ -75,8 +75,11 @@ static void quic_acked_note(struct quic_conn *conn, struct quic_space *space,
 		break;
 	case QUIC_NOTE_STOP_SENDING:
 		stream = quic_streams_find(&conn->streams, note->stream_id);
-		if (stream && stream->has_recv)
-			stream->recv.stop = QUIC_CONTROL_ACKED;
+		if (!stream || !stream->has_recv)
+			break;
+		stream->recv.stop = QUIC_CONTROL_ACKED;
+		if (quic_stream_recv_update(&stream->recv))
+			quic_conn_stream_settle(conn, stream);
 		break;
 	case QUIC_NOTE_NEW_CID:
 		cid = quic_local_cids_find(&conn->local_cids, note->offset);
@@ -318,6 +321,8 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 	if (conn->peer_validated)
 		conn->pto_count = 0;
 	quic_conn_detect_lost(conn, id, now);
+	quic_pacer_update(&path->pacer, path->cong.cwnd, path->rtt.smoothed_rtt,
+			  quic_cong_in_slow_start(&path->cong), path->mss, now);
 	conn->todo |= QUIC_TODO_TX | QUIC_TODO_TIMER;
 	return 0;
 }

@@ -291,9 +291,7 @@ static int quic_recv_retire_cid(struct quic_conn *conn, u64 seq)
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
 				      QUIC_FRAME_RETIRE_CONNECTION_ID, "the only one");
 	quic_host_cid_retire(conn, cid);
-	cid->in_use = false;
-	if (conn->local_cids.active == seq)
-		conn->local_cids.active = quic_local_cids_lowest(&conn->local_cids);
+	quic_local_cids_retired(&conn->local_cids, cid);
 	quic_conn_issue_cids(conn);
 	quic_recv_cid_event(conn, false);
 	return 0;
@@ -521,6 +519,17 @@ static void quic_recv_while_closing(struct quic_conn *conn)
 	}
 }
 
+/* How long an ACK may wait: shorter than promised where the path is. */
+static u64 quic_conn_ack_delay(struct quic_conn *conn)
+{
+	const struct quic_rtt *rtt = &quic_conn_path(conn)->rtt;
+	u64 delay = conn->local.max_ack_delay * 1000;
+
+	if (!quic_rtt_has_sample(rtt))
+		return delay;
+	return min(delay, max(rtt->min_rtt / 8, QUIC_RTT_GRANULARITY));
+}
+
 /**
  * quic_conn_recv_packet() - apply one authenticated packet
  * @conn: connection
@@ -572,7 +581,7 @@ int quic_conn_recv_packet(struct quic_conn *conn, const struct quic_rx_packet *r
 	quic_ack_policy_on_packet(&space->ack, (s64)rx->pn > largest, in_order,
 				  sum.eliciting,
 				  sum.prompt || rx->level != QUIC_CRYPTO_APP, rx->ecn,
-				  rx->now, conn->local.max_ack_delay * 1000);
+				  rx->now, quic_conn_ack_delay(conn));
 	if (sum.eliciting)
 		conn->todo |= QUIC_TODO_TX | QUIC_TODO_TIMER;
 	return 0;

@@ -126,7 +126,7 @@ static bool quic_conn_has_control(struct quic_conn *conn)
 		if (streams->remote[i].max == QUIC_CONTROL_STALE ||
 		    streams->local[i].blocked == QUIC_CONTROL_STALE)
 			return true;
-	for (i = 0; i < QUIC_CIDS_MAX; i++)
+	for (i = 0; i < QUIC_LOCAL_CIDS_MAX; i++)
 		if (conn->local_cids.cid[i].in_use &&
 		    conn->local_cids.cid[i].announce == QUIC_CONTROL_STALE)
 			return true;
@@ -292,7 +292,7 @@ static void quic_fill_cids(struct quic_conn *conn, struct quic_tx_packet *tx)
 	struct quic_sent_note *note;
 	int i;
 
-	for (i = 0; i < QUIC_CIDS_MAX; i++) {
+	for (i = 0; i < QUIC_LOCAL_CIDS_MAX; i++) {
 		struct quic_local_cid *cid = &conn->local_cids.cid[i];
 
 		if (!cid->in_use || cid->announce != QUIC_CONTROL_STALE)

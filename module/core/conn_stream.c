@@ -85,29 +85,6 @@ int quic_conn_stream_reset(struct quic_conn *conn, struct quic_stream *stream, u
 	return 0;
 }
 
-/**
- * quic_conn_stream_stop() - ask the peer to stop sending
- * @conn:   connection
- * @stream: stream
- * @code:   application error code
- *
- * Return: 0; -EINVAL if all was received; -EAGAIN if it was asked before.
- */
-int quic_conn_stream_stop(struct quic_conn *conn, struct quic_stream *stream, u64 code)
-{
-	int err = quic_stream_recv_stop(&stream->recv, code);
-
-	if (err)
-		return err;
-	/* Bytes that wait for a gap to close will not be delivered any more. */
-	if (stream->recv.reassembly.bytes) {
-		quic_reassembly_clear(&stream->recv.reassembly);
-	}
-	quic_streams_mark_ready(&conn->streams, stream);
-	conn->todo |= QUIC_TODO_TX;
-	return 0;
-}
-
 /* The connection's window has room again. */
 static void quic_conn_credit_back(struct quic_conn *conn, u64 bytes)
 {
@@ -128,6 +105,31 @@ void quic_conn_discarded(struct quic_conn *conn, u64 bytes)
 {
 	if (bytes)
 		quic_conn_credit_back(conn, bytes);
+}
+
+/**
+ * quic_conn_stream_stop() - ask the peer to stop sending
+ * @conn:   connection
+ * @stream: stream
+ * @code:   application error code
+ *
+ * Return: 0; -EINVAL if all was received; -EAGAIN if it was asked before.
+ */
+int quic_conn_stream_stop(struct quic_conn *conn, struct quic_stream *stream, u64 code)
+{
+	int err = quic_stream_recv_stop(&stream->recv, code);
+	u64 undelivered;
+
+	if (err)
+		return err;
+	/* Nothing behind what was delivered will be: its credit goes back. */
+	undelivered = stream->recv.flow.received - stream->recv.reassembly.next;
+	quic_reassembly_clear(&stream->recv.reassembly);
+	quic_flow_recv_consume(&stream->recv.flow, undelivered);
+	quic_conn_discarded(conn, undelivered);
+	quic_streams_mark_ready(&conn->streams, stream);
+	conn->todo |= QUIC_TODO_TX;
+	return 0;
 }
 
 /**
