@@ -16,7 +16,7 @@ from pathlib import Path
 from quicctl import cache, errors, process
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_INDEX_LIFETIME = 3 * 24 * 3600.0
+INDEX_LIFETIME = 3 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +57,17 @@ class Archive:
 
     def newest(self, pattern: str) -> Package | None:
         """The package whose name matches pattern in full and sorts highest."""
-        found = self.search(pattern)
-        return found[-1] if found else None
-
-    def search(self, pattern: str) -> list[Package]:
-        """The packages whose names match pattern in full, lowest first."""
-        self._refresh()
-        names = self._apt("apt-cache", "pkgnames").stdout.split()
-        matching = sorted((n for n in names if re.fullmatch(pattern, n)), key=natural)
-        found = []
-        for name in matching:
+        for name in reversed(self.names(pattern)):
             version = self.version(name)
             if version:
-                found.append(Package(name, version))
-        return found
+                return Package(name, version)
+        return None
+
+    def names(self, pattern: str) -> list[str]:
+        """The names that match pattern in full, lowest first; not each need be on offer."""
+        self._refresh()
+        names = self._apt("apt-cache", "pkgnames").stdout.split()
+        return sorted((n for n in names if re.fullmatch(pattern, n)), key=natural)
 
     def version(self, name: str) -> str:
         """The version that would be downloaded, or an empty string."""
@@ -120,7 +117,7 @@ class Archive:
             return
         stamp = self._home / "stamp"
         with cache.locked(self._home):
-            if not stamp.exists() or time.time() - stamp.stat().st_mtime > _INDEX_LIFETIME:
+            if not stamp.exists() or time.time() - stamp.stat().st_mtime > INDEX_LIFETIME:
                 self._configure()
                 try:
                     self._apt("apt-get", "update", timeout=600)
@@ -166,8 +163,11 @@ class Archive:
         return sources
 
     def _apt(self, *argv: str, cwd: Path | None = None, timeout: float = 120) -> process.Result:
+        program, *rest = argv
+        # Images for containers switch these indexes off, which costs a second a call.
+        indexes = [f"-oDir::Cache::{name}={name}.bin" for name in ("pkgcache", "srcpkgcache")]
         return process.run(
-            list(argv), cwd=cwd, timeout=timeout,
+            [program, *indexes, *rest], cwd=cwd, timeout=timeout,
             env={**os.environ, "APT_CONFIG": str(self._home / "apt.conf"), "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
         )  # fmt: skip
 

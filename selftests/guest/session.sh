@@ -43,11 +43,11 @@ sh $base/payload/job.sh 3>&-
 tell job $?
 
 # Whatever the job forgot would hold the module: it is ended, and named.
-for pid in $(ls /proc | grep '^[0-9]*$'); do
-	case $pid in 1|2|$$) continue ;; esac
-	[ -n "$(tr -d '\0' 2>/dev/null </proc/$pid/cmdline)" ] || continue
-	case " $(cut -d' ' -f4 /proc/$pid/stat 2>/dev/null) " in *" $$ "*) continue ;; esac
-	tell stray "$(tr '\0' ' ' </proc/$pid/cmdline | cut -c1-120)"
+for folder in /proc/[0-9]*; do
+	pid=${folder#/proc/}
+	case $pid in 1|$$) continue ;; esac
+	[ -e $folder/exe ] || continue		# a thread of the kernel
+	tell stray "$(tr '\0' ' ' <$folder/cmdline | cut -c1-120)"
 	kill -KILL "$pid" 2>/dev/null
 done
 
