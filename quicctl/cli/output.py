@@ -30,28 +30,39 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-def show(result: Any, *, json: bool = False, render: Callable[[Any], Iterable[Table]] | None = None) -> None:
-    """Print a command's result: a dataclass or a sequence of them."""
+def show(
+    result: Any,
+    *,
+    json: bool = False,
+    render: Callable[[Any], Iterable[Table]] | None = None,
+    aside: bool = False,
+) -> None:
+    """Print a command's result: a dataclass or a sequence of them.
+
+    ``aside`` sends it to stderr, for a command whose stdout carries data.
+    """
+    stream = sys.stderr if aside else sys.stdout
     if json:
         from json import dumps
 
-        line(dumps(to_json(result), indent=2))
+        line(dumps(to_json(result), indent=2), stream)
         return
     for table in (render or default_tables)(result):
-        show_table(table)
+        show_table(table, stream)
 
 
-def show_table(table: Table) -> None:
-    """Print one table to stdout."""
-    if sys.stdout.isatty():
-        _draw(table)
+def show_table(table: Table, stream: TextIO | None = None) -> None:
+    """Print one table, to stdout if nothing else is said."""
+    stream = stream or sys.stdout
+    if stream.isatty():
+        _draw(table, stream)
     else:
-        _write_plain(table)
+        _write_plain(table, stream)
 
 
-def line(text: str) -> None:
+def line(text: str, stream: TextIO | None = None) -> None:
     """Print a line of a result."""
-    print(text)
+    print(text, file=stream or sys.stdout)
 
 
 def progress(text: str) -> None:
@@ -120,7 +131,7 @@ def _label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _draw(table: Table) -> None:
+def _draw(table: Table, stream: TextIO) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table as RichTable
@@ -130,14 +141,14 @@ def _draw(table: Table) -> None:
         drawn.add_column(column, overflow="fold")
     for row in table.rows:
         drawn.add_row(*(f"[{_STYLES[cell]}]{cell}[/]" if cell in _STYLES else escape(cell) for cell in row))
-    Console().print(drawn)
+    Console(file=stream).print(drawn)
 
 
-def _write_plain(table: Table) -> None:
+def _write_plain(table: Table, stream: TextIO) -> None:
     rows = [list(table.columns), *table.rows] if table.columns else list(table.rows)
     if table.title:
-        line(table.title)
+        line(table.title, stream)
     count = max((len(row) for row in rows), default=0)
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(count)]
     for row in rows:
-        line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip())
+        line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip(), stream)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``quicctl handshake``: a client, or with --listen a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quicctl import endpoint, uapi
+from quicctl import handshake as library
+from quicctl.cli import output
+from quicctl.cli.options import JsonOption
+from quicctl.handshake import Report
+
+
+class CongestionName(str, Enum):
+    """Names of the congestion controllers."""
+
+    RENO = "reno"
+    CUBIC = "cubic"
+
+
+def handshake(
+    address: Annotated[str | None, typer.Argument(metavar="[HOST:PORT]", help="The server to connect to.")] = None,
+    listen: Annotated[str | None, typer.Option("--listen", metavar="ADDR:PORT", help="Be a server there.")] = None,
+    ca: Annotated[Path | None, typer.Option("--ca", metavar="FILE", help="Trust these CAs, not the system's.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Accept any certificate.")] = False,
+    servername: Annotated[
+        str | None, typer.Option("--servername", metavar="NAME", help="Name the certificate must bear, if not HOST.")
+    ] = None,
+    cert: Annotated[Path | None, typer.Option("--cert", metavar="FILE", help="Certificate chain to show, PEM.")] = None,
+    key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Its private key, PEM.")] = None,
+    psk: Annotated[Path | None, typer.Option("--psk", metavar="FILE", help="Pre-shared keys, IDENTITY:HEXKEY.")] = None,
+    alpn: Annotated[str | None, typer.Option("--alpn", metavar="NAMES", help="Application protocols, comma-separated.")] = None,
+    cc: Annotated[CongestionName | None, typer.Option("--cc", help="Congestion controller.")] = None,
+    send: Annotated[Path | None, typer.Option("--send", metavar="FILE", help="Send this file; - is stdin.")] = None,
+    recv: Annotated[Path | None, typer.Option("--recv", metavar="FILE", help="Write what comes there; - is stdout.")] = None,
+    echo: Annotated[bool, typer.Option("--echo", help="Server: send back what comes.")] = False,
+    count: Annotated[int, typer.Option("--count", metavar="N", help="Server: end after N connections; 0 never.")] = 1,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds to wait for the peer.")] = 10.0,
+    keylog: Annotated[Path | None, typer.Option("--keylog", metavar="FILE", help="Append TLS secrets there.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Connect to a QUIC server, or be one with --listen, move data over a stream and show what was agreed.
+
+    Both ends speak over one bidirectional stream that the client opens: each sends its --send file and writes what comes
+    to its --recv file. Hashes and rates of both directions are shown at the end.
+    """
+    if (address is None) == (listen is None):
+        raise typer.BadParameter("give either HOST:PORT to connect to, or --listen ADDR:PORT")
+    if echo and (listen is None or send is not None):
+        raise typer.BadParameter("--echo is for servers, and instead of --send")
+    options = library.Options(
+        identity=library.Identity(cert=cert, key=key, ca=ca, psk=psk, insecure=insecure),
+        alpn=alpn,
+        congestion=None if cc is None else uapi.Congestion[cc.name],
+        send=send,
+        receive=recv,
+        echo=echo,
+        timeout=timeout,
+        keylog=keylog,
+    )
+    # What goes to standard output is the data, if it was asked for; then the report goes to standard error.
+    aside = recv == library.STANDARD_STREAM
+    if listen is not None:
+        reports = library.serve(
+            endpoint.parse_address(listen),
+            options,
+            count=count,
+            on_listening=lambda where: output.progress(f"listening on {endpoint.shown(where)}"),
+            on_report=None if count == 1 else lambda report: output.progress(summary(report)),
+            on_error=output.show_error,
+        )
+        output.show(reports[0] if count == 1 else reports, json=json, render=render, aside=aside)
+    elif address is not None:
+        report = library.connect(endpoint.parse_address(address), options, hostname=servername)
+        output.show(report, json=json, render=render, aside=aside)
+
+
+def summary(report: Report) -> str:
+    """One line about a connection."""
+    return (
+        f"{report.peer}: handshake {report.handshake.milliseconds:.1f} ms,"
+        f" received {report.received.bytes} bytes, sent {report.sent.bytes}"
+    )
+
+
+def render(result: Report | list[Report]) -> list[output.Table]:
+    """Three tables: the connection, the transport parameters of both ends, the data."""
+    if isinstance(result, Sequence):
+        rows = [
+            [r.peer, f"{r.handshake.milliseconds:.1f} ms", str(r.sent.bytes), str(r.received.bytes), r.received.sha256[:16]]
+            for r in result
+        ]
+        return [output.Table("connections", ("peer", "handshake", "sent", "received", "sha256"), rows)]
+    tls = result.handshake
+    connection = [
+        ["role", result.role],
+        ["local", result.local],
+        ["peer", result.peer],
+        ["handshake", f"{tls.milliseconds:.1f} ms" + (", resumed" if tls.resumed else "")],
+        ["cipher suite", tls.cipher_suite],
+        ["group", tls.group or "-"],
+        ["signature", tls.signature or "-"],
+        ["protocol", tls.alpn or "-"],
+        ["certificate", f"{tls.verify}, {tls.peer_subject}" if tls.peer_subject else tls.verify],
+        ["PSK identity", tls.psk_identity or "-"],
+    ]
+    data = [
+        [name, str(t.bytes), f"{t.seconds:.3f} s", f"{t.rate:.1f} MB/s", t.sha256]
+        for name, t in (("sent", result.sent), ("received", result.received))
+        if t.bytes
+    ]
+    tables = [output.Table("connection", (), connection), params_table(result.local_params, result.remote_params)]
+    if data:
+        tables.append(output.Table("data", ("direction", "bytes", "time", "rate", "sha256"), data))
+    return tables
+
+
+def params_table(local: uapi.TransportParams, remote: uapi.TransportParams) -> output.Table:
+    """Transport parameters of both ends side by side."""
+    rows = []
+    for name in uapi.TransportParams.__dataclass_fields__:
+        ours, theirs = getattr(local, name), getattr(remote, name)
+        if not isinstance(ours, bool) or ours or theirs:
+            unit = " us" if name in ("max_idle_timeout", "max_ack_delay") else ""
+            rows.append([name.replace("_", " "), output.text(ours) + unit, output.text(theirs) + unit])
+    return output.Table("transport parameters", ("", "this end", "peer"), rows)

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""libquic.so.1 by ctypes: credentials, the blocking handshake, its result.
+
+The only file that calls C. Codes become TlsFailure here; what a failure means for the user is said in handshake.py.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from quicctl import errors
+
+ERR_CREDENTIALS = -0x10001
+ERR_CERTIFICATE = -0x10002
+ERR_ALPN = -0x10003
+ERR_NO_TRANSPORT_PARAMS = -0x10004
+ERR_TRANSPORT_PARAMS = -0x10005
+ERR_SESSION_DATA = -0x10006
+ERR_CLOSED = -0x10007
+ERR_PEER_ALERT = -0x20000
+ERR_TRANSPORT = -0x30000
+ERR_TLS = -0x40000
+
+VERIFY = ("none", "ok", "failed", "ignored", "resumed")
+CLIENT_AUTH = ("none", "request", "require")
+
+_NAME = "libquic.so.1"
+
+
+class _Options(ctypes.Structure):
+    _fields_ = (
+        ("size", ctypes.c_size_t),
+        ("credentials", ctypes.c_void_p),
+        ("hostname", ctypes.c_char_p),
+        ("alpns", ctypes.c_char_p),
+        ("priority", ctypes.c_char_p),
+        ("keylog_file", ctypes.c_char_p),
+        ("session", ctypes.c_char_p),
+        ("session_size", ctypes.c_size_t),
+        ("timeout_ms", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("log", ctypes.c_void_p),
+        ("log_arg", ctypes.c_void_p),
+    )
+
+
+class _Result(ctypes.Structure):
+    _fields_ = (
+        ("size", ctypes.c_size_t),
+        ("error", ctypes.c_int32),
+        ("alert_sent", ctypes.c_int32),
+        ("alert_received", ctypes.c_int32),
+        ("close_code", ctypes.c_uint32),
+        ("close_frame", ctypes.c_uint32),
+        ("cipher_type", ctypes.c_uint32),
+        ("verify", ctypes.c_uint32),
+        ("verify_status", ctypes.c_uint32),
+        ("early_data", ctypes.c_uint32),
+        ("resumed", ctypes.c_uint8),
+        ("psk", ctypes.c_uint8),
+        ("server", ctypes.c_uint8),
+        ("complete", ctypes.c_uint8),
+        ("duration_us", ctypes.c_uint64),
+        ("not_after", ctypes.c_uint64),
+        ("close_phrase", ctypes.c_char * 64),
+        ("cipher_suite", ctypes.c_char * 64),
+        ("group", ctypes.c_char * 32),
+        ("signature", ctypes.c_char * 32),
+        ("alpn", ctypes.c_char * 256),
+        ("server_name", ctypes.c_char * 256),
+        ("psk_identity", ctypes.c_char * 256),
+        ("peer_subject", ctypes.c_char * 256),
+        ("peer_issuer", ctypes.c_char * 256),
+        ("peer_sha256", ctypes.c_char * 65),
+        ("verify_text", ctypes.c_char * 256),
+        ("error_text", ctypes.c_char * 256),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a TLS handshake agreed on; after a failure as far as it got."""
+
+    complete: bool
+    milliseconds: float
+    cipher_suite: str
+    group: str
+    signature: str
+    alpn: str
+    server_name: str
+    resumed: bool
+    psk_identity: str
+    verify: str
+    verify_text: str
+    peer_subject: str
+    peer_issuer: str
+    peer_sha256: str
+    close_code: int
+    close_frame: int
+    close_phrase: str
+    alert_sent: int
+    alert_received: int
+
+
+class TlsFailure(Exception):
+    """A handshake that failed: libquic's code and text, and how far it got."""
+
+    def __init__(self, code: int, text: str, handshake: Handshake) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.handshake = handshake
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    """The library: the one of QUICCTL_LIBQUIC, the system's, or the newest build of this tree."""
+    named = os.environ.get("QUICCTL_LIBQUIC")
+    tried = []
+    for candidate in [named] if named else [_NAME, *map(str, _built())]:
+        try:
+            library = ctypes.CDLL(candidate)
+            break
+        except OSError as failure:
+            tried.append(str(failure))
+    else:
+        raise errors.LibraryMissing(f"{named or _NAME} cannot be loaded", detail="\n".join(tried))
+    library.quic_strerror.restype = ctypes.c_char_p
+    for name in ("create_client", "create_server"):
+        getattr(library, f"quic_credentials_{name}").argtypes = (ctypes.POINTER(ctypes.c_void_p),)
+    for name, *rest in (
+        ("destroy",),
+        ("set_insecure",),
+        ("set_ca_file", ctypes.c_char_p),
+        ("set_certificate", ctypes.c_char_p, ctypes.c_char_p),
+        ("add_psk_file", ctypes.c_char_p),
+        ("set_client_auth", ctypes.c_int),
+    ):
+        getattr(library, f"quic_credentials_{name}").argtypes = (ctypes.c_void_p, *rest)
+    for name in ("client", "server"):
+        function = getattr(library, f"quic_handshake_{name}")
+        function.argtypes = (ctypes.c_int, ctypes.POINTER(_Options), ctypes.POINTER(_Result))
+    return library
+
+
+def _built() -> list[Path]:
+    tree = Path(__file__).resolve().parent.parent
+    return [path for path in (tree / "libquic" / _NAME, tree / "build" / "lib" / _NAME) if path.exists()]
+
+
+def strerror(code: int) -> str:
+    """The library's text for an error."""
+    return (_library().quic_strerror(code) or b"").decode(errors="replace")
+
+
+class Credentials:
+    """Certificates and keys, loaded once and used by any number of handshakes."""
+
+    def __init__(self, *, server: bool) -> None:
+        self._handle = ctypes.c_void_p()
+        create = "quic_credentials_create_server" if server else "quic_credentials_create_client"
+        self._check(getattr(_library(), create)(ctypes.byref(self._handle)), "credentials cannot be made")
+
+    def __enter__(self) -> Credentials:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _library().quic_credentials_destroy(self._handle)
+        self._handle = ctypes.c_void_p()
+
+    @property
+    def handle(self) -> ctypes.c_void_p:
+        """For a handshake."""
+        return self._handle
+
+    def trust(self, ca_file: Path) -> None:
+        """Trust the certificates of this file and not the system's."""
+        self._load(_library().quic_credentials_set_ca_file, f"{ca_file} holds no CA certificate", ca_file)
+
+    def certificate(self, cert_file: Path, key_file: Path) -> None:
+        """Show this certificate."""
+        text = f"{cert_file} and {key_file} are no certificate with its key"
+        self._load(_library().quic_credentials_set_certificate, text, cert_file, key_file)
+
+    def psk(self, psk_file: Path) -> None:
+        """Use the pre-shared keys of this file."""
+        text = f"{psk_file} holds no pre-shared key"
+        self._load(_library().quic_credentials_add_psk_file, text, psk_file, remedy="write lines IDENTITY:HEXKEY")
+
+    def insecure(self) -> None:
+        """Accept whatever certificate the peer shows."""
+        self._check(_library().quic_credentials_set_insecure(self._handle), "verification cannot be turned off")
+
+    def client_auth(self, mode: str) -> None:
+        """Server: none, request or require a certificate of clients."""
+        code = _library().quic_credentials_set_client_auth(self._handle, CLIENT_AUTH.index(mode))
+        self._check(code, "client authentication cannot be set")
+
+    def _load(self, function: Callable[..., int], text: str, *files: Path, remedy: str | None = None) -> None:
+        for path in files:
+            try:
+                with path.open("rb"):
+                    pass
+            except OSError as failure:
+                raise errors.FileUnreadable(
+                    f"{path} cannot be read: {failure.strerror}", remedy="check the path and its permissions"
+                ) from failure
+        self._check(function(self._handle, *(os.fsencode(path) for path in files)), text, remedy)
+
+    @staticmethod
+    def _check(code: int, text: str, remedy: str | None = None) -> None:
+        if code < 0:
+            raise errors.CredentialsInvalid(f"{text}: {strerror(code)}", remedy=remedy or "check the file; PEM is expected")
+
+
+def handshake(
+    fd: int,
+    credentials: Credentials,
+    *,
+    server: bool,
+    hostname: str | None = None,
+    alpn: str | None = None,
+    keylog: Path | None = None,
+    timeout: float | None = None,
+) -> Handshake:
+    """Do the whole TLS handshake on a connected or accepted socket; raises TlsFailure."""
+    options = _Options(
+        size=ctypes.sizeof(_Options),
+        credentials=credentials.handle.value,
+        hostname=None if hostname is None else hostname.encode(),
+        alpns=None if alpn is None else alpn.encode(),
+        keylog_file=None if keylog is None else os.fsencode(keylog),
+        timeout_ms=0 if timeout is None else max(1, int(timeout * 1000)),
+    )
+    result = _Result(size=ctypes.sizeof(_Result))
+    function: Any = _library().quic_handshake_server if server else _library().quic_handshake_client
+    code = function(fd, ctypes.byref(options), ctypes.byref(result))
+    agreed = Handshake(
+        complete=bool(result.complete),
+        milliseconds=result.duration_us / 1000,
+        cipher_suite=_text(result.cipher_suite),
+        group=_text(result.group),
+        signature=_text(result.signature),
+        alpn=_text(result.alpn),
+        server_name=_text(result.server_name),
+        resumed=bool(result.resumed),
+        psk_identity=_text(result.psk_identity),
+        verify=VERIFY[result.verify] if result.verify < len(VERIFY) else str(result.verify),
+        verify_text=_text(result.verify_text),
+        peer_subject=_text(result.peer_subject),
+        peer_issuer=_text(result.peer_issuer),
+        peer_sha256=_text(result.peer_sha256),
+        close_code=result.close_code,
+        close_frame=result.close_frame,
+        close_phrase=_text(result.close_phrase),
+        alert_sent=result.alert_sent,
+        alert_received=result.alert_received,
+    )
+    if code < 0:
+        raise TlsFailure(code, _text(result.error_text) or strerror(code), agreed)
+    return agreed
+
+
+def getsockopt(fd: int, level: int, option: int, value: bytes) -> bytes:
+    """Read a socket option that takes a value in as well."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    buffer = ctypes.create_string_buffer(value, len(value))
+    size = ctypes.c_uint32(len(value))
+    if libc.getsockopt(fd, level, int(option), buffer, ctypes.byref(size)) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return buffer.raw[: size.value]
+
+
+def is_timeout(code: int) -> bool:
+    """Whether a failure's code says that time ran out."""
+    return code in (-errno.ETIMEDOUT, -errno.EAGAIN)
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")
