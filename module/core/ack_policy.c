@@ -10,7 +10,7 @@
 #define QUIC_ACK_NEVER		(~0ULL)
 
 /*
- * A peer in slow start lives on acknowledgements: the first packets of a
+ * A peer in slow start lives on acknowledgments: the first packets of a
  * connection are acknowledged in pairs, later ones once per batch that is
  * worth it. RFC 9000, section 13.2.2.
  */

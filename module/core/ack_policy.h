@@ -14,10 +14,10 @@
 #define QUIC_ECN_CE		3
 
 /**
- * struct quic_ack_policy - acknowledgement state of one space
+ * struct quic_ack_policy - acknowledgment state of one space
  * @largest_time: arrival of the packet with the largest number, ns
  * @due:          when the delayed ACK must leave, ns; U64_MAX: none owed
- * @received:     ack-eliciting packets in the connection's life (early ones are acknowledged eagerly)
+ * @received:     ack-eliciting packets ever; early ones are acknowledged eagerly
  * @unacked:      ack-eliciting packets since the last ACK that we sent
  * @immediate:    an ACK must leave with the next settle
  * @ecn:          ECT(0), ECT(1), CE counts, the order of the ACK frame

@@ -30,13 +30,13 @@ const struct quic_cong_ops *quic_cong_find(u8 algo)
 /* RFC 9002, section 7.2 */
 static u64 quic_cong_initial_window(u32 mss)
 {
-	return max(min(10 * (u64)mss, (u64)QUIC_CONG_INITIAL_WINDOW), 2 * (u64)mss);
+	return max_t(u64, min_t(u64, 10 * (u64)mss, QUIC_CONG_INITIAL_WINDOW), 2 * (u64)mss);
 }
 
 /* Keeps cwnd within its bounds; where they contradict, the smallest window counts. */
 static void quic_cong_bound(struct quic_cong *cong)
 {
-	u64 most = min(cong->max_window, (u64)QUIC_CONG_WINDOW_LIMIT);
+	u64 most = min_t(u64, cong->max_window, QUIC_CONG_WINDOW_LIMIT);
 
 	if (cong->cwnd > most)
 		cong->cwnd = most;
@@ -91,7 +91,7 @@ void quic_cong_on_sent(struct quic_cong *cong, u32 bytes)
 
 static void quic_cong_leave_flight(struct quic_cong *cong, u32 bytes)
 {
-	cong->bytes_in_flight -= min(cong->bytes_in_flight, (u64)bytes);
+	cong->bytes_in_flight -= min_t(u64, cong->bytes_in_flight, bytes);
 }
 
 /* Was a packet sent then part of the recovery period, or before it? Appendix B.5. */

@@ -12,7 +12,7 @@
 #define QUIC_CUBIC_ALPHA_DEN		17
 
 /* Farther from the plateau than this the curve exceeds every window, ms. */
-#define QUIC_CUBIC_TIME_MAX		(1 << 18)
+#define QUIC_CUBIC_TIME_MAX		262144
 
 static void quic_cubic_init(struct quic_cong *cong)
 {
@@ -45,7 +45,7 @@ static u64 quic_cubic_window(const struct quic_cong *cong, u64 ms)
 	u64 offset;
 
 	/* 0.4 * mss * delta^3, delta in seconds; below 2^63 all the way */
-	delta = min(delta, (u64)QUIC_CUBIC_TIME_MAX);
+	delta = min_t(u64, delta, QUIC_CUBIC_TIME_MAX);
 	offset = div_u64(delta * delta * delta, 1000) * min_t(u32, cong->mss, U16_MAX) * 4;
 	offset = div_u64(offset, 10000000);
 

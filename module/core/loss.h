@@ -85,7 +85,7 @@ bool quic_loss_next_acked(struct quic_loss *loss, struct quic_loss_walk *walk,
 			  struct quic_sent_packet *out);
 void quic_loss_lost_begin(struct quic_loss *loss, const struct quic_rtt *rtt, u64 now,
 			  struct quic_loss_walk *walk);
-/* Fills @out with the next lost packet (already removed); at the end sets @loss_time; false: no more. */
+/* Likewise with the next lost packet; at the end sets @loss_time. */
 bool quic_loss_next_lost(struct quic_loss *loss, struct quic_loss_walk *walk,
 			 struct quic_sent_packet *out);
 /* Feed it each lost packet of one walk, in order; at the end see @established. */

@@ -14,7 +14,7 @@
 #define QUIC_PACER_TICKS	1000		/* a burst lasts a millisecond */
 
 /* Faster than a terabyte per second need not be paced; keeps products in 64 bits. */
-#define QUIC_PACER_RATE_MAX	(1ULL << 40)
+#define QUIC_PACER_RATE_MAX	1000000000000ULL
 
 /**
  * quic_pacer_init() - a new path, not paced until the first update
@@ -99,7 +99,7 @@ void quic_pacer_update(struct quic_pacer *pacer, u64 cwnd, u64 smoothed_rtt,
 	}
 
 	pacer->rate = max(rate, 1ULL);
-	pacer->burst = max((u64)packets * mss, div_u64(rate, QUIC_PACER_TICKS));
+	pacer->burst = max_t(u64, (u64)packets * mss, div_u64(rate, QUIC_PACER_TICKS));
 	if (first) {
 		pacer->budget = pacer->burst;
 		pacer->last = now;
@@ -119,7 +119,7 @@ bool quic_pacer_may_send(struct quic_pacer *pacer, u32 bytes, u64 now)
 	if (pacer->rate == QUIC_PACER_UNLIMITED)
 		return true;
 	quic_pacer_refill(pacer, now);
-	return pacer->budget >= min((u64)bytes, pacer->burst);
+	return pacer->budget >= min_t(u64, bytes, pacer->burst);
 }
 
 /**
@@ -129,7 +129,7 @@ bool quic_pacer_may_send(struct quic_pacer *pacer, u32 bytes, u64 now)
  */
 void quic_pacer_on_sent(struct quic_pacer *pacer, u32 bytes)
 {
-	pacer->budget -= min(pacer->budget, (u64)bytes);
+	pacer->budget -= min_t(u64, pacer->budget, bytes);
 }
 
 /**
@@ -147,7 +147,7 @@ u64 quic_pacer_next(const struct quic_pacer *pacer, u32 bytes, u64 now)
 
 	if (pacer->rate == QUIC_PACER_UNLIMITED)
 		return now;
-	need = min((u64)bytes, pacer->burst);
+	need = min_t(u64, bytes, pacer->burst);
 	if (need <= pacer->budget)
 		return now;
 

@@ -89,7 +89,7 @@ u64 quic_rtt_ack_delay(u64 delay, u8 exponent)
 }
 
 /**
- * quic_rtt_pto() - how long to wait for an acknowledgement
+ * quic_rtt_pto() - how long to wait for an acknowledgment
  * @rtt: estimator of the path
  *
  * Return: the period without max_ack_delay and backoff, ns, not below the

@@ -6,7 +6,7 @@
 #include <linux/types.h>
 
 #define QUIC_RTT_GRANULARITY	1000000ULL	/* RFC 9002, section 6.1.2: 1 ms */
-#define QUIC_RTT_MAX		(1ULL << 42)	/* 73 minutes: no clock or peer makes it longer */
+#define QUIC_RTT_MAX		4000000000000ULL	/* above an hour, ns */
 
 /**
  * struct quic_rtt - estimates of one path, all within [1, QUIC_RTT_MAX] once sampled

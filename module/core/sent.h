@@ -8,6 +8,7 @@
 #ifndef _QUIC_CORE_SENT_H
 #define _QUIC_CORE_SENT_H
 
+#include <linux/bitops.h>
 #include <linux/types.h>
 
 struct quic_stream;
@@ -58,7 +59,7 @@ struct quic_sent_note {
 #define QUIC_SENT_ACKED		0x80	/* alone: what is left of an acknowledged packet */
 
 /**
- * struct quic_sent_packet - one packet that awaits its acknowledgement
+ * struct quic_sent_packet - one packet that awaits its acknowledgment
  * @time:    when it was sent, ns
  * @size:    bytes of UDP payload
  * @flags:   QUIC_SENT_* states; 0: no record
@@ -80,7 +81,7 @@ struct quic_sent_packet {
 };
 
 #define QUIC_SENT_LEAF_SHIFT	4
-#define QUIC_SENT_LEAF_SIZE	(1 << QUIC_SENT_LEAF_SHIFT)
+#define QUIC_SENT_LEAF_SIZE	BIT(QUIC_SENT_LEAF_SHIFT)
 #define QUIC_SENT_LEAF_MASK	(QUIC_SENT_LEAF_SIZE - 1)
 #define QUIC_SENT_LEAVES	1024	/* packets from oldest to newest: 16384 */
 
