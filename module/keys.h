@@ -7,32 +7,44 @@
 #define _QUIC_KEYS_H
 
 #include <crypto/aead.h>
+#include <linux/llist.h>
+#include <linux/refcount.h>
 #include <linux/types.h>
 
 #include "core/header.h"
 
+struct crypto_cipher;
+
 #define QUIC_SECRET_MAX		48
 #define QUIC_IV_LEN		12
+#define QUIC_HMAC_LEN		32	/* of quic_hmac_sha256() */
+
+/**
+ * struct quic_hp - header protection, which outlives key updates
+ * @refs:   keys that use it
+ * @aes:    AES-ECB, or NULL
+ * @chacha: key of ChaCha20
+ */
+struct quic_hp {
+	refcount_t refs;
+	struct crypto_cipher *aes;
+	u32 chacha[8];
+};
 
 /**
  * struct quic_key - what protects packets of one direction and generation
  * @aead:   packet protection
- * @hp_aes: header protection by AES-ECB, or NULL
- * @hp_chacha: header protection key of ChaCha20, 32 bytes
+ * @hp:     header protection, shared by all generations: RFC 9001, section 6
  * @iv:     nonce base
  * @cipher: TLS_CIPHER_*
  * @is_internal: @aead is the bare synchronous driver: only usable where crypto_simd_usable()
- * @fallback: synchronous AEAD for where @is_internal may not be used, or NULL
  */
 struct quic_key {
 	struct crypto_aead *aead;
-	struct crypto_aead *fallback;
-	struct crypto_cipher *hp_aes;
-	u8 hp_chacha[32];
+	struct quic_hp *hp;
 	u8 iv[QUIC_IV_LEN];
 	u16 cipher;
 	bool is_internal;
-	bool owns_hp;		/* an updated key shares header protection: RFC 9001, section 6 */
 };
 
 /**
@@ -56,9 +68,13 @@ int quic_keys_initial(u32 version, const struct quic_cid *dcid, bool is_server,
 void quic_key_free(struct quic_key *key);
 /* RFC 9001, section 5.8; @pseudo includes the original DCID. */
 int quic_retry_tag(u32 version, const u8 *pseudo, u32 len, u8 tag[QUIC_TAG_LEN]);
+
+/* These never sleep. */
 /* HKDF-Expand-Label over HMAC-SHA256/384, also for tokens. RFC 8446, section 7.1. */
 int quic_hkdf_expand_label(u16 cipher, const u8 *secret, u8 secret_len, const char *label,
 			   u8 *out, u16 len);
+int quic_hmac_sha256(const u8 *key, u32 key_len, const u8 *data, u32 len, u8 *out);
+
 int quic_keys_init(void);	/* module init: hash transforms */
 void quic_keys_exit(void);
 

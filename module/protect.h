@@ -9,6 +9,7 @@
 #include "keys.h"
 
 #define QUIC_BURST_MAX	64	/* packets masked by one call */
+#define QUIC_PROTECT_REQSIZE	2048	/* AEAD drivers that want more per request are not used */
 
 /**
  * struct quic_mask - one packet whose header protection is due
@@ -36,5 +37,8 @@ int quic_protect_mask(struct quic_key *key, const struct quic_mask *mask, u32 n)
 int quic_protect_unmask(struct quic_key *key, const struct quic_mask *mask, u32 n);
 /* May packets be protected with @key here and now? If not, go to process context. */
 bool quic_protect_may_run(const struct quic_key *key);
+
+int quic_protect_init(void);
+void quic_protect_exit(void);
 
 #endif /* _QUIC_PROTECT_H */

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Packet and header protection with given keys: one AEAD call per packet on
+ * one linear piece, with a request that each processor owns. Which key a
+ * packet needs is for input.c and output.c. RFC 9001, sections 5.3 and 5.4.
+ */
+#include <crypto/chacha.h>
+#include <crypto/internal/cipher.h>
+#include <crypto/internal/simd.h>
+#include <asm/simd.h>
+#include <linux/percpu.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/tls.h>
+
+#include "protect.h"
+
+/**
+ * struct quic_protect_cpu - what one AEAD call needs, owned by whoever has BH off
+ * @iv:  nonce in the form that the driver wants
+ * @src: input
+ * @dst: output, if it is elsewhere
+ * @req: request, QUIC_PROTECT_REQSIZE bytes of the driver's own follow
+ */
+struct quic_protect_cpu {
+	u8 iv[16];
+	struct scatterlist src;
+	struct scatterlist dst;
+	struct aead_request req __aligned(CRYPTO_MINALIGN);
+};
+
+/* Drivers put their context into scatterlists, so it must not lie in the per-CPU area itself. */
+static DEFINE_PER_CPU(struct quic_protect_cpu *, quic_protect_cpus);
+
+/* RFC 9001, section 5.3. CCM's counter block carries the length of its length field: RFC 3610, section 2.3. */
+static void quic_protect_nonce(const struct quic_key *key, u64 pn, u8 *iv)
+{
+	u64 low;
+
+	if (unlikely(key->cipher == TLS_CIPHER_AES_CCM_128)) {
+		iv[13] = 0;
+		iv[14] = 0;
+		iv[15] = 0;
+		*iv++ = 15 - QUIC_IV_LEN - 1;
+	}
+	memcpy(iv, key->iv, 4);
+	low = get_unaligned_be64(key->iv + 4) ^ pn;
+	put_unaligned_be64(low, iv + 4);
+}
+
+/**
+ * quic_protect_may_run() - may packets be protected here and now
+ * @key: with which key
+ *
+ * False only in a softirq that interrupted a user of the vector registers; the packets then have
+ * to wait for process context.
+ */
+bool quic_protect_may_run(const struct quic_key *key)
+{
+	return !key->is_internal || likely(crypto_simd_usable());
+}
+
+/**
+ * quic_protect_seal() - encrypt one packet
+ * @key:     with which key
+ * @packet:  the packet; its header is in place
+ * @hdr_len: length of the header with the packet number
+ * @src:     plain text; if not at @packet + @hdr_len, the header must also lie right before it
+ * @len:     bytes of plain text
+ * @pn:      packet number
+ *
+ * Call with BH off. Both buffers must be linear memory that virt_to_page() knows.
+ *
+ * Return: 0; -EAGAIN where quic_protect_may_run() says no.
+ */
+int quic_protect_seal(struct quic_key *key, u8 *packet, u32 hdr_len, const u8 *src, u32 len,
+		      u64 pn)
+{
+	struct quic_protect_cpu *cpu = this_cpu_read(quic_protect_cpus);
+	struct scatterlist *dst = &cpu->src;
+	struct aead_request *req = &cpu->req;
+	int err;
+
+	if (unlikely(!quic_protect_may_run(key)))
+		return -EAGAIN;
+
+	quic_protect_nonce(key, pn, cpu->iv);
+	if (src == packet + hdr_len) {
+		sg_init_one(&cpu->src, packet, hdr_len + len + QUIC_TAG_LEN);
+	} else {
+		sg_init_one(&cpu->src, src - hdr_len, hdr_len + len);
+		sg_init_one(&cpu->dst, packet, hdr_len + len + QUIC_TAG_LEN);
+		dst = &cpu->dst;
+	}
+	aead_request_set_tfm(req, key->aead);
+	aead_request_set_callback(req, 0, NULL, NULL);
+	aead_request_set_ad(req, hdr_len);
+	aead_request_set_crypt(req, &cpu->src, dst, len, cpu->iv);
+	err = crypto_aead_encrypt(req);
+	/* No driver that we choose does this. */
+	WARN_ON_ONCE(err == -EINPROGRESS || err == -EBUSY);
+	return err;
+}
+
+/**
+ * quic_protect_open() - decrypt one packet in place
+ * @key:     with which key
+ * @packet:  the packet, header protection removed
+ * @hdr_len: length of the header with the packet number
+ * @len:     bytes behind the header, tag included
+ * @pn:      packet number
+ *
+ * Call with BH off. The cipher text is gone afterwards even if it did not authenticate; the tag stays.
+ *
+ * Return: 0; -EBADMSG; -EAGAIN where quic_protect_may_run() says no.
+ */
+int quic_protect_open(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u64 pn)
+{
+	struct quic_protect_cpu *cpu = this_cpu_read(quic_protect_cpus);
+	struct aead_request *req = &cpu->req;
+	int err;
+
+	if (unlikely(len < QUIC_TAG_LEN))
+		return -EBADMSG;
+	if (unlikely(!quic_protect_may_run(key)))
+		return -EAGAIN;
+
+	quic_protect_nonce(key, pn, cpu->iv);
+	sg_init_one(&cpu->src, packet, hdr_len + len);
+	aead_request_set_tfm(req, key->aead);
+	aead_request_set_callback(req, 0, NULL, NULL);
+	aead_request_set_ad(req, hdr_len);
+	aead_request_set_crypt(req, &cpu->src, &cpu->src, len, cpu->iv);
+	err = crypto_aead_decrypt(req);
+	WARN_ON_ONCE(err == -EINPROGRESS || err == -EBUSY);
+	return err;
+}
+
+/* RFC 9001, sections 5.4.3 and 5.4.4. */
+static void quic_protect_hp(const struct quic_hp *hp, const u8 *sample, u8 *mask)
+{
+	struct chacha_state state;
+	u8 stream[CHACHA_BLOCK_SIZE];
+
+	if (likely(hp->aes)) {
+		crypto_cipher_encrypt_one(hp->aes, mask, sample);
+		return;
+	}
+	chacha_init(&state, hp->chacha, sample);
+	chacha20_block(&state, stream);
+	memcpy(mask, stream, QUIC_SAMPLE_LEN);
+}
+
+/* Bits of the first byte that are protected. RFC 9001, section 5.4.1. */
+static u8 quic_protect_bits(u8 first)
+{
+	return quic_header_is_long(first) ? 0x0f : 0x1f;
+}
+
+static void quic_protect_xor(u8 *pn, u8 pn_len, const u8 *mask)
+{
+	u8 i;
+
+	for (i = 0; i < pn_len; i++)
+		pn[i] ^= mask[1 + i];
+}
+
+/**
+ * quic_protect_mask() - add header protection
+ * @key:  with which key
+ * @mask: the packets, already encrypted
+ * @n:    how many
+ */
+int quic_protect_mask(struct quic_key *key, const struct quic_mask *mask, u32 n)
+{
+	u8 bits[QUIC_SAMPLE_LEN] __aligned(16);
+	u32 i;
+
+	for (i = 0; i < n; i++, mask++) {
+		u8 pn_len = (*mask->first & QUIC_HEADER_PN_LEN_MASK) + 1;
+
+		quic_protect_hp(key->hp, mask->pn + 4, bits);
+		*mask->first ^= bits[0] & quic_protect_bits(*mask->first);
+		quic_protect_xor(mask->pn, pn_len, bits);
+	}
+	return 0;
+}
+
+/**
+ * quic_protect_unmask() - remove header protection
+ * @key:  with which key
+ * @mask: the packets; each has at least 4 + QUIC_SAMPLE_LEN bytes from the packet number on
+ * @n:    how many
+ */
+int quic_protect_unmask(struct quic_key *key, const struct quic_mask *mask, u32 n)
+{
+	u8 bits[QUIC_SAMPLE_LEN] __aligned(16);
+	u32 i;
+
+	for (i = 0; i < n; i++, mask++) {
+		quic_protect_hp(key->hp, mask->pn + 4, bits);
+		*mask->first ^= bits[0] & quic_protect_bits(*mask->first);
+		quic_protect_xor(mask->pn, (*mask->first & QUIC_HEADER_PN_LEN_MASK) + 1, bits);
+	}
+	return 0;
+}
+
+/**
+ * quic_protect_exit() - module exit
+ */
+void quic_protect_exit(void)
+{
+	int i;
+
+	for_each_possible_cpu(i) {
+		kfree_sensitive(per_cpu(quic_protect_cpus, i));
+		per_cpu(quic_protect_cpus, i) = NULL;
+	}
+}
+
+/**
+ * quic_protect_init() - module init
+ */
+int quic_protect_init(void)
+{
+	size_t size = sizeof(struct quic_protect_cpu) + QUIC_PROTECT_REQSIZE;
+	int i;
+
+	for_each_possible_cpu(i) {
+		per_cpu(quic_protect_cpus, i) = kzalloc_node(size, GFP_KERNEL, cpu_to_node(i));
+		if (!per_cpu(quic_protect_cpus, i)) {
+			quic_protect_exit();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
