@@ -10,6 +10,7 @@
 #include <linux/uio.h>
 
 #include "core/conn.h"
+#include "keys.h"
 
 struct quic_sock;
 
@@ -28,7 +29,8 @@ enum quic_recv_kind {
  * @fin:       the stream ends behind these bytes
  * @read:      bytes already taken
  * @stream_id: of stream data
- * @skb:       pinned, or NULL when @rx.data is the chunk's own (events, copies)
+ * @skb:       pinned, or NULL when @rx.data lies in @memory (events, copies)
+ * @memory:    the chunk's own, or NULL
  * @truesize:  charged to the socket
  */
 struct quic_recv_chunk {
@@ -37,6 +39,7 @@ struct quic_recv_chunk {
 	u8 level;
 	bool fin;
 	u32 read;
+	void *memory;
 	u32 truesize;
 	u64 stream_id;
 	struct sk_buff *skb;
@@ -51,7 +54,12 @@ struct quic_recv_chunk {
  * @offset: of the first byte in the stream
  * @len:    bytes in it
  * @size:   room for payload
- * @page:   where it lies; @data points behind QUIC_SLOT_HEADROOM bytes
+ * @truesize: memory that it takes up, charged to the socket
+ * @order:  of its pages; slots of QUIC_SLOT_SIZE are recycled, their order is -1
+ * @sent:   a packet carried part of it: nothing may be appended
+ * @data:   the bytes, behind QUIC_SLOT_HEADROOM bytes of room for headers
+ *
+ * It lies at the start of the memory that it describes.
  */
 struct quic_slot {
 	struct list_head list;
@@ -59,9 +67,12 @@ struct quic_slot {
 	u32 len;
 	u32 size;
 	u32 truesize;
+	s8 order;
+	bool sent;
 	u8 *data;
-	struct page *page;
 };
+
+#define QUIC_SLOT_SIZE	2048	/* two in a page: a packet at an MTU of 1500 */
 
 int quic_chunk_init(void);
 void quic_chunk_exit(void);
@@ -69,8 +80,12 @@ void quic_chunk_exit(void);
 /* Appends up to @len bytes from @from; returns how many, or errno if none. May sleep on memory, not on space. */
 int quic_send_buf_append(struct quic_sock *qs, struct quic_send_buf *buf, u64 offset,
 			 struct iov_iter *from, u32 len);
-void quic_send_buf_free(struct quic_sock *qs, struct quic_send_buf *buf);
+/* A chunk with @len bytes of its own, charged; NULL: no memory, or the receive buffer is full. */
+struct quic_recv_chunk *quic_recv_chunk_new(struct quic_sock *qs, u8 kind, u32 len);
 void quic_recv_chunk_free(struct quic_recv_chunk *chunk);
 void quic_recv_queue_purge(struct quic_sock *qs);
+/* Keys that softirq may not free. */
+void quic_host_key_dispose(struct quic_key *key);
+void quic_host_exit(void);
 
 #endif /* _QUIC_CHUNK_H */

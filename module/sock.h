@@ -114,7 +114,6 @@ struct quic_request {
  * @is_dead:    quic_sock_done() was there
  * @has_remembered: conn.remote was preset by the user for 0-RTT
  * @has_ticket: @ticket is complete, not being collected
- * @ticket_next: offset of the next post-handshake CRYPTO byte to keep
  * @secret:     listener and its children: reset tokens, address tokens, ticket keys
  */
 struct quic_sock {
@@ -175,7 +174,6 @@ struct quic_sock {
 	u8 token_len;
 	u8 token[QUIC_TOKEN_MAX];
 	u16 ticket_len;
-	u32 ticket_next;
 	u8 *ticket;
 	u8 secret[32];
 };
@@ -239,10 +237,10 @@ int quic_bind(struct socket *sock, struct sockaddr_unsized *uaddr, int len);
 int quic_connect(struct socket *sock, struct sockaddr_unsized *uaddr, int len, int flags);
 
 /* sendmsg.c, recvmsg.c */
-int quic_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
-int quic_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags);
+int quic_sock_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
+int quic_sock_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags);
 int quic_send_wait(struct quic_sock *qs, long *timeo);
-struct quic_stream *quic_send_stream(struct quic_sock *qs, u64 id, u32 flags, long timeo, int *err);
+struct quic_stream *quic_send_stream(struct quic_sock *qs, s64 id, u32 flags, long timeo, int *err);
 
 /* sockopt.c */
 int quic_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,
@@ -280,6 +278,7 @@ void quic_input_undecryptable(struct quic_sock *qs);
 
 /* output.c */
 void quic_output(struct quic_sock *qs, u64 now);
+void quic_output_exit(void);
 
 /* timer.c */
 void quic_timer_init(struct quic_sock *qs);
@@ -289,7 +288,7 @@ void quic_timer_run(struct quic_sock *qs);
 
 /* listen.c */
 int quic_listen(struct socket *sock, int backlog);
-int quic_accept(struct socket *sock, struct socket *newsock, struct proto_accept_arg *arg);
+typeof(*((struct proto *)0)->accept) quic_accept;
 void quic_listen_stop(struct quic_sock *qs);
 bool quic_listen_has_request(struct quic_sock *qs);
 /* Softirq, under RCU; takes over @skb: a datagram for no connection. */

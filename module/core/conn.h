@@ -113,6 +113,7 @@ struct quic_conn {
 	bool confirmed;		/* RFC 9001, section 4.1.2 */
 	bool peer_validated;	/* client: the server surely has our address; RFC 9002, section 6.2.2.1 */
 	bool has_remote_params;
+	bool has_server_cid;	/* client: the server's choice is known; RFC 9000, section 7.2 */
 	bool plaintext;		/* both ends asked for disable_1rtt_encryption */
 	u8 tx_keys;		/* bit per level: send keys are there */
 	u8 rx_keys;

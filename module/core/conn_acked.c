@@ -26,7 +26,7 @@ static void quic_acked_stream(struct quic_conn *conn, const struct quic_sent_not
 {
 	struct quic_stream *stream = quic_streams_find(&conn->streams, note->stream_id);
 
-	if (!stream || !stream->has_send)
+	if (!stream || !stream->has_send || stream->send.state == QUIC_SEND_RECVD)
 		return;
 	if (quic_stream_send_on_acked(&stream->send, note->offset, note->len, note->fin)) {
 		quic_host_send_release(conn, &stream->send.buf, stream->send.ranges.acked);
@@ -78,8 +78,11 @@ static void quic_acked_note(struct quic_conn *conn, struct quic_space *space,
 		if (!stream || !stream->has_recv)
 			break;
 		stream->recv.stop = QUIC_CONTROL_ACKED;
-		if (quic_stream_recv_update(&stream->recv))
+		if (quic_stream_recv_update(&stream->recv)) {
+			quic_acked_event(conn, stream->id, QUIC_STREAM_RECV_STATE_RECVD,
+					 stream->recv.final_size, 0);
 			quic_conn_stream_settle(conn, stream);
+		}
 		break;
 	case QUIC_NOTE_NEW_CID:
 		cid = quic_local_cids_find(&conn->local_cids, note->offset);
@@ -156,7 +159,8 @@ static void quic_requeue_note(struct quic_conn *conn, struct quic_space *space,
 			stream->recv.max_data = QUIC_CONTROL_STALE;
 		break;
 	case QUIC_NOTE_STREAM_DATA_BLOCKED:
-		if (stream->send.flow.limit == note->offset)
+		if (stream->send.flow.limit == note->offset &&
+		    quic_stream_send_may_write(&stream->send))
 			stream->send.blocked = QUIC_CONTROL_STALE;
 		break;
 	}

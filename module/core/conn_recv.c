@@ -316,6 +316,16 @@ static int quic_recv_new_token(struct quic_conn *conn, const struct quic_frame_b
 	return 0;
 }
 
+/* It proves the path that was challenged, whatever path it took. RFC 9000, section 8.2.3. */
+static void quic_recv_path_response(struct quic_conn *conn, const u8 *data)
+{
+	int i;
+
+	for (i = 0; i < QUIC_PATHS_MAX; i++)
+		if (conn->path[i].in_use && quic_path_on_response(&conn->path[i], data))
+			return;
+}
+
 static int quic_recv_datagram(struct quic_conn *conn, const struct quic_rx_packet *rx,
 			      const struct quic_frame *frame)
 {
@@ -388,7 +398,7 @@ static int quic_recv_frame(struct quic_conn *conn, const struct quic_rx_packet *
 		conn->todo |= QUIC_TODO_TX;
 		return 0;
 	case QUIC_FRAME_PATH_RESPONSE:
-		quic_path_on_response(&conn->path[rx->path], frame->path_data);
+		quic_recv_path_response(conn, frame->path_data);
 		return 0;
 	case QUIC_FRAME_CONNECTION_CLOSE:
 	case QUIC_FRAME_CONNECTION_CLOSE_APP:

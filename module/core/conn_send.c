@@ -625,5 +625,8 @@ void quic_conn_tx_done(struct quic_conn *conn)
 
 	if (conn->state == QUIC_CONN_CLOSING)
 		conn->close_frames = QUIC_CONTROL_SENT;
+	/* The stream that was first lets the others go ahead next time. */
+	if (!list_empty(&conn->streams.ready))
+		list_move_tail(conn->streams.ready.next, &conn->streams.ready);
 	cong->app_limited = quic_cong_has_room(cong) && list_empty(&conn->streams.ready);
 }

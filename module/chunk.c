@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Buffers of the socket: received bytes that pin the packet they came in, send
+ * slots shaped like packets, and what both are charged. Order and loss are the
+ * core's business, waiting for room the caller's.
+ */
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <net/sock.h>
+
+#include "sock.h"
+
+/* Slots ready for reuse, for each CPU: spares the page allocator, which zeroes. */
+#define QUIC_SLOT_CACHE		512
+
+/* A packet may not need more: larger ones are put together from several slots. */
+#define QUIC_SLOT_PAYLOAD_MAX	(4 * PAGE_SIZE - 256)
+
+/* Bytes shorter than this share of their memory are copied out of it. */
+#define QUIC_COPY_SHARE		4
+#define QUIC_COPY_MAX		512
+
+struct quic_slot_cache {
+	struct list_head free;
+	u32 count;
+};
+
+static DEFINE_PER_CPU(struct quic_slot_cache, quic_slot_cache);
+static struct kmem_cache *quic_chunk_cache __read_mostly;
+
+/* Charge received memory; false: the receive buffer is full. */
+static bool quic_rmem_charge(struct sock *sk, u32 size)
+{
+	if (atomic_read(&sk->sk_rmem_alloc) + size > (unsigned int)READ_ONCE(sk->sk_rcvbuf))
+		return false;
+	if (size > sk->sk_forward_alloc && !__sk_mem_schedule(sk, size, SK_MEM_RECV))
+		return false;
+	atomic_add(size, &sk->sk_rmem_alloc);
+	sk_mem_charge(sk, size);
+	return true;
+}
+
+static void quic_rmem_uncharge(struct sock *sk, u32 size)
+{
+	atomic_sub(size, &sk->sk_rmem_alloc);
+	sk_mem_uncharge(sk, size);
+}
+
+static struct quic_recv_chunk *quic_recv_chunk_alloc(struct sock *sk, u32 truesize)
+{
+	struct quic_recv_chunk *chunk;
+
+	truesize += sizeof(*chunk);
+	if (!quic_rmem_charge(sk, truesize))
+		return NULL;
+	chunk = kmem_cache_alloc(quic_chunk_cache, GFP_ATOMIC);
+	if (!chunk) {
+		quic_rmem_uncharge(sk, truesize);
+		return NULL;
+	}
+	chunk->sk = sk;
+	chunk->truesize = truesize;
+	chunk->skb = NULL;
+	chunk->read = 0;
+	chunk->fin = false;
+	chunk->memory = NULL;
+	chunk->rx.data = NULL;
+	chunk->rx.len = 0;
+	return chunk;
+}
+
+/**
+ * quic_recv_chunk_new() - a chunk with room of its own
+ * @qs:   socket, locked
+ * @kind: enum quic_recv_kind
+ * @len:  bytes of room at rx.data
+ *
+ * Return: the chunk, or NULL without memory or room in the receive buffer.
+ */
+struct quic_recv_chunk *quic_recv_chunk_new(struct quic_sock *qs, u8 kind, u32 len)
+{
+	struct quic_recv_chunk *chunk;
+
+	chunk = quic_recv_chunk_alloc(quic_sock_sk(qs), len);
+	if (!chunk)
+		return NULL;
+	chunk->kind = kind;
+	if (len) {
+		chunk->memory = kmalloc(len, GFP_ATOMIC);
+		if (!chunk->memory) {
+			quic_recv_chunk_free(chunk);
+			return NULL;
+		}
+		chunk->rx.data = chunk->memory;
+		chunk->rx.len = len;
+	}
+	return chunk;
+}
+
+/**
+ * quic_recv_chunk_free() - let go of a chunk and what it pins
+ * @chunk: chunk, in no list or tree
+ */
+void quic_recv_chunk_free(struct quic_recv_chunk *chunk)
+{
+	quic_rmem_uncharge(chunk->sk, chunk->truesize);
+	if (chunk->skb)
+		kfree_skb(chunk->skb);
+	else
+		kfree(chunk->memory);
+	kmem_cache_free(quic_chunk_cache, chunk);
+}
+
+/* The chunk for bytes of a packet: pins the packet, or copies what wastes it. */
+struct quic_rx_chunk *quic_host_chunk_new(struct quic_conn *conn, const struct quic_rx_packet *rx,
+					  const u8 *data, u32 len)
+{
+	struct quic_sock *qs = quic_conn_sock(conn);
+	struct quic_recv_chunk *chunk;
+
+	if (len <= QUIC_COPY_MAX && len < rx->share / QUIC_COPY_SHARE) {
+		chunk = quic_recv_chunk_new(qs, QUIC_RECV_STREAM, len);
+		if (chunk && len)
+			memcpy(chunk->rx.data, data, len);
+	} else {
+		chunk = quic_recv_chunk_alloc(quic_sock_sk(qs), rx->share);
+		if (chunk) {
+			chunk->skb = skb_get(rx->host);
+			chunk->rx.data = (u8 *)data;
+			chunk->rx.len = len;
+		}
+	}
+	return chunk ? &chunk->rx : NULL;
+}
+
+struct quic_rx_chunk *quic_host_chunk_split(struct quic_rx_chunk *rx, u32 at)
+{
+	struct quic_recv_chunk *chunk = container_of(rx, struct quic_recv_chunk, rx);
+	struct quic_recv_chunk *rest;
+	u32 len = rx->len - at;
+
+	if (chunk->skb) {
+		rest = quic_recv_chunk_alloc(chunk->sk, 0);
+		if (!rest)
+			return NULL;
+		rest->skb = skb_get(chunk->skb);
+		rest->rx.data = rx->data + at;
+		rest->rx.len = len;
+	} else {
+		rest = quic_recv_chunk_new(quic_sk(chunk->sk), chunk->kind, len);
+		if (!rest)
+			return NULL;
+		memcpy(rest->rx.data, rx->data + at, len);
+	}
+	rest->kind = chunk->kind;
+	rest->level = chunk->level;
+	rest->stream_id = chunk->stream_id;
+	rest->rx.offset = rx->offset + at;
+	rx->len = at;
+	return &rest->rx;
+}
+
+void quic_host_chunk_free(struct quic_rx_chunk *rx)
+{
+	quic_recv_chunk_free(container_of(rx, struct quic_recv_chunk, rx));
+}
+
+static void quic_recv_list_purge(struct list_head *list)
+{
+	struct quic_recv_chunk *chunk, *next;
+
+	list_for_each_entry_safe(chunk, next, list, rx.link) {
+		list_del(&chunk->rx.link);
+		quic_recv_chunk_free(chunk);
+	}
+}
+
+/**
+ * quic_recv_queue_purge() - throw away all that recvmsg could have handed out
+ * @qs: socket, locked or dying
+ */
+void quic_recv_queue_purge(struct quic_sock *qs)
+{
+	quic_recv_list_purge(&qs->handshake_queue);
+	quic_recv_list_purge(&qs->event_queue);
+	quic_recv_list_purge(&qs->data_queue);
+}
+
+static void *quic_slot_get(struct sock *sk)
+{
+	struct quic_slot_cache *cache;
+	struct quic_slot *slot;
+	struct page *page;
+	u8 *memory;
+
+	local_bh_disable();
+	cache = this_cpu_ptr(&quic_slot_cache);
+	slot = list_first_entry_or_null(&cache->free, struct quic_slot, list);
+	if (slot) {
+		list_del(&slot->list);
+		cache->count--;
+	}
+	local_bh_enable();
+	if (slot)
+		return slot;
+
+	/* Two at a time; each holds a reference on the page. */
+	page = alloc_page(sk->sk_allocation);
+	if (!page)
+		return NULL;
+	memory = page_address(page);
+	get_page(page);
+	slot = (struct quic_slot *)(memory + QUIC_SLOT_SIZE);
+	local_bh_disable();
+	cache = this_cpu_ptr(&quic_slot_cache);
+	list_add(&slot->list, &cache->free);
+	cache->count++;
+	local_bh_enable();
+	return memory;
+}
+
+static void quic_slot_put(struct quic_slot *slot)
+{
+	struct quic_slot_cache *cache;
+	bool keep;
+
+	local_bh_disable();
+	cache = this_cpu_ptr(&quic_slot_cache);
+	keep = cache->count < QUIC_SLOT_CACHE;
+	if (keep) {
+		list_add(&slot->list, &cache->free);
+		cache->count++;
+	}
+	local_bh_enable();
+	if (!keep)
+		put_page(virt_to_page(slot));
+}
+
+/*
+ * A slot for stream bytes from @offset on, of the size that fills a packet.
+ * The frame header is taken as long as it gets for the first 16384 streams.
+ */
+static struct quic_slot *quic_slot_new(struct quic_sock *qs, u64 offset)
+{
+	struct quic_path *path = quic_conn_path(&qs->conn);
+	struct sock *sk = quic_sock_sk(qs);
+	struct quic_slot *slot;
+	s8 order = -1;
+	u32 size, room;
+
+	size = path->mss - 1 - quic_remote_cids_active(&qs->conn.remote_cids)->cid.len - 4;
+	size -= quic_frame_stream_overhead(1 << 13, offset, size);
+	if (!qs->conn.plaintext)
+		size -= QUIC_TAG_LEN;
+	size = min_t(u32, size, QUIC_SLOT_PAYLOAD_MAX);
+	room = size + sizeof(*slot) + QUIC_SLOT_HEADROOM;
+	if (room <= QUIC_SLOT_SIZE) {
+		room = QUIC_SLOT_SIZE;
+	} else {
+		order = get_order(room);
+		room = PAGE_SIZE << order;
+	}
+
+	if (!sk_wmem_schedule(sk, room))
+		return NULL;
+	slot = order < 0 ? quic_slot_get(sk) :
+			   (void *)__get_free_pages(sk->sk_allocation | __GFP_NOWARN, order);
+	if (!slot)
+		return NULL;
+	slot->offset = offset;
+	slot->len = 0;
+	slot->size = size;
+	slot->truesize = room;
+	slot->order = order;
+	slot->sent = false;
+	slot->data = (u8 *)slot + sizeof(*slot) + QUIC_SLOT_HEADROOM;
+	sk_wmem_queued_add(sk, room);
+	sk_mem_charge(sk, room);
+	return slot;
+}
+
+static void quic_slot_free(struct sock *sk, struct quic_slot *slot)
+{
+	sk_wmem_queued_add(sk, -(int)slot->truesize);
+	sk_mem_uncharge(sk, slot->truesize);
+	if (slot->order < 0)
+		quic_slot_put(slot);
+	else
+		free_pages((unsigned long)slot, slot->order);
+}
+
+/**
+ * quic_send_buf_append() - copy bytes of the application behind those of a stream
+ * @qs:     socket, locked by the user
+ * @buf:    buffers of the stream
+ * @offset: of the first new byte
+ * @from:   where they come from
+ * @len:    how many at most
+ *
+ * May sleep for memory, not for room in the send buffer: that was checked.
+ *
+ * Return: bytes copied, or -ENOMEM or -EFAULT if none.
+ */
+int quic_send_buf_append(struct quic_sock *qs, struct quic_send_buf *buf, u64 offset,
+			 struct iov_iter *from, u32 len)
+{
+	struct sock *sk = quic_sock_sk(qs);
+	struct quic_slot *slot = NULL;
+	u32 copied = 0;
+	size_t n;
+
+	if (!list_empty(&buf->chunks))
+		slot = list_last_entry(&buf->chunks, struct quic_slot, list);
+	while (copied < len) {
+		if (!slot || slot->sent || slot->len == slot->size) {
+			slot = quic_slot_new(qs, offset + copied);
+			if (!slot)
+				return copied ?: -ENOMEM;
+			list_add_tail(&slot->list, &buf->chunks);
+		}
+		n = min(len - copied, slot->size - slot->len);
+		n = copy_from_iter(slot->data + slot->len, n, from);
+		slot->len += n;
+		copied += n;
+		if (!n) {
+			if (!slot->len) {
+				if (buf->cursor == slot)
+					buf->cursor = NULL;
+				list_del(&slot->list);
+				quic_slot_free(sk, slot);
+			}
+			return copied ?: -EFAULT;
+		}
+	}
+	return copied;
+}
+
+/* The slot that holds @offset: most often the one asked for last or the next. */
+static struct quic_slot *quic_slot_find(struct quic_send_buf *buf, u64 offset)
+{
+	struct quic_slot *slot = buf->cursor;
+
+	if (!slot || offset < slot->offset)
+		slot = list_first_entry(&buf->chunks, struct quic_slot, list);
+	list_for_each_entry_from(slot, &buf->chunks, list) {
+		if (offset < slot->offset + slot->len) {
+			buf->cursor = slot;
+			return slot;
+		}
+	}
+	return NULL;
+}
+
+u32 quic_host_send_contig(struct quic_send_buf *buf, u64 offset)
+{
+	struct quic_slot *slot = quic_slot_find(buf, offset);
+
+	if (WARN_ON_ONCE(!slot))
+		return 0;
+	return slot->offset + slot->len - offset;
+}
+
+/*
+ * Bytes that fill what is left of a 1-RTT packet are not copied: the headers
+ * are repeated in front of them and the cipher reads them from the slot.
+ */
+static bool quic_send_direct(struct quic_slot *slot, u64 offset, u32 len,
+			     struct quic_tx_packet *tx)
+{
+	u32 headers = tx->w.pos - tx->w.start;
+
+	if (tx->level != QUIC_CRYPTO_APP || offset != slot->offset || len != slot->len ||
+	    headers > QUIC_SLOT_HEADROOM || quic_writer_left(&tx->w) - len >= 128)
+		return false;
+	memcpy(slot->data - headers, tx->w.start, headers);
+	tx->direct = slot->data - (tx->w.pos - tx->start);
+	tx->direct_len = (tx->w.pos - tx->start) + len;
+	quic_write_reserve(&tx->w, len);
+	return true;
+}
+
+void quic_host_send_copy(struct quic_send_buf *buf, u64 offset, u32 len,
+			 struct quic_tx_packet *tx)
+{
+	struct quic_slot *slot = quic_slot_find(buf, offset);
+	u32 n;
+
+	if (WARN_ON_ONCE(!slot))
+		return;
+	slot->sent = true;
+	if (quic_send_direct(slot, offset, len, tx))
+		return;
+	while (len) {
+		n = min_t(u32, len, slot->offset + slot->len - offset);
+		quic_write_bytes(&tx->w, slot->data + (offset - slot->offset), n);
+		slot->sent = true;
+		offset += n;
+		len -= n;
+		slot = list_next_entry(slot, list);
+	}
+}
+
+void quic_host_send_release(struct quic_conn *conn, struct quic_send_buf *buf, u64 offset)
+{
+	struct sock *sk = quic_sock_sk(quic_conn_sock(conn));
+	struct quic_slot *slot, *next;
+
+	list_for_each_entry_safe(slot, next, &buf->chunks, list) {
+		if (slot->offset + slot->len > offset)
+			break;
+		if (buf->cursor == slot)
+			buf->cursor = NULL;
+		list_del(&slot->list);
+		quic_slot_free(sk, slot);
+	}
+}
+
+int quic_chunk_init(void)
+{
+	int cpu;
+
+	BUILD_BUG_ON(sizeof(struct quic_slot) + QUIC_SLOT_HEADROOM + 1472 > QUIC_SLOT_SIZE);
+	for_each_possible_cpu(cpu)
+		INIT_LIST_HEAD(&per_cpu(quic_slot_cache, cpu).free);
+	quic_chunk_cache = KMEM_CACHE(quic_recv_chunk, SLAB_HWCACHE_ALIGN);
+	return quic_chunk_cache ? 0 : -ENOMEM;
+}
+
+void quic_chunk_exit(void)
+{
+	struct quic_slot *slot, *next;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		list_for_each_entry_safe(slot, next, &per_cpu(quic_slot_cache, cpu).free, list)
+			put_page(virt_to_page(slot));
+	kmem_cache_destroy(quic_chunk_cache);
+}

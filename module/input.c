@@ -1,0 +1,564 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Datagrams to packets: an aggregate is walked segment by segment, header
+ * protection comes off many packets at once, each is opened where it lies and
+ * handed to the core. RFC 9001, section 5.5.
+ */
+#include "net.h"
+#include "protect.h"
+#include "sock.h"
+
+/* Packets opened between two looks at the masks: also bounds the stack. */
+#define QUIC_INPUT_BATCH	32
+
+/* Smaller datagrams cannot be a stateless reset. RFC 9000, section 10.3. */
+#define QUIC_STATELESS_RESET_MIN	21
+
+/**
+ * struct quic_rx_datagram - one segment of a received skb
+ * @skb:  what pins it
+ * @data: its bytes, in one piece, ours to write to
+ * @len:  how many
+ */
+struct quic_rx_datagram {
+	struct sk_buff *skb;
+	u8 *data;
+	u32 len;
+};
+
+/* What all segments of one skb have in common. */
+struct quic_input_batch {
+	struct quic_sock *qs;
+	u64 now;
+	struct sk_buff *skb;
+	u32 share;		/* memory that each segment stands for */
+	u32 datagram_len;
+	u8 ecn;
+};
+
+static void quic_input_count(struct quic_sock *qs, enum quic_mib field)
+{
+	QUIC_INC_STATS(sock_net(quic_sock_sk(qs)), field);
+}
+
+/* The key for a 1-RTT packet of that phase and number. RFC 9001, section 6.5. */
+static struct quic_key *quic_input_app_key(struct quic_sock *qs, bool phase, u64 pn,
+					   enum quic_key_choice *choice)
+{
+	*choice = quic_key_phase_choose(&qs->conn.key_phase, phase, pn);
+	switch (*choice) {
+	case QUIC_KEY_NEXT:
+		return qs->tx_next ? qs->rx_next : NULL;
+	case QUIC_KEY_PREVIOUS:
+		return qs->rx_previous;
+	default:
+		return qs->rx_key[QUIC_CRYPTO_APP];
+	}
+}
+
+/* A packet that did not authenticate. RFC 9001, section 6.6; RFC 9000, section 10.3.1. */
+static void quic_input_not_opened(struct quic_sock *qs, u8 level, const u8 *data, u32 len,
+				  u64 now)
+{
+	struct quic_conn *conn = &qs->conn;
+
+	quic_input_count(qs, QUIC_MIB_PKT_DECDROP);
+	if (level != QUIC_CRYPTO_APP)
+		return;
+	if (len >= QUIC_STATELESS_RESET_MIN &&
+	    quic_remote_cids_is_reset(&conn->remote_cids,
+				      data + len - QUIC_STATELESS_TOKEN_LEN)) {
+		quic_conn_on_stateless_reset(conn, now);
+		return;
+	}
+	conn->key_phase.failed++;
+	if (quic_key_phase_is_exhausted(&conn->key_phase))
+		quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_AEAD_LIMIT_REACHED, 0,
+			       "integrity limit");
+}
+
+/* The peer may have moved to the next generation of keys with this packet. */
+static bool quic_input_key_phase(struct quic_sock *qs, enum quic_key_choice choice, u64 pn,
+				 u64 now)
+{
+	struct quic_conn *conn = &qs->conn;
+	struct quic_key_phase *kp = &conn->key_phase;
+	bool violation = false;
+	bool by_peer;
+	u8 phase;
+
+	by_peer = quic_key_phase_on_received(kp, choice, pn,
+					     conn->space[QUIC_SPACE_APP]->loss.sent.next, now,
+					     quic_conn_pto(conn), &violation);
+	if (violation) {
+		quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_KEY_UPDATE, 0, "key update");
+		return false;
+	}
+	if (by_peer) {
+		quic_host_keys_rotate(conn);
+		phase = quic_key_phase_bit(kp);
+		quic_host_event(conn, QUIC_EVENT_KEY_UPDATE, &phase, sizeof(phase));
+		conn->todo |= QUIC_TODO_TX;
+	}
+	if (kp->retire_at && kp->retire_at != QUIC_DEADLINE_NEVER)
+		quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_KEY_DISCARD, kp->retire_at);
+	return true;
+}
+
+/*
+ * A packet without header protection: number, key, decryption, frames.
+ * @packet to @packet + @len is the packet, its number at @pn_offset.
+ */
+static void quic_input_open(const struct quic_input_batch *batch, struct sk_buff *skb, u8 level,
+			    u8 *packet, u32 pn_offset, u32 len)
+{
+	struct quic_sock *qs = batch->qs;
+	struct quic_conn *conn = &qs->conn;
+	u8 pn_len = (packet[0] & QUIC_HEADER_PN_LEN_MASK) + 1;
+	enum quic_key_choice choice = QUIC_KEY_CURRENT;
+	struct quic_rx_packet rx;
+	struct quic_key *key;
+	u32 hdr_len = pn_offset + pn_len;
+	u32 truncated = 0;
+	bool plain;
+	u8 reserved;
+	u32 tag;
+	u8 i;
+
+	for (i = 0; i < pn_len; i++)
+		truncated = truncated << 8 | packet[pn_offset + i];
+	rx.pn = quic_pn_expand(quic_conn_largest_received(conn, level), truncated, pn_len);
+	if (rx.pn > QUIC_PN_MAX || quic_conn_is_duplicate(conn, level, rx.pn)) {
+		quic_input_count(qs, QUIC_MIB_PKT_INVNUMDROP);
+		return;
+	}
+
+	plain = level == QUIC_CRYPTO_APP && conn->plaintext;
+	tag = plain ? 0 : QUIC_TAG_LEN;
+	if (len < hdr_len + tag) {
+		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+		return;
+	}
+	if (!plain) {
+		key = qs->rx_key[level];
+		if (level == QUIC_CRYPTO_APP)
+			key = quic_input_app_key(qs, packet[0] & QUIC_HEADER_KEY_PHASE, rx.pn,
+						 &choice);
+		if (!key || quic_protect_open(key, packet, hdr_len, len - hdr_len, rx.pn)) {
+			quic_input_not_opened(qs, level, packet, len, batch->now);
+			return;
+		}
+		if (level == QUIC_CRYPTO_APP &&
+		    !quic_input_key_phase(qs, choice, rx.pn, batch->now))
+			return;
+	}
+	/* Only now are the reserved bits the peer's word. RFC 9000, section 17.2. */
+	reserved = level == QUIC_CRYPTO_APP ? QUIC_HEADER_SHORT_RESERVED :
+					      QUIC_HEADER_LONG_RESERVED;
+	if (packet[0] & reserved) {
+		quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION, 0,
+			       "reserved header bits");
+		return;
+	}
+
+	rx.level = level;
+	rx.ecn = batch->ecn;
+	rx.path = conn->active_path;
+	rx.now = batch->now;
+	rx.payload = packet + hdr_len;
+	rx.len = len - hdr_len - tag;
+	rx.share = batch->share;
+	rx.host = skb;
+	switch (quic_conn_recv_packet(conn, &rx)) {
+	case -ENOBUFS:
+		quic_input_count(qs, QUIC_MIB_FRM_RCVBUFDROP);
+		break;
+	case -EPROTO:
+		if (conn->close.local)
+			quic_input_count(qs, QUIC_MIB_PKT_INVFRMDROP);
+		else if (!conn->close.app)
+			quic_input_count(qs, QUIC_MIB_FRM_INCLOSES);
+		break;
+	}
+}
+
+/* Keep a packet that came before its key. RFC 9001, section 5.7. */
+static void quic_input_keep(struct quic_sock *qs, const u8 *packet, u32 len)
+{
+	struct sk_buff *skb;
+
+	if (skb_queue_len(&qs->undecryptable) >= QUIC_UNDECRYPTABLE_MAX ||
+	    qs->undecryptable_bytes + len > QUIC_UNDECRYPTABLE_BYTES)
+		goto drop;
+	skb = alloc_skb(len, GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		goto drop;
+	skb_put_data(skb, packet, len);
+	__skb_queue_tail(&qs->undecryptable, skb);
+	qs->undecryptable_bytes += len;
+	return;
+
+drop:
+	quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
+}
+
+static int quic_input_level(enum quic_packet_type type)
+{
+	switch (type) {
+	case QUIC_PACKET_INITIAL:
+		return QUIC_CRYPTO_INITIAL;
+	case QUIC_PACKET_0RTT:
+		return QUIC_CRYPTO_EARLY;
+	case QUIC_PACKET_HANDSHAKE:
+		return QUIC_CRYPTO_HANDSHAKE;
+	case QUIC_PACKET_SHORT:
+		return QUIC_CRYPTO_APP;
+	default:
+		return -1;
+	}
+}
+
+/* May a packet of that level come without its key being late? */
+static bool quic_input_may_wait(const struct quic_conn *conn, u8 level)
+{
+	if (level == QUIC_CRYPTO_INITIAL || !quic_conn_is_open(conn))
+		return false;
+	if (level == QUIC_CRYPTO_HANDSHAKE)
+		return conn->space[QUIC_SPACE_HANDSHAKE];
+	return conn->state == QUIC_CONN_HANDSHAKE;
+}
+
+/*
+ * RFC 9000, section 7.2: a client answers to the ID that the server chose in
+ * its first packet, and then to no other.
+ */
+static bool quic_input_source(struct quic_conn *conn, const struct quic_header *hdr,
+			      bool authenticated)
+{
+	struct quic_remote_cid *remote = quic_remote_cids_find(&conn->remote_cids, 0);
+
+	if (!remote || quic_cid_equal(&remote->cid, &hdr->scid))
+		return true;
+	if (conn->is_server || conn->has_server_cid)
+		return false;
+	if (authenticated)
+		remote->cid = hdr->scid;
+	return true;
+}
+
+/* One packet with a header of any kind. */
+static void quic_input_packet(const struct quic_input_batch *batch, struct sk_buff *skb,
+			      u8 *packet, const struct quic_header *hdr)
+{
+	struct quic_sock *qs = batch->qs;
+	struct quic_conn *conn = &qs->conn;
+	int level = quic_input_level(hdr->type);
+	struct quic_mask mask;
+	u64 received;
+
+	if (level < 0 || (level != QUIC_CRYPTO_APP && hdr->version != conn->version)) {
+		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+		return;
+	}
+	/* A server's 0-RTT keys come with the ClientHello; a client gets no 0-RTT. */
+	if (!(conn->rx_keys & BIT(level))) {
+		if (quic_input_may_wait(conn, level))
+			quic_input_keep(qs, packet, hdr->packet_len);
+		else
+			quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
+		return;
+	}
+	/* 1-RTT packets wait until the handshake is complete. RFC 9001, section 5.7. */
+	if (level == QUIC_CRYPTO_APP && conn->state == QUIC_CONN_HANDSHAKE) {
+		quic_input_keep(qs, packet, hdr->packet_len);
+		return;
+	}
+	if (level != QUIC_CRYPTO_APP && !quic_input_source(conn, hdr, false)) {
+		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+		return;
+	}
+	if (!(level == QUIC_CRYPTO_APP && conn->plaintext)) {
+		/* The sample lies 4 bytes behind the number. RFC 9001, section 5.4.2. */
+		if (hdr->packet_len < hdr->pn_offset + 4 + QUIC_SAMPLE_LEN) {
+			quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+			return;
+		}
+		mask.first = packet;
+		mask.pn = packet + hdr->pn_offset;
+		quic_protect_unmask(qs->rx_key[level], &mask, 1);
+	} else if (hdr->packet_len < hdr->pn_offset + 4) {
+		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+		return;
+	}
+	received = quic_conn_largest_received(conn, level) + 1;
+	quic_input_open(batch, skb, level, packet, hdr->pn_offset, hdr->packet_len);
+	if (level == QUIC_CRYPTO_INITIAL && !conn->is_server && !conn->has_server_cid &&
+	    quic_conn_largest_received(conn, level) + 1 > received) {
+		quic_input_source(conn, hdr, true);
+		conn->has_server_cid = true;
+	}
+	quic_input_count(qs, QUIC_MIB_PKT_DECFASTPATHS);
+}
+
+/* A datagram of any packets, coalesced or not. RFC 9000, section 12.2. */
+static void quic_input_datagram(const struct quic_input_batch *batch, struct sk_buff *skb,
+				u8 *data, u32 len)
+{
+	struct quic_sock *qs = batch->qs;
+	struct quic_header hdr;
+	struct quic_cid dcid;
+	bool first = true;
+
+	while (len) {
+		if (quic_header_decode(data, len, QUIC_CID_LEN, &hdr) ||
+		    (!first && !quic_cid_equal(&dcid, &hdr.dcid))) {
+			quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+			return;
+		}
+		dcid = hdr.dcid;
+		first = false;
+		/* RFC 9000, section 14.1: a server drops Initials in small datagrams. */
+		if (hdr.type == QUIC_PACKET_INITIAL && qs->conn.is_server &&
+		    batch->datagram_len < QUIC_INITIAL_MIN_SIZE) {
+			quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+			return;
+		}
+		quic_input_packet(batch, skb, data, &hdr);
+		if (qs->conn.state == QUIC_CONN_DRAINING || qs->conn.state == QUIC_CONN_CLOSED)
+			return;
+		data += hdr.packet_len;
+		len -= hdr.packet_len;
+	}
+}
+
+/* Segments that are each one 1-RTT packet: header protection comes off all at once. */
+static void quic_input_burst(const struct quic_input_batch *batch,
+			     const struct quic_rx_datagram *datagram, u32 n)
+{
+	const u32 pn_offset = 1 + QUIC_CID_LEN;
+	struct quic_mask mask[QUIC_INPUT_BATCH];
+	struct quic_sock *qs = batch->qs;
+	u32 i;
+
+	if (!qs->conn.plaintext) {
+		for (i = 0; i < n; i++) {
+			mask[i].first = datagram[i].data;
+			mask[i].pn = datagram[i].data + pn_offset;
+		}
+		quic_protect_unmask(qs->rx_key[QUIC_CRYPTO_APP], mask, n);
+	}
+	for (i = 0; i < n; i++)
+		quic_input_open(batch, datagram[i].skb, QUIC_CRYPTO_APP, datagram[i].data,
+				pn_offset, datagram[i].len);
+	QUIC_ADD_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_PKT_DECFASTPATHS, n);
+}
+
+/* Is the segment what quic_input_burst() takes? */
+static bool quic_input_is_plain_app(const struct quic_sock *qs, const u8 *data, u32 len)
+{
+	const struct quic_conn *conn = &qs->conn;
+
+	return !quic_header_is_long(data[0]) &&
+	       ((data[0] & QUIC_HEADER_FIXED_BIT) || conn->local.grease_quic_bit) &&
+	       len >= 1 + QUIC_CID_LEN + 4 + (conn->plaintext ? 0 : QUIC_SAMPLE_LEN) &&
+	       conn->state == QUIC_CONN_ESTABLISHED && qs->rx_key[QUIC_CRYPTO_APP];
+}
+
+/**
+ * struct quic_segments - a walk over the segments of an skb
+ * @part:   skb that the walk is in: the head or one of its frag_list
+ * @frag:   -1: in the linear part of @part
+ * @start:  offset of the piece in the head skb
+ */
+struct quic_segments {
+	struct sk_buff *head;
+	struct sk_buff *part;
+	int frag;
+	u32 start;
+};
+
+static u32 quic_segments_piece(const struct quic_segments *it, u8 **data)
+{
+	const skb_frag_t *frag;
+
+	if (it->frag < 0) {
+		*data = it->part->data;
+		return skb_headlen(it->part);
+	}
+	frag = &skb_shinfo(it->part)->frags[it->frag];
+	*data = PageHighMem(skb_frag_page(frag)) ? NULL : skb_frag_address(frag);
+	return skb_frag_size(frag);
+}
+
+static bool quic_segments_next(struct quic_segments *it)
+{
+	u8 *data;
+
+	it->start += quic_segments_piece(it, &data);
+	if (++it->frag < skb_shinfo(it->part)->nr_frags)
+		return true;
+	it->frag = -1;
+	it->part = it->part == it->head ? skb_shinfo(it->head)->frag_list : it->part->next;
+	return it->part;
+}
+
+/* May packets of @skb be decrypted where they lie? */
+static bool quic_input_may_write(const struct sk_buff *skb)
+{
+	const struct sk_buff *part;
+
+	if (skb_cloned(skb) || skb_has_shared_frag(skb))
+		return false;
+	skb_walk_frags(skb, part)
+		if (skb_cloned(part) || skb_has_shared_frag(part))
+			return false;
+	return true;
+}
+
+/* The segment in an skb of its own: it lay across pieces, or somebody else reads along. */
+static struct sk_buff *quic_input_copy(const struct sk_buff *skb, u32 offset, u32 len)
+{
+	struct sk_buff *copy = alloc_skb(len, GFP_ATOMIC | __GFP_NOWARN);
+
+	if (copy && skb_copy_bits(skb, offset, skb_put(copy, len), len)) {
+		kfree_skb(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+static bool quic_input_segment(struct quic_segments *it, bool in_place, u32 offset, u32 len,
+			       struct quic_rx_datagram *datagram)
+{
+	u8 *data;
+	u32 size;
+
+	datagram->len = len;
+	if (in_place) {
+		while ((size = quic_segments_piece(it, &data)) <= offset - it->start)
+			if (!quic_segments_next(it))
+				return false;
+		if (data && offset - it->start + len <= size) {
+			datagram->skb = it->head;
+			datagram->data = data + (offset - it->start);
+			return true;
+		}
+	}
+	datagram->skb = quic_input_copy(it->head, offset, len);
+	if (!datagram->skb)
+		return false;
+	datagram->data = datagram->skb->data;
+	return true;
+}
+
+static void quic_input_run(const struct quic_input_batch *batch,
+			   const struct quic_rx_datagram *datagram, u32 n)
+{
+	u32 i;
+
+	if (n)
+		quic_input_burst(batch, datagram, n);
+	for (i = 0; i < n; i++)
+		if (datagram[i].skb != batch->skb)
+			kfree_skb(datagram[i].skb);
+}
+
+static void quic_input_walk(struct quic_input_batch *batch, struct sk_buff *skb)
+{
+	struct quic_rx_datagram datagram[QUIC_INPUT_BATCH];
+	struct quic_segments it = { .head = skb, .part = skb, .frag = -1 };
+	u32 size = skb_shinfo(skb)->gso_size ?: skb->len;
+	bool in_place = quic_input_may_write(skb);
+	u32 offset, len, n = 0;
+
+	batch->skb = skb;
+	batch->share = skb->truesize / DIV_ROUND_UP(skb->len, size);
+	for (offset = 0; offset < skb->len; offset += len) {
+		len = min(size, skb->len - offset);
+		if (!quic_input_segment(&it, in_place, offset, len, &datagram[n])) {
+			quic_input_count(batch->qs, QUIC_MIB_PKT_RCVDROP);
+			continue;
+		}
+		if (quic_input_is_plain_app(batch->qs, datagram[n].data, len)) {
+			if (++n == QUIC_INPUT_BATCH) {
+				quic_input_run(batch, datagram, n);
+				n = 0;
+			}
+			continue;
+		}
+		quic_input_run(batch, datagram, n);
+		batch->datagram_len = len;
+		quic_input_datagram(batch, datagram[n].skb, datagram[n].data, len);
+		if (datagram[n].skb != skb)
+			kfree_skb(datagram[n].skb);
+		n = 0;
+	}
+	quic_input_run(batch, datagram, n);
+}
+
+/**
+ * quic_input() - a datagram or aggregate for this socket
+ * @qs:  socket, locked
+ * @skb: data at the QUIC header; taken over
+ *
+ * The caller settles afterwards.
+ */
+void quic_input(struct quic_sock *qs, struct sk_buff *skb)
+{
+	struct quic_input_batch batch = { .qs = qs };
+	union quic_addr local, peer;
+
+	if (qs->conn.state == QUIC_CONN_IDLE || qs->conn.state == QUIC_CONN_CLOSED || !skb->len)
+		goto drop;
+	/* A connection has one pair of addresses as long as nobody migrates. */
+	quic_addr_from_skb(skb, &local, &peer);
+	if (!quic_addr_equal(&peer, &qs->peer))
+		goto drop;
+
+	quic_input_count(qs, QUIC_MIB_PKT_RCVFASTPATHS);
+	batch.now = quic_sock_now();
+	batch.ecn = quic_addr_skb_ecn(skb);
+	quic_conn_on_datagram(&qs->conn, qs->conn.active_path, skb->len, batch.now);
+	quic_input_walk(&batch, skb);
+	consume_skb(skb);
+	return;
+
+drop:
+	quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
+	kfree_skb(skb);
+}
+
+/**
+ * quic_input_backlog() - a datagram that waited for the user to let go
+ * @sk:  socket, owned by the user who is about to release it
+ * @skb: datagram, taken over
+ *
+ * Return: 0.
+ */
+int quic_input_backlog(struct sock *sk, struct sk_buff *skb)
+{
+	quic_input(quic_sk(sk), skb);
+	return 0;
+}
+
+/**
+ * quic_input_undecryptable() - look again at packets that came before their keys
+ * @qs: socket, locked, with a new receive key
+ */
+void quic_input_undecryptable(struct quic_sock *qs)
+{
+	struct quic_input_batch batch = { .qs = qs, .now = quic_sock_now() };
+	struct sk_buff_head queue;
+	struct sk_buff *skb;
+
+	__skb_queue_head_init(&queue);
+	skb_queue_splice_init(&qs->undecryptable, &queue);
+	qs->undecryptable_bytes = 0;
+	while ((skb = __skb_dequeue(&queue))) {
+		batch.skb = skb;
+		batch.share = skb->truesize;
+		batch.datagram_len = QUIC_INITIAL_MIN_SIZE;
+		quic_input_datagram(&batch, skb, skb->data, skb->len);
+		kfree_skb(skb);
+	}
+}

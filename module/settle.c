@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Settle: what input, timers and system calls left to do is done here, once
+ * per batch and in fixed order: end of life, transmit, wake-ups, timer.
+ */
+#include "sock.h"
+
+u64 quic_sock_now(void)
+{
+	return ktime_get_ns();
+}
+
+/* The connection changed its state: let the socket follow. */
+static void quic_settle_state(struct quic_sock *qs)
+{
+	qs->conn.todo &= ~QUIC_TODO_STATE;
+	if (!quic_conn_is_open(&qs->conn))
+		quic_sock_set_state(quic_sock_sk(qs), TCP_CLOSE);
+}
+
+static void quic_settle_wake(struct quic_sock *qs)
+{
+	struct sock *sk = quic_sock_sk(qs);
+	u8 todo = qs->conn.todo;
+
+	qs->conn.todo &= ~(QUIC_TODO_WAKE_READ | QUIC_TODO_WAKE_WRITE | QUIC_TODO_TIMER);
+	if (sock_flag(sk, SOCK_DEAD))
+		return;
+	if (todo & QUIC_TODO_WAKE_READ)
+		sk->sk_data_ready(sk);
+	if (todo & QUIC_TODO_WAKE_WRITE)
+		sk->sk_write_space(sk);
+}
+
+/**
+ * quic_sock_settle() - do all that a batch left to do
+ * @qs: socket, locked; the caller holds a reference beyond the orphan's own
+ *
+ * At the end the timer is armed for the connection's earliest deadline.
+ */
+void quic_sock_settle(struct quic_sock *qs)
+{
+	struct quic_conn *conn = &qs->conn;
+	u64 now;
+
+	if (qs->in_settle || qs->is_dead || conn->state == QUIC_CONN_IDLE)
+		return;
+	qs->in_settle = true;
+	now = quic_sock_now();
+	if (qs->is_shut)
+		quic_sock_try_close(qs);
+	if (conn->todo & QUIC_TODO_TX) {
+		conn->todo &= ~QUIC_TODO_TX;
+		quic_deadline_clear(&conn->deadlines, QUIC_DEADLINE_PACING);
+		quic_output(qs, now);
+	}
+	if (conn->todo & QUIC_TODO_STATE)
+		quic_settle_state(qs);
+	quic_settle_wake(qs);
+	quic_conn_update_deadlines(conn, now);
+	quic_timer_arm(qs, now);
+	qs->in_settle = false;
+	if (conn->state == QUIC_CONN_CLOSED && sock_flag(quic_sock_sk(qs), SOCK_DEAD))
+		quic_sock_done(quic_sock_sk(qs));
+}
+
+/**
+ * quic_sock_release_cb() - the user lets go of the socket
+ * @sk: socket; its spinlock is held, the backlog was worked off
+ */
+void quic_sock_release_cb(struct sock *sk)
+{
+	struct quic_sock *qs = quic_sk(sk);
+
+	if (test_and_clear_bit(QUIC_DEFERRED_MTU, &qs->deferred)) {
+		quic_conn_set_mss(&qs->conn, quic_udp_mss(qs));
+		__sock_put(sk);
+	}
+	if (test_and_clear_bit(QUIC_DEFERRED_TIMER, &qs->deferred)) {
+		quic_timer_run(qs);
+		__sock_put(sk);
+	} else if (qs->conn.todo) {
+		quic_sock_settle(qs);
+	}
+}
