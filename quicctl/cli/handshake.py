@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +17,7 @@ from quicctl.cli.options import JsonOption
 from quicctl.handshake import Report
 
 
-class CongestionName(str, Enum):
+class CongestionName(StrEnum):
     """Names of the congestion controllers."""
 
     RENO = "reno"

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``quicctl unload``."""
+
+from __future__ import annotations
+
+from quicctl import module
+from quicctl.cli import output
+from quicctl.cli.options import DryRunOption, JsonOption
+from quicctl.module import Unloading
+
+
+def unload(dry_run: DryRunOption = False, json: JsonOption = False) -> None:
+    """Unload the module, and what load brought in with it; refused while QUIC sockets exist."""
+    if dry_run:
+        output.line("rmmod quic" if module.loaded() is not None else "nothing to do: the module is not loaded")
+        return
+    output.show(module.unload(), json=json, render=_render)
+
+
+def _render(done: Unloading) -> list[output.Table]:
+    text = ", ".join(done.removed) if done.was_loaded else "nothing: the module was not loaded"
+    return [output.Table("", (), [["unloaded", text]])]

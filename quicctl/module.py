@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The module in the running kernel: load it with what it needs, unload it when nobody uses it, tell how it is.
+
+Everything that would make the kernel refuse is looked at first, and what was loaded on the way is taken out again if the
+module itself cannot be.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from quicctl import errors, process, uapi
+
+NAME = "quic"
+
+# Loaded when the kernel has them as modules: the ciphers are found by name, not by symbol, so no dependency lists them.
+CRYPTO = (
+    "aesni_intel", "ghash_clmulni_intel", "gcm", "ccm", "ctr", "ecb", "cmac", "hmac", "sha256_generic", "sha512_generic",
+    "chacha_x86_64", "poly1305_x86_64", "chacha20poly1305",
+)  # fmt: skip
+
+_SYS = Path("/sys/module")
+_RECORD = Path("/run/quicctl-loaded")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModule:
+    """The module as the running kernel has it."""
+
+    version: str
+    srcversion: str
+    references: int
+    state: str
+    tainted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A line of /proc/net/quic/conns."""
+
+    state: str
+    local: str
+    remote: str
+    window: int
+    mss: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the running kernel has of QUIC."""
+
+    kernel: str
+    loaded: LoadedModule | None
+    usable: bool
+    """Whether a socket of protocol 261 can be made."""
+    listeners: tuple[str, ...]
+    connections: tuple[Connection, ...]
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What load() did."""
+
+    path: Path
+    module: LoadedModule
+    dependencies: tuple[str, ...]
+    """Modules that were loaded for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unloading:
+    """What unload() did."""
+
+    was_loaded: bool
+    removed: tuple[str, ...]
+
+
+_STATES = {1: "established", 3: "establishing", 7: "closed", 10: "listening"}
+
+
+def loaded(name: str = NAME) -> LoadedModule | None:
+    """The module in the running kernel, or None."""
+    folder = _SYS / name
+    if not (folder / "refcnt").exists():
+        return None  # not there, or built in
+    return LoadedModule(
+        version=_read(folder / "version"),
+        srcversion=_read(folder / "srcversion"),
+        references=int(_read(folder / "refcnt") or 0),
+        state=_read(folder / "initstate"),
+        tainted=_read(folder / "taint"),
+    )
+
+
+def usable() -> bool:
+    """Whether the running kernel makes QUIC sockets."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM, uapi.IPPROTO_QUIC).close()
+    except OSError:
+        return False
+    return True
+
+
+def status() -> Status:
+    """All there is to know without touching anything."""
+    return Status(
+        kernel=platform.release(),
+        loaded=loaded(),
+        usable=usable(),
+        listeners=tuple(row["LOCAL_ADDRESS"] for row in _table(Path("/proc/net/quic/eps"))),
+        connections=tuple(_connection(row) for row in _table(Path("/proc/net/quic/conns"))),
+        counters=_counters(Path("/proc/net/quic/snmp")),
+    )
+
+
+def check(ko: Path) -> None:
+    """Find out why loading would fail: raises ModuleNotBuilt, ModuleUnreadable, VermagicMismatch."""
+    from quicctl import modinfo
+
+    if not ko.exists():
+        raise errors.ModuleNotBuilt(f"{ko} does not exist")
+    info = modinfo.read(ko)
+    running = platform.release()
+    if not info.vermagic:
+        raise errors.ModuleUnreadable(f"{ko} does not say which kernel it is for", remedy="build it again: quicctl build")
+    if info.release != running:
+        raise errors.VermagicMismatch(
+            f"{ko} is built for kernel {info.release}, this machine runs {running}",
+            remedy="build it for the running kernel: quicctl build, or boot the kernel it is for",
+        )
+    flags = _kernel_flags(running)
+    if flags is not None and info.flags != flags:
+        odd = ", ".join(sorted(info.flags ^ flags))
+        raise errors.VermagicMismatch(
+            f"{ko} is built for another configuration of kernel {running}: they differ in {odd}",
+            remedy="build it against this kernel's own headers: quicctl build",
+        )
+
+
+def check_loading_possible() -> None:
+    """Raise if this kernel takes no modules at all, or not from this user."""
+    if not Path("/proc/modules").exists():
+        raise errors.ModulesUnsupported("the running kernel is built without loadable modules")
+    if _read(Path("/proc/sys/kernel/modules_disabled")) == "1":
+        raise errors.ModulesUnsupported("loading of modules is switched off until the next boot")
+    lockdown = _read(Path("/sys/kernel/security/lockdown"))
+    enforced = _read(_SYS / "module" / "parameters" / "sig_enforce") in ("Y", "1")
+    if enforced or "[integrity]" in lockdown or "[confidentiality]" in lockdown:
+        raise errors.ModulesUnsupported(
+            "the running kernel takes signed modules only (Secure Boot or lockdown)",
+            remedy="sign the module with a key that the machine knows, or use the guest: make demo",
+        )
+    if os.geteuid() != 0:
+        raise errors.NotRoot("loading and unloading modules is for root only")
+    if not _may_load():
+        raise errors.ModulesUnsupported("this process may not load modules (a container without CAP_SYS_MODULE?)")
+
+
+def load(ko: Path, *, replace: bool = False) -> Loading:
+    """Insert ko and what it needs; raises VermagicMismatch, ModuleBusy, ModuleAlreadyLoaded, LoadFailed."""
+    from quicctl import modinfo
+
+    check(ko)
+    check_loading_possible()
+    info = modinfo.read(ko)
+    present = loaded()
+    if present is not None:
+        if present.srcversion == info.srcversion and present.srcversion and not replace:
+            return Loading(ko, present, ())
+        if not replace:
+            raise errors.ModuleAlreadyLoaded("another build of the module is loaded")
+        unload()
+    before = _names()
+    try:
+        for name in info.depends:
+            _insert_dependency(name)
+        for name in CRYPTO:
+            _insert_optional(name)
+        _insert(ko)
+        module = loaded()
+        if module is None or not usable():
+            raise errors.LoadFailed(
+                "the kernel took the module but makes no QUIC sockets", remedy="see the kernel's log: dmesg"
+            )
+    except BaseException:
+        _remove_new(before)
+        raise
+    new = tuple(name for name in _names() if name not in before and name != NAME)
+    _record(new)
+    return Loading(ko, module, new)
+
+
+def unload() -> Unloading:
+    """Take the module out, and what load() brought in with it; raises ModuleBusy while sockets exist."""
+    module = loaded()
+    if module is None:
+        return Unloading(False, ())
+    if os.geteuid() != 0:
+        raise errors.NotRoot("loading and unloading modules is for root only")
+    now = status()
+    if module.references or now.connections or now.listeners:
+        raise errors.ModuleBusy(
+            f"the module is in use: {_plural(len(now.connections), 'connection')},"
+            f" {_plural(len(now.listeners), 'listener')}, {_plural(module.references, 'reference')}"
+        )
+    _remove(NAME)
+    removed = [NAME]
+    for name in reversed(_recorded()):
+        other = loaded(name)
+        if other is not None and other.references == 0 and process.run([_tool("rmmod"), name], check=False).returncode == 0:
+            removed.append(name)
+    _RECORD.unlink(missing_ok=True)
+    return Unloading(True, tuple(removed))
+
+
+def _insert(ko: Path) -> None:
+    done = process.run([_tool("insmod"), ko], check=False)
+    if done.returncode == 0:
+        return
+    said = done.stderr.strip().rpartition(": ")[2] or f"status {done.returncode}"
+    log = process.run(["dmesg"], check=False)
+    if "Invalid module format" in said or "Exec format error" in said:
+        raise errors.VermagicMismatch(
+            f"the kernel finds {ko} not made for it", remedy="build it again: quicctl build", detail=process.tail(log.stdout, 5)
+        )
+    if "Operation not permitted" in said or "Permission denied" in said:
+        raise errors.NotRoot(f"the kernel does not let this process load {ko}", remedy="run it as root, outside containers")
+    remedy = "see the kernel's last lines above"
+    if "Key was rejected" in said:
+        remedy = "sign the module with a key that the machine knows"
+    raise errors.LoadFailed(f"the kernel refused {ko}: {said}", remedy=remedy, detail=process.tail(log.stdout, 8))
+
+
+def _insert_dependency(name: str) -> None:
+    if (_SYS / name).exists():
+        return
+    if _modprobe(name):
+        return
+    path = _find(name)
+    if path is None:
+        raise errors.LoadFailed(
+            f"the module needs {name}, which this kernel does not have",
+            remedy="install the kernel's module package, e.g. linux-modules-extra, or use the guest: make demo",
+        )
+    from quicctl import modinfo
+
+    if not path.name.endswith((".xz", ".zst", ".gz")):
+        for deeper in modinfo.read(path).depends:
+            _insert_dependency(deeper)
+    done = process.run([_tool("insmod"), path], check=False)
+    if done.returncode != 0 and not (_SYS / name).exists():
+        raise errors.LoadFailed(f"{name}, which the module needs, cannot be loaded: {done.stderr.strip()}")
+
+
+def _insert_optional(name: str) -> None:
+    if (_SYS / name).exists() or _modprobe(name):
+        return
+    path = _find(name)
+    if path is not None:
+        process.run([_tool("insmod"), path], check=False)
+
+
+def _modprobe(name: str) -> bool:
+    program = process.which("modprobe")
+    return program is not None and process.run([program, "-q", name], check=False).returncode == 0
+
+
+def _find(name: str) -> Path | None:
+    folder = Path("/lib/modules") / platform.release()
+    if not folder.is_dir():
+        return None
+    for spelling in {name, name.replace("_", "-")}:
+        for path in folder.rglob(f"{spelling}.ko*"):
+            return path
+    return None
+
+
+def _remove(name: str) -> None:
+    done = process.run([_tool("rmmod"), name], check=False)
+    if done.returncode != 0:
+        if "in use" in done.stderr:
+            raise errors.ModuleBusy(f"{name} is in use")
+        raise errors.LoadFailed(
+            f"{name} cannot be unloaded: {done.stderr.strip().rpartition(': ')[2]}", remedy="see the kernel's log: dmesg"
+        )
+
+
+def _remove_new(before: tuple[str, ...]) -> None:
+    """Take out, newest first, what came in since."""
+    for name in _names():  # /proc/modules lists the newest first
+        if name not in before:
+            process.run([_tool("rmmod"), name], check=False)
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(line.split()[0] for line in _read(Path("/proc/modules")).splitlines())
+
+
+def _record(names: tuple[str, ...]) -> None:
+    """Remember across processes what unload() may take out; newest last."""
+    known = _recorded()
+    fresh = [name for name in reversed(names) if name not in known]
+    _RECORD.write_text("\n".join([*known, *fresh]))
+
+
+def _recorded() -> list[str]:
+    return _read(_RECORD).split()
+
+
+def _may_load() -> bool:
+    """CAP_SYS_MODULE, from this process's effective set."""
+    for line in _read(Path("/proc/self/status")).splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> 16 & 1)
+    return True
+
+
+def _kernel_flags(release: str) -> frozenset[str] | None:
+    """The vermagic flags of a kernel, from any uncompressed module of its own."""
+    from quicctl import modinfo
+
+    folder = Path("/lib/modules") / release / "kernel"
+    for path in folder.rglob("*.ko"):
+        try:
+            return modinfo.read(path).flags
+        except errors.QuicctlError:
+            return None
+    return None
+
+
+def _tool(name: str) -> Path:
+    path = process.which(name)
+    if path is None:
+        raise errors.ToolMissing(f"{name} is not installed", remedy="install kmod")
+    return path
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    lines = _read(path).splitlines()
+    if not lines:
+        return []
+    names = lines[0].split()
+    return [dict(zip(names, line.split(), strict=False)) for line in lines[1:]]
+
+
+def _connection(row: dict[str, str]) -> Connection:
+    return Connection(
+        state=_STATES.get(int(row["STATE"]), row["STATE"]),
+        local=row["LOCAL_ADDRESS"],
+        remote=row["REMOTE_ADDRESS"],
+        window=int(row["WINDOW"]),
+        mss=int(row["MSS"]),
+        in_flight=int(row["IN_FLIGHT"]),
+    )
+
+
+def _counters(path: Path) -> dict[str, int]:
+    return {words[0]: int(words[1]) for words in map(str.split, _read(path).splitlines()) if len(words) == 2}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as failure:
+        if failure.errno not in (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+            raise
+        return ""
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
