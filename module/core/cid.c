@@ -386,7 +386,7 @@ int quic_remote_cids_add(struct quic_remote_cids *cids, const struct quic_frame_
 	}
 
 	if (!repeated) {
-		if (quic_remote_cids_count(cids) >= cids->limit)
+		if (quic_remote_cids_count(cids) >= min_t(u32, cids->limit, QUIC_CIDS_MAX))
 			return QUIC_TRANSPORT_ERROR_CONNECTION_ID_LIMIT;
 		for (i = 0; cids->cid[i].in_use; i++)
 			;

@@ -168,12 +168,15 @@ u64 quic_stream_recv_reset(struct quic_stream_recv *recv, u64 code, u64 final_si
 }
 
 /**
- * quic_stream_recv_wants_data() - are the bytes of a frame of any use?
+ * quic_stream_recv_wants_data() - may a frame still change anything?
  * @recv: receiving part
+ *
+ * Also a stopped stream is accounted, although its bytes are dropped.
+ * RFC 9000, section 3.5.
  */
 bool quic_stream_recv_wants_data(const struct quic_stream_recv *recv)
 {
-	return quic_stream_recv_is_open(recv) && recv->stop == QUIC_CONTROL_IDLE;
+	return quic_stream_recv_is_open(recv);
 }
 
 /**

@@ -63,6 +63,7 @@ void quic_stream_recv_account(struct quic_stream_recv *recv, u64 offset, u64 len
 int quic_stream_recv_check_reset(const struct quic_stream_recv *recv, u64 final_size);
 /* Returns bytes of connection credit that the reset sets free: final size less consumed. */
 u64 quic_stream_recv_reset(struct quic_stream_recv *recv, u64 code, u64 final_size);
+/* Neither all bytes nor a reset came yet; whether it was stopped is another matter. */
 bool quic_stream_recv_wants_data(const struct quic_stream_recv *recv);
 /*
  * Moves to RECVD when all bytes up to the final size were popped in order; also

@@ -91,6 +91,7 @@ int quic_stream_send_reset(struct quic_stream_send *send, u64 code)
 	send->reset = QUIC_CONTROL_STALE;
 	send->reset_code = code;
 	send->final_size = send->ranges.end;
+	send->fin = QUIC_CONTROL_IDLE;
 	send->blocked = QUIC_CONTROL_IDLE;
 	return 0;
 }
@@ -164,7 +165,7 @@ void quic_stream_send_on_sent(struct quic_stream_send *send, u64 offset, u32 len
 {
 	if (len)
 		quic_send_ranges_on_sent(&send->ranges, offset, len);
-	if (fin && send->fin != QUIC_CONTROL_ACKED)
+	if (fin && send->fin == QUIC_CONTROL_STALE)
 		send->fin = QUIC_CONTROL_SENT;
 }
 
@@ -207,7 +208,7 @@ bool quic_stream_send_on_acked(struct quic_stream_send *send, u64 offset, u32 le
 		return false;
 	if (len)
 		moved = quic_send_ranges_on_acked(&send->ranges, offset, len);
-	if (fin)
+	if (fin && send->state == QUIC_SEND_SENT)
 		send->fin = QUIC_CONTROL_ACKED;
 	if (send->state == QUIC_SEND_SENT && send->fin == QUIC_CONTROL_ACKED &&
 	    send->ranges.acked == send->ranges.end)
