@@ -181,20 +181,11 @@ void quic_host_keys_discard(struct quic_conn *conn, u8 level)
 	qs->rx_key[level] = NULL;
 }
 
-/* The newest generation owns what all share: header protection does not change. */
-static void quic_host_pass_hp(struct quic_key *from, struct quic_key *to)
-{
-	to->owns_hp = from->owns_hp;
-	from->owns_hp = false;
-}
-
 void quic_host_keys_rotate(struct quic_conn *conn)
 {
 	struct quic_sock *qs = quic_conn_sock(conn);
 
 	quic_host_key_dispose(qs->rx_previous);
-	quic_host_pass_hp(qs->rx_key[QUIC_CRYPTO_APP], qs->rx_next);
-	quic_host_pass_hp(qs->tx_key[QUIC_CRYPTO_APP], qs->tx_next);
 	qs->rx_previous = qs->rx_key[QUIC_CRYPTO_APP];
 	qs->rx_key[QUIC_CRYPTO_APP] = qs->rx_next;
 	quic_host_key_dispose(qs->tx_key[QUIC_CRYPTO_APP]);

@@ -366,7 +366,8 @@ static bool quic_input_is_plain_app(const struct quic_sock *qs, const u8 *data, 
 
 /**
  * struct quic_segments - a walk over the segments of an skb
- * @part:   skb that the walk is in: the head or one of its frag_list
+ * @head:   the skb
+ * @part:   where the walk is: the head or one of its frag_list
  * @frag:   -1: in the linear part of @part
  * @start:  offset of the piece in the head skb
  */

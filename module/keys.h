@@ -38,6 +38,7 @@ struct quic_hp {
  * @iv:     nonce base
  * @cipher: TLS_CIPHER_*
  * @is_internal: @aead is the bare synchronous driver: only usable where crypto_simd_usable()
+ * @dead:   waits to be freed in process context
  */
 struct quic_key {
 	struct crypto_aead *aead;
@@ -45,6 +46,7 @@ struct quic_key {
 	u8 iv[QUIC_IV_LEN];
 	u16 cipher;
 	bool is_internal;
+	struct llist_node dead;
 };
 
 /**

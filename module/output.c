@@ -31,10 +31,18 @@ static DEFINE_PER_CPU(struct quic_wire_ring, quic_wire_ring);
 
 /**
  * struct quic_burst - packets that will leave as one GSO packet
+ * @qs:    socket
+ * @key:   that protects them
  * @page:  being written to; the burst holds a reference
  * @used:  bytes of it that are taken
  * @room:  its size
- * @frag:  pieces of pages with packets in them, each with a reference
+ * @nr_frags: pieces of pages with packets in them
+ * @nr_packets: packets in them
+ * @gso_size: length of each but the last
+ * @bytes: of all
+ * @ended: a shorter packet stands last: no other may follow
+ * @frag:  the pieces, each with a reference on its page
+ * @mask:  header protection that is due
  */
 struct quic_burst {
 	struct quic_sock *qs;
@@ -46,7 +54,7 @@ struct quic_burst {
 	u32 nr_packets;
 	u32 gso_size;
 	u32 bytes;
-	bool ended;		/* a shorter packet stands last */
+	bool ended;
 	struct {
 		struct page *page;
 		u32 offset;
