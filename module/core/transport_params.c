@@ -11,7 +11,7 @@
 #define DEFAULT_MAX_ACK_DELAY		25	/* ms */
 #define DEFAULT_CID_LIMIT		2
 #define PREFERRED_ADDRESS_LEN		41	/* without the connection ID */
-#define USEC_PER_MSEC			1000ULL
+#define US_PER_MS			1000
 #define MAX_USEC			U32_MAX	/* as much as the user API can say */
 
 enum param_kind {
@@ -109,12 +109,12 @@ static u64 int_from_wire(const struct param *param, u64 value)
 {
 	if (!param->ms)
 		return value;
-	return value > div_u64(MAX_USEC, USEC_PER_MSEC) ? MAX_USEC : value * USEC_PER_MSEC;
+	return value > div_u64(MAX_USEC, US_PER_MS) ? MAX_USEC : value * US_PER_MS;
 }
 
 static u64 int_to_wire(const struct param *param, u64 value)
 {
-	return param->ms ? div_u64(value + USEC_PER_MSEC - 1, USEC_PER_MSEC) : value;
+	return param->ms ? div_u64(value + US_PER_MS - 1, US_PER_MS) : value;
 }
 
 /**
