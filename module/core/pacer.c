@@ -39,7 +39,7 @@ static u64 quic_pacer_per_second(u64 bytes, u64 period)
 	return U64_MAX;
 }
 
-/* Brings the credit up to date, to the byte: no fraction is lost to frequent calls. */
+/* Brings the credit up to date. No fraction is lost to frequent calls. */
 static void quic_pacer_refill(struct quic_pacer *pacer, u64 now)
 {
 	u64 elapsed, credit;
@@ -48,21 +48,19 @@ static void quic_pacer_refill(struct quic_pacer *pacer, u64 now)
 		return;
 
 	elapsed = now - pacer->last;
-	if (elapsed > div64_u64(U64_MAX, pacer->rate)) {
+	if (elapsed > div64_u64(U64_MAX - QUIC_PACER_SECOND, pacer->rate))
 		credit = U64_MAX;
-	} else {
-		credit = div_u64(elapsed * pacer->rate, QUIC_PACER_SECOND);
-		if (!credit)
-			return;
-	}
+	else
+		credit = div_u64_rem(elapsed * pacer->rate + pacer->fraction,
+				     QUIC_PACER_SECOND, &pacer->fraction);
 
 	if (credit >= pacer->burst - pacer->budget) {
 		pacer->budget = pacer->burst;
-		pacer->last = now;
+		pacer->fraction = 0;
 	} else {
 		pacer->budget += credit;
-		pacer->last += div64_u64(credit * QUIC_PACER_SECOND, pacer->rate);
 	}
+	pacer->last = now;
 }
 
 /**
@@ -151,7 +149,7 @@ u64 quic_pacer_next(const struct quic_pacer *pacer, u32 bytes, u64 now)
 	if (need <= pacer->budget)
 		return now;
 
-	need -= pacer->budget;
-	at = pacer->last + div64_u64(need * QUIC_PACER_SECOND + pacer->rate - 1, pacer->rate);
+	need = (need - pacer->budget) * QUIC_PACER_SECOND - pacer->fraction;
+	at = pacer->last + div64_u64(need + pacer->rate - 1, pacer->rate);
 	return max(at, now);
 }

@@ -16,6 +16,7 @@
  * @budget:   bytes that may leave now
  * @burst:    the most @budget can reach
  * @last:     when @budget was brought up to date, ns
+ * @fraction: what it then had beyond whole bytes, in 1 / 10^9
  */
 struct quic_pacer {
 	u64 rate;
@@ -23,6 +24,7 @@ struct quic_pacer {
 	u64 budget;
 	u64 burst;
 	u64 last;
+	u32 fraction;
 };
 
 void quic_pacer_init(struct quic_pacer *pacer);
