@@ -47,6 +47,7 @@ struct quic_net {
 	spinlock_t lock;
 	struct hlist_head udp_socks;
 	struct hlist_head listeners;
+	struct hlist_head conns;
 	DEFINE_SNMP_STAT(struct quic_mibs, stat);
 	struct proc_dir_entry *proc;
 	unsigned long reply_time;	/* token bucket of stateless replies */
@@ -63,5 +64,14 @@ static inline struct quic_net *quic_net(const struct net *net)
 #define QUIC_INC_STATS(net, field)	SNMP_INC_STATS(quic_net(net)->stat, field)
 #define QUIC_DEC_STATS(net, field)	SNMP_DEC_STATS(quic_net(net)->stat, field)
 #define QUIC_ADD_STATS(net, field, n)	SNMP_ADD_STATS(quic_net(net)->stat, field, n)
+
+struct quic_sock;
+
+/* A connection appears in, disappears from the list of its netns; both may be called twice. */
+void quic_net_add_conn(struct quic_sock *qs);
+void quic_net_del_conn(struct quic_sock *qs);
+
+int quic_net_register(void);	/* module init */
+void quic_net_unregister(void);
 
 #endif /* _QUIC_NET_H */

@@ -267,8 +267,19 @@ extern int sysctl_quic_wmem[3];
 extern int sysctl_quic_linger;
 int quic_sysctl_init(void);
 void quic_sysctl_exit(void);
+#ifdef CONFIG_PROC_FS
 int quic_proc_net_init(struct net *net);
 void quic_proc_net_exit(struct net *net);
+#else
+static inline int quic_proc_net_init(struct net *net)
+{
+	return 0;
+}
+
+static inline void quic_proc_net_exit(struct net *net)
+{
+}
+#endif
 
 /* input.c: a datagram or aggregate for this socket, under its lock; takes over @skb */
 void quic_input(struct quic_sock *qs, struct sk_buff *skb);

@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Listening sockets: the requests that datagrams make in softirq, and accept(),
+ * which turns the oldest one into a connection. Requests have a lock of their
+ * own, so a process that is in the middle of accept() keeps no datagram out.
+ */
+#include <linux/jhash.h>
+#include <net/inet_common.h>
+#include <net/ipv6.h>
+
+#include "demux.h"
+#include "net.h"
+#include "sock.h"
+#include "stateless.h"
+
+#define QUIC_REQUEST_BUCKETS	256
+#define QUIC_REFUSALS_MAX	128	/* waiting for process context, on the host */
+
+/* A refusal on its way to process context, where keys can be derived. */
+struct quic_refusal {
+	struct work_struct work;
+	struct quic_udp *udp;
+	union quic_addr local;
+	union quic_addr peer;
+	struct quic_header hdr;
+};
+
+static atomic_t quic_refusals;
+
+static struct hlist_head *quic_request_bucket(struct quic_sock *qs, const struct quic_cid *dcid,
+					      const union quic_addr *peer)
+{
+	u32 hash = jhash(dcid->data, dcid->len, quic_addr_hash(peer, qs->request_seed));
+
+	return &qs->request_hash[hash % QUIC_REQUEST_BUCKETS];
+}
+
+/* requests_lock held. */
+static struct quic_request *quic_request_find(struct quic_sock *qs, const struct quic_cid *dcid,
+					      const union quic_addr *local,
+					      const union quic_addr *peer)
+{
+	struct quic_request *req;
+
+	hlist_for_each_entry(req, quic_request_bucket(qs, dcid, peer), node) {
+		if (quic_cid_equal(&req->dcid, dcid) && quic_addr_equal(&req->peer, peer) &&
+		    quic_addr_equal(&req->local, local))
+			return req;
+	}
+	return NULL;
+}
+
+static void quic_request_free(struct quic_request *req)
+{
+	__skb_queue_purge(&req->queue);
+	kfree(req);
+}
+
+/* requests_lock held. Takes @skb over if it fits. */
+static bool quic_request_store(struct quic_sock *qs, struct quic_request *req,
+			       struct sk_buff *skb)
+{
+	if (req->bytes + skb->truesize > READ_ONCE(quic_sock_sk(qs)->sk_rcvbuf))
+		return false;
+	/* It may lie here for long: let go of what it came from. */
+	skb_orphan(skb);
+	skb_dst_drop(skb);
+	skb->dev = NULL;
+	req->bytes += skb->truesize;
+	__skb_queue_tail(&req->queue, skb);
+	return true;
+}
+
+/* requests_lock held. */
+static struct quic_request *quic_request_new(struct quic_sock *qs, const struct quic_header *hdr,
+					     const union quic_addr *local,
+					     const union quic_addr *peer)
+{
+	struct sock *sk = quic_sock_sk(qs);
+	struct quic_request *req;
+
+	req = kzalloc(sizeof(*req), GFP_ATOMIC);
+	if (!req)
+		return NULL;
+	req->local = *local;
+	req->peer = *peer;
+	req->dcid = hdr->dcid;
+	req->scid = hdr->scid;
+	req->version = hdr->version;
+	__skb_queue_head_init(&req->queue);
+	list_add_tail(&req->list, &qs->requests);
+	hlist_add_head(&req->node, quic_request_bucket(qs, &req->dcid, peer));
+	qs->nr_requests++;
+	sk_acceptq_added(sk);
+	return req;
+}
+
+static void quic_refusal_work(struct work_struct *work)
+{
+	struct quic_refusal *refusal = container_of(work, struct quic_refusal, work);
+
+	/* Best effort: the client tries again if it does not arrive. */
+	quic_stateless_refuse(refusal->udp, &refusal->local, &refusal->peer, &refusal->hdr,
+			      QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
+	quic_udp_put(refusal->udp);
+	kfree(refusal);
+	atomic_dec(&quic_refusals);
+}
+
+/* The accept queue is full: tell the client, within reason. RFC 9000, section 5.2.2. */
+static void quic_listen_refuse(struct quic_udp *udp, const struct quic_header *hdr,
+			       const union quic_addr *local, const union quic_addr *peer)
+{
+	struct quic_refusal *refusal;
+
+	if (atomic_inc_return(&quic_refusals) > QUIC_REFUSALS_MAX)
+		goto drop;
+	refusal = kmalloc(sizeof(*refusal), GFP_ATOMIC);
+	if (!refusal)
+		goto drop;
+	if (!refcount_inc_not_zero(&udp->refs)) {
+		kfree(refusal);
+		goto drop;
+	}
+	refusal->udp = udp;
+	refusal->local = *local;
+	refusal->peer = *peer;
+	refusal->hdr = *hdr;
+	refusal->hdr.token = NULL;	/* points into the packet */
+	refusal->hdr.token_len = 0;
+	INIT_WORK(&refusal->work, quic_refusal_work);
+	queue_work(quic_wq, &refusal->work);
+	return;
+
+drop:
+	atomic_dec(&quic_refusals);
+}
+
+/* The size of the first datagram of what may be an aggregate of them. */
+static u32 quic_listen_datagram_len(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) ? min_t(u32, skb_shinfo(skb)->gso_size, skb->len) : skb->len;
+}
+
+static bool quic_listen_is_initial(const struct quic_header *hdr, u32 len)
+{
+	return hdr->type == QUIC_PACKET_INITIAL && hdr->dcid.len >= QUIC_INITIAL_MIN_DCID &&
+	       /* RFC 9000, section 14.1. */
+	       len >= QUIC_INITIAL_MIN_SIZE;
+}
+
+/**
+ * quic_listen_receive() - a datagram of no connection reached a listener
+ * @listener: found by address, held
+ * @udp:      socket it came in on
+ * @skb:      datagram or GRO aggregate, taken over
+ * @hdr:      header of its first packet, a supported version
+ *
+ * Softirq, under RCU. uapi.md, section 2.6.
+ */
+void quic_listen_receive(struct quic_sock *listener, struct quic_udp *udp, struct sk_buff *skb,
+			 const struct quic_header *hdr)
+{
+	struct sock *sk = quic_sock_sk(listener);
+	u32 len = quic_listen_datagram_len(skb);
+	bool is_new = false, is_full = false;
+	union quic_addr local, peer;
+	struct quic_request *req;
+	bool is_stored = false;
+
+	quic_addr_from_skb(skb, &local, &peer);
+	spin_lock_bh(&listener->requests_lock);
+	if (!listener->request_hash)
+		goto unlock;
+	req = quic_request_find(listener, &hdr->dcid, &local, &peer);
+	if (!req && quic_listen_is_initial(hdr, len)) {
+		is_full = sk_acceptq_is_full(sk);
+		if (!is_full && skb->truesize <= READ_ONCE(sk->sk_rcvbuf))
+			req = quic_request_new(listener, hdr, &local, &peer);
+		is_new = req;
+	}
+	if (req)
+		is_stored = quic_request_store(listener, req, skb);
+unlock:
+	spin_unlock_bh(&listener->requests_lock);
+
+	if (is_new)
+		sk->sk_data_ready(sk);
+	if (is_stored)
+		return;
+	QUIC_INC_STATS(sock_net(sk), QUIC_MIB_PKT_RCVDROP);
+	if (is_full)
+		quic_listen_refuse(udp, hdr, &local, &peer);
+	kfree_skb(skb);
+}
+
+/**
+ * quic_listen_has_request() - is there something to accept?
+ * @qs: listener
+ *
+ * Return: true if so.
+ */
+bool quic_listen_has_request(struct quic_sock *qs)
+{
+	return !list_empty_careful(&qs->requests);
+}
+
+static int quic_listen_start(struct quic_sock *qs, int backlog)
+{
+	struct sock *sk = quic_sock_sk(qs);
+	struct hlist_head *hash;
+	union quic_addr addr;
+	int err;
+
+	if (!qs->is_bound) {
+		quic_addr_set_any(&addr, sk->sk_family);
+		quic_addr_set_port(&addr, 0);
+		err = quic_sock_bind(qs, &addr);
+		if (err)
+			return err;
+	}
+	hash = kcalloc(QUIC_REQUEST_BUCKETS, sizeof(*hash), GFP_KERNEL);
+	if (!hash)
+		return -ENOMEM;
+
+	spin_lock_bh(&qs->requests_lock);
+	qs->request_seed = get_random_u32();
+	qs->request_hash = hash;
+	sk->sk_max_ack_backlog = backlog;
+	sk->sk_ack_backlog = 0;
+	qs->nr_requests = 0;
+	spin_unlock_bh(&qs->requests_lock);
+
+	/* poll() and accept() go by the state, datagrams by the table. */
+	err = quic_demux_add_listener(qs);
+	if (err) {
+		spin_lock_bh(&qs->requests_lock);
+		qs->request_hash = NULL;
+		spin_unlock_bh(&qs->requests_lock);
+		kfree(hash);
+		return err;
+	}
+	quic_sock_set_state(sk, TCP_LISTEN);
+	return 0;
+}
+
+/**
+ * quic_listen_stop() - no longer listen; pending requests are dropped silently
+ * @qs: locked listener; it stays bound
+ */
+void quic_listen_stop(struct quic_sock *qs)
+{
+	struct sock *sk = quic_sock_sk(qs);
+	struct quic_request *req, *next;
+	struct hlist_head *hash;
+	LIST_HEAD(requests);
+
+	quic_demux_del_listener(qs);
+	spin_lock_bh(&qs->requests_lock);
+	hash = qs->request_hash;
+	qs->request_hash = NULL;
+	list_splice_init(&qs->requests, &requests);
+	list_for_each_entry(req, &requests, list)
+		sk_acceptq_removed(sk);
+	qs->nr_requests = 0;
+	spin_unlock_bh(&qs->requests_lock);
+
+	list_for_each_entry_safe(req, next, &requests, list)
+		quic_request_free(req);
+	kfree(hash);
+	quic_sock_set_state(sk, TCP_CLOSE);
+}
+
+/**
+ * quic_listen() - listen(2)
+ * @sock:    socket
+ * @backlog: how many may wait for accept(), less one; 0 stops listening
+ *
+ * Return: 0, or a negative errno: uapi.md, sections 2.2 and 2.6.
+ */
+int quic_listen(struct socket *sock, int backlog)
+{
+	struct sock *sk = sock->sk;
+	struct quic_sock *qs = quic_sk(sk);
+	int err = -EINVAL;
+
+	lock_sock(sk);
+	if (sk->sk_state == TCP_LISTEN) {
+		if (backlog > 0)
+			WRITE_ONCE(sk->sk_max_ack_backlog, backlog);
+		else
+			quic_listen_stop(qs);
+		err = 0;
+	} else if (sk->sk_state == TCP_CLOSE && !qs->was_open && backlog > 0) {
+		err = quic_listen_start(qs, backlog);
+	}
+	release_sock(sk);
+	return err;
+}
+
+/* Waits for a request; the socket lock is dropped meanwhile. */
+static int quic_accept_wait(struct sock *sk, long timeo)
+{
+	struct quic_sock *qs = quic_sk(sk);
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	for (;;) {
+		prepare_to_wait_exclusive(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+		if (sk->sk_state != TCP_LISTEN)
+			err = -EINVAL;
+		else if (quic_listen_has_request(qs))
+			break;
+		else if (signal_pending(current))
+			err = sock_intr_errno(timeo);
+		else if (!timeo)
+			err = -EAGAIN;
+		if (err)
+			break;
+		release_sock(sk);
+		timeo = schedule_timeout(timeo);
+		lock_sock(sk);
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	return err;
+}
+
+/*
+ * Takes the oldest request off the queue, but leaves it in the hash, so that
+ * datagrams still reach it until the connection can be found.
+ */
+static struct quic_request *quic_accept_take(struct quic_sock *qs)
+{
+	struct quic_request *req;
+
+	spin_lock_bh(&qs->requests_lock);
+	req = list_first_entry_or_null(&qs->requests, struct quic_request, list);
+	if (req) {
+		list_del(&req->list);
+		qs->nr_requests--;
+		sk_acceptq_removed(quic_sock_sk(qs));
+	}
+	spin_unlock_bh(&qs->requests_lock);
+	return req;
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+static void quic_accept_inherit_v6(struct sock *sk, struct sock *child)
+{
+	struct ipv6_pinfo *np = &((struct quic6_sock *)child)->inet6;
+
+	inet_sk(child)->pinet6 = np;
+	np->hop_limit = -1;
+	np->mcast_hops = IPV6_DEFAULT_MCASTHOPS;
+	np->pmtudisc = inet6_sk(sk)->pmtudisc;
+}
+#else
+static void quic_accept_inherit_v6(struct sock *sk, struct sock *child)
+{
+}
+#endif
+
+/* A socket with all that uapi.md, section 2.7, lets it inherit. Both are locked or private. */
+static struct sock *quic_accept_child(struct sock *sk, bool kern)
+{
+	struct quic_sock *qs = quic_sk(sk), *child_qs;
+	struct inet_sock *inet;
+	struct sock *child;
+
+	child = sk_alloc(sock_net(sk), sk->sk_family, GFP_KERNEL, sk->sk_prot, kern);
+	if (!child)
+		return NULL;
+	sock_init_data(NULL, child);
+	child->sk_type = sk->sk_type;
+	child->sk_protocol = sk->sk_protocol;
+	child->sk_destruct = sk->sk_destruct;
+	child->sk_backlog_rcv = sk->sk_prot->backlog_rcv;
+	child->sk_bound_dev_if = sk->sk_bound_dev_if;
+	child->sk_lingertime = sk->sk_lingertime;
+	child->sk_rcvtimeo = sk->sk_rcvtimeo;
+	child->sk_sndtimeo = sk->sk_sndtimeo;
+	child->sk_flags = sk->sk_flags;
+	if (child->sk_flags & SK_FLAGS_TIMESTAMP)
+		net_enable_timestamp();
+
+	inet = inet_sk(child);
+	inet->uc_ttl = -1;
+	inet->pmtudisc = inet_sk(sk)->pmtudisc;
+	if (sk->sk_family == AF_INET6)
+		quic_accept_inherit_v6(sk, child);
+
+	if (sk->sk_prot->init(child)) {
+		sk_free(child);
+		return NULL;
+	}
+	/* After init(), which sets defaults. */
+	child->sk_sndbuf = sk->sk_sndbuf;
+	child_qs = quic_sk(child);
+	child_qs->is_accepted = true;
+	child_qs->params = qs->params;
+	child_qs->config = qs->config;
+	child_qs->events = qs->events;
+	child_qs->alpn_len = qs->alpn_len;
+	memcpy(child_qs->alpn, qs->alpn, sizeof(child_qs->alpn));
+	memcpy(child_qs->secret, qs->secret, sizeof(child_qs->secret));
+	WRITE_ONCE(child->sk_rcvbuf, min_t(u64, 4 * child_qs->params.max_data, INT_MAX));
+
+	refcount_inc(&qs->udp->refs);
+	child_qs->udp = qs->udp;
+	child_qs->is_bound = true;
+	return child;
+}
+
+/* Never attached to a file: ends it like close() does. */
+static void quic_accept_discard(struct sock *child)
+{
+	sock_hold(child);
+	lock_sock(child);
+	quic_conn_drop(&quic_sk(child)->conn);
+	quic_sock_set_state(child, TCP_CLOSE);
+	sock_orphan(child);
+	quic_sock_done(child);
+	release_sock(child);
+	sock_put(child);
+}
+
+/* Opens @child's connection for @req; @child is locked. */
+static int quic_accept_open(struct sock *child, const struct quic_request *req)
+{
+	struct quic_sock *qs = quic_sk(child);
+	struct inet_sock *inet = inet_sk(child);
+	struct quic_conn_open args = {
+		.is_server = true,
+		.validated = req->validated,
+		.version = req->version,
+		.remote = req->scid,
+		.original = req->dcid,
+	};
+	int err;
+
+	qs->bound = req->local;
+	qs->local = req->local;
+	qs->peer = req->peer;
+	inet->inet_num = ntohs(quic_addr_port(&req->local));
+	inet->inet_sport = quic_addr_port(&req->local);
+	inet->inet_dport = quic_addr_port(&req->peer);
+	if (req->peer.sa.sa_family == AF_INET) {
+		inet->inet_saddr = req->local.v4.sin_addr.s_addr;
+		inet->inet_rcv_saddr = inet->inet_saddr;
+		inet->inet_daddr = req->peer.v4.sin_addr.s_addr;
+#if IS_ENABLED(CONFIG_IPV6)
+	} else {
+		inet6_sk(child)->saddr = req->local.v6.sin6_addr;
+		child->sk_v6_rcv_saddr = req->local.v6.sin6_addr;
+		child->sk_v6_daddr = req->peer.v6.sin6_addr;
+#endif
+	}
+
+	err = quic_udp_route(qs, &qs->local, &qs->peer);
+	if (err)
+		return err;
+	err = quic_sock_open(qs, &args);
+	if (err)
+		return err;
+	return quic_demux_add_cid(qs, &req->dcid);
+}
+
+/* Makes the request unfindable and hands its datagrams to the connection. */
+static void quic_accept_feed(struct quic_sock *listener, struct quic_request *req,
+			     struct sock *child)
+{
+	struct sk_buff *skb;
+
+	spin_lock_bh(&listener->requests_lock);
+	hlist_del_init(&req->node);
+	spin_unlock_bh(&listener->requests_lock);
+
+	if (!child)
+		return;
+	while ((skb = __skb_dequeue(&req->queue)))
+		quic_input(quic_sk(child), skb);
+	quic_sock_settle(quic_sk(child));
+}
+
+/*
+ * Turns @req into a socket. -EEXIST: somebody else uses the client's connection
+ * ID, or the request is a late copy of one that was accepted.
+ */
+static struct sock *quic_accept_request(struct sock *sk, struct quic_request *req, bool kern)
+{
+	struct quic_sock *qs = quic_sk(sk);
+	struct sock *child;
+	int err;
+
+	child = quic_accept_child(sk, kern);
+	if (!child) {
+		quic_accept_feed(qs, req, NULL);
+		return ERR_PTR(-ENOMEM);
+	}
+	lock_sock_nested(child, SINGLE_DEPTH_NESTING);
+	err = quic_accept_open(child, req);
+	if (err) {
+		quic_accept_feed(qs, req, NULL);
+		release_sock(child);
+		quic_accept_discard(child);
+		return ERR_PTR(err);
+	}
+	quic_sock_set_state(child, TCP_SYN_RECV);
+	quic_accept_feed(qs, req, child);
+	release_sock(child);
+	return child;
+}
+
+/**
+ * quic_accept() - accept(2): the oldest request becomes a socket
+ * @sk:  listener
+ * @arg: flags in, error out
+ *
+ * Return: the new socket, in ESTABLISHING, or NULL.
+ */
+struct sock *quic_accept(struct sock *sk, struct proto_accept_arg *arg)
+{
+	struct sock *child = NULL;
+	struct quic_request *req;
+	long timeo;
+
+	lock_sock(sk);
+	timeo = sock_rcvtimeo(sk, arg->flags & O_NONBLOCK);
+	do {
+		arg->err = quic_accept_wait(sk, timeo);
+		if (arg->err)
+			break;
+		req = quic_accept_take(quic_sk(sk));
+		if (!req)
+			continue;
+		child = quic_accept_request(sk, req, arg->kern);
+		quic_request_free(req);
+		if (IS_ERR(child)) {
+			arg->err = PTR_ERR(child);
+			child = NULL;
+		}
+	} while (!child && (!arg->err || arg->err == -EEXIST));
+	release_sock(sk);
+	return child;
+}
