@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a byte costs over QUIC, TCP and kTLS: both ends on one processor, over the loopback device at MTU 1500.
+
+In a guest whose clock advances a nanosecond per instruction the cost is counted in instructions and repeats to a fraction
+of a per cent; on the host it is time. The measuring itself is done by selftests/perf/stream_bench.c.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from quicctl import errors, process
+
+Progress = Callable[[str], None]
+
+MTU = 1500
+MEBIBYTE = 1 << 20
+
+
+class Protocol(StrEnum):
+    """What is measured; quic-plain leaves the encryption of data packets out."""
+
+    TCP = "tcp"
+    KTLS = "ktls"
+    QUIC = "quic"
+    QUIC_PLAIN = "quic-plain"
+
+
+class Where(StrEnum):
+    """Counted in a guest, or timed on the running kernel."""
+
+    VM = "vm"
+    HOST = "host"
+
+
+# Bytes moved for a size of writes: enough for the figure to settle, little enough for an emulator.
+AMOUNTS = {64 << 10: 64 * MEBIBYTE, 16 << 10: 32 * MEBIBYTE, 4 << 10: 16 * MEBIBYTE, 1 << 10: 8 * MEBIBYTE}
+_SMALLEST_AMOUNT = 4 * MEBIBYTE
+_TIMEOUT = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measurement."""
+
+    protocol: str
+    message: int
+    bytes: int
+    elapsed_ns: int
+    idle_ns: int
+    per_byte: float
+    """Instructions, or nanoseconds on the host, that both ends together spent on a byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchReport:
+    """All measurements of one run."""
+
+    kernel: str
+    unit: str
+    mtu: int
+    module_source: str
+    figures: tuple[Figure, ...]
+
+
+def run(
+    *,
+    where: Where = Where.VM,
+    protocols: Sequence[Protocol] = tuple(Protocol),
+    messages: Sequence[int] = tuple(AMOUNTS),
+    series: str | None = None,
+    ko: Path | None = None,
+    progress: Progress = lambda text: None,
+) -> BenchReport:
+    """Measure each protocol with each size of writes."""
+    from quicctl import builder
+
+    programs = builder.programs("perf", progress=progress)
+    if where is Where.HOST:
+        return _on_host(programs, protocols, messages, progress)
+    return _in_guest(programs, protocols, messages, series, ko, progress)
+
+
+def parse(text: str) -> tuple[Figure, ...]:
+    """The figures that stream_bench printed."""
+    figures = []
+    for line in text.splitlines():
+        seen = json.loads(line)
+        busy = seen["elapsed_ns"] - seen["idle_ns"]
+        if busy <= 0:
+            raise errors.BenchFailed(
+                f"{seen['protocol']} at {seen['message']} bytes was too short to measure", remedy="move more bytes"
+            )
+        figures.append(Figure(**seen, per_byte=round(busy / seen["bytes"], 3)))
+    return tuple(figures)
+
+
+def _commands(program: str, protocols: Sequence[Protocol], messages: Sequence[int], mtu: int | None) -> list[list[str]]:
+    commands = []
+    for message in messages:
+        amount = AMOUNTS.get(message, max(_SMALLEST_AMOUNT, message * 64))
+        chosen = [word for protocol in protocols for word in ("-p", protocol.value)]
+        device = ["-M", str(mtu)] if mtu is not None else []
+        commands.append([program, *device, *chosen, "-m", str(message), "-b", str(amount)])
+    return commands
+
+
+def _in_guest(
+    programs: Path,
+    protocols: Sequence[Protocol],
+    messages: Sequence[int],
+    series: str | None,
+    ko: Path | None,
+    progress: Progress,
+) -> BenchReport:
+    from quicctl import builder, guest, kernel, modinfo
+
+    booted = kernel.newest(series or kernel.DEFAULT_SERIES)
+    modules: tuple[Path, ...] = ()
+    if any(protocol in (Protocol.QUIC, Protocol.QUIC_PLAIN) for protocol in protocols):
+        modules = (ko or builder.module(booted, progress=progress).module,)
+    commands = _commands(f"{guest.BASE}/payload/stream_bench", protocols, messages, MTU)
+    progress(f"counting instructions in a guest with kernel {booted.release}; this takes minutes")
+    job = guest.Job(
+        ("sh", "-ec", "\n".join(" ".join(command) for command in commands)),
+        modules=modules,
+        files=(("stream_bench", programs / "stream_bench"),),
+        processors=1,
+        icount=True,
+        timeout=_TIMEOUT,
+        kernel=booted,
+    )
+    said: list[str] = []
+
+    def on_output(name: str, data: bytes) -> None:
+        text = data.decode(errors="replace")
+        if name == "stderr":
+            said.extend(text.splitlines())
+        progress(text.rstrip())
+
+    outcome = guest.run(guest.Lane.VM, job, on_output=on_output)
+    if outcome.splats:
+        first = outcome.splats[0]
+        raise errors.KernelSplat(
+            f"the guest's kernel reported: {first.title}",
+            detail=first.text,
+            remedy=f"see {outcome.folder / 'console.log'}",
+        )
+    if outcome.status != 0:
+        raise errors.BenchFailed(
+            "a measurement failed: " + (said[-1] if said else process.describe_end(outcome.status)),
+            remedy=f"see {outcome.folder}",
+        )
+    source = modinfo.read(modules[0]).srcversion if modules else ""
+    figures = parse((outcome.folder / "stdout").read_text())
+    return BenchReport(booted.release, "instructions", MTU, source, figures)
+
+
+def _on_host(programs: Path, protocols: Sequence[Protocol], messages: Sequence[int], progress: Progress) -> BenchReport:
+    """Time on the running kernel, with the loopback device as it is: changing its MTU would disturb others."""
+    from quicctl import module
+
+    if not module.usable() and any(protocol in (Protocol.QUIC, Protocol.QUIC_PLAIN) for protocol in protocols):
+        raise errors.ModuleNotLoaded("the running kernel has no QUIC: the module is not loaded")
+    said = ""
+    for command in _commands(str(programs / "stream_bench"), protocols, messages, None):
+        said += process.run(command, timeout=_TIMEOUT, on_line=progress).stdout + "\n"
+    present = module.loaded()
+    mtu = int(Path("/sys/class/net/lo/mtu").read_text())
+    source = present.srcversion if present else ""
+    return BenchReport(platform.release(), "nanoseconds", mtu, source, parse(said.strip()))

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``quicctl bench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quicctl import bench as library
+from quicctl.bench import BenchReport, Protocol
+from quicctl.cli import output
+from quicctl.cli.options import JsonOption
+
+
+def bench(
+    where: Annotated[
+        library.Where, typer.Option("--where", help="vm: count instructions in a guest; host: time on this kernel.")
+    ] = library.Where.VM,
+    protocol: Annotated[
+        list[Protocol] | None, typer.Option("--protocol", "-p", help="Only this one; may be given again.")
+    ] = None,
+    message: Annotated[
+        list[int] | None, typer.Option("--message", "-m", metavar="BYTES", help="Size of writes; may be given again.")
+    ] = None,
+    series: Annotated[str | None, typer.Option("--kernel", help="Kernel series of the guest: 6.1, 6.12 or 7.")] = None,
+    ko: Annotated[Path | None, typer.Option("--ko", metavar="FILE", help="Measure this module; build none.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure what a byte costs over QUIC, TCP and kTLS, sender and receiver together."""
+    report = library.run(
+        where=where,
+        protocols=protocol or tuple(Protocol),
+        messages=message or tuple(library.AMOUNTS),
+        series=series,
+        ko=ko,
+        progress=output.progress,
+    )
+    output.show(report, json=json, render=_render)
+
+
+def _render(report: BenchReport) -> list[output.Table]:
+    """Sizes of writes down, protocols across."""
+    protocols = list(dict.fromkeys(figure.protocol for figure in report.figures))
+    messages = list(dict.fromkeys(figure.message for figure in report.figures))
+    cells = {(figure.message, figure.protocol): f"{figure.per_byte:.2f}" for figure in report.figures}
+    rows = [[_size(m), *(cells.get((m, p), "-") for p in protocols)] for m in messages]
+    title = f"{report.unit} per byte, both ends, kernel {report.kernel}, MTU {report.mtu}"
+    return [output.Table(title, ("writes of", *protocols), rows)]
+
+
+def _size(number: int) -> str:
+    return f"{number >> 10} KiB" if number % 1024 == 0 else f"{number} B"
