@@ -33,8 +33,6 @@ class ModuleBuild:
     kernel: str
     kdir: Path
     module: Path
-    tests: tuple[Path, ...]
-    """The KUnit suites as modules of their own, if they were asked for."""
     warnings: tuple[str, ...]
     cached: bool
 
@@ -64,13 +62,13 @@ def project() -> Path:
 
 
 def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = None) -> ModuleBuild:
-    """Build quic.ko for a kernel with all warnings on; with tests, the KUnit suites too."""
+    """Build quic.ko for a kernel with all warnings on; with tests, its KUnit suites run whenever it is loaded."""
     tree = project()
     _need_compiler()
     sources = list(rootfs.tree_files(tree / "module"))
     options = [f"ARCH={kernel.arch}"] if kernel.arch == "um" else []
     if tests:
-        options.append("CONFIG_IP_QUIC_TEST=m")
+        options.append("CONFIG_IP_QUIC_TEST=y")
     key = cache.key(
         cache.tree_key(sources, tree), kernel.release, str(kernel.kdir), _stamp(kernel.kdir), *options, _compiler_version()
     )
@@ -85,6 +83,8 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
             if progress:
                 progress(f"building quic.ko for {kernel.release}")
             argv = ["make", "-C", str(kernel.kdir), f"M={work}", "W=1", f"-j{os.cpu_count() or 1}", *options, "modules"]
+            if process.which("pahole") is None:
+                argv += ["PAHOLE=true", "RESOLVE_BTFIDS=true"]  # the module does without type information then
             said = _make(argv, f"the module does not build for {kernel.release}", progress)
             (scratch / "warnings").write_text("\n".join(_warnings(said)))
             built = work / "quic.ko"
@@ -92,18 +92,13 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
                 raise errors.BuildFailed(f"make built no quic.ko for {kernel.release}", detail=process.tail(said))
             _check_vermagic(built, kernel)
             shutil.copy(built, scratch / "quic.ko")
-            for suite in sorted(work.rglob("*.ko")):
-                if suite.name != "quic.ko":
-                    (scratch / "tests").mkdir(exist_ok=True)
-                    shutil.copy(suite, scratch / "tests" / suite.name)
 
     _finish(home, make)
     warnings = tuple((home / "warnings").read_text().splitlines())
     if progress and not fresh:
         for warning in warnings:
             progress(warning)
-    suites = tuple(sorted((home / "tests").glob("*.ko")))
-    return ModuleBuild(kernel.release, kernel.kdir, home / "quic.ko", suites, warnings, not fresh)
+    return ModuleBuild(kernel.release, kernel.kdir, home / "quic.ko", warnings, not fresh)
 
 
 def library(*, progress: Progress | None = None) -> LibraryBuild:

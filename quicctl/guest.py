@@ -162,7 +162,11 @@ class _Watch:
         self.selector = selectors.DefaultSelector()
         self._on_output = on_output
         self._pending = b""
-        self._files = {name: open(folder / name, "wb") for name in ("stdout", "stderr", "control", "console.log")}
+        self._closing = contextlib.ExitStack()
+        self._files = {
+            name: self._closing.enter_context((folder / name).open("wb"))
+            for name in ("stdout", "stderr", "control", "console.log")
+        }
 
     def add(self, name: str, source: socket.socket | int) -> None:
         if isinstance(source, socket.socket):
@@ -189,8 +193,7 @@ class _Watch:
 
     def close(self) -> None:
         self.selector.close()
-        for handle in self._files.values():
-            handle.close()
+        self._closing.close()
 
     @property
     def finished(self) -> bool:

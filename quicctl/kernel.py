@@ -133,7 +133,9 @@ def _home(release: str) -> Path:
 
 def _cached(release: str) -> Kernel | None:
     home = _home(release)
-    kdir = home / "usr" / "src" / f"linux-headers-{release}"
+    kdir = home / "prepared"
+    if not kdir.exists():
+        kdir = home / "usr" / "src" / f"linux-headers-{release}"
     if not kdir.exists():
         return None
     image = home / "boot" / f"vmlinuz-{release}"
@@ -151,59 +153,64 @@ def _fetch(source: archive.Archive, release: str) -> Kernel:
             archive.unpack(source.download(names, Path(folder)), scratch)
         makefile = scratch / "usr" / "src" / headers / "Makefile"
         # The package expects to lie below /usr/src; here it lies below the cache.
-        makefile.write_text(re.sub(r"(?m)^include /usr/src", f"include {home}/usr/src", makefile.read_text()))
+        makefile.write_text(makefile.read_text().replace("/usr/src", f"{home}/usr/src"))
         for link in ("build", "source"):
             path = scratch / "lib" / "modules" / release / link
             if path.is_symlink():
-                target = os.readlink(path)
+                target = (path.parent / path.readlink()).name
                 path.unlink()
-                path.symlink_to(f"{home}{target}")
+                path.symlink_to(home / "usr" / "src" / target)
+        if not _tools_run(scratch / "usr" / "src" / headers):
+            _prepare_from_source(source, release, scratch)
 
     cache.entry(home, make)
     kernel = _cached(release)
     if kernel is None:
         raise errors.HeadersMissing(f"the packages of kernel {release} hold no headers", remedy=f"remove {home} and retry")
-    _make_tools_run(kernel, source)
     return kernel
 
 
-def _make_tools_run(kernel: Kernel, source: archive.Archive) -> None:
-    """Build the kernel's host tools here if those of its package need a newer C library than this machine has."""
-    tool = kernel.kdir / "scripts" / "mod" / "modpost"
-    if _starts(tool):
-        return
-    version = re.match(r"[0-9]+\.[0-9]+", kernel.release)
+def _prepare_from_source(source: archive.Archive, release: str, scratch: Path) -> None:
+    """Make ``prepared``, a tree for module builds by this machine's compiler, of the kernel's source and its configuration.
+
+    The headers of a newer distribution release need its compiler and its C library for their tools. The layout of the
+    kernel's structures does not depend on the compiler, and the symbols come with the headers.
+    """
+    headers = scratch / "usr" / "src" / f"linux-headers-{release}"
+    version = re.match(r"[0-9]+\.[0-9]+", release)
     name = f"linux-source-{version[0] if version else ''}"
     if not source.version(name):
         raise errors.HeadersMissing(
-            f"the build tools of kernel {kernel.release} do not run on this machine, and {name} is not offered",
+            f"the build tools of kernel {release} do not run on this machine, and {name} is not offered",
             remedy="build on a machine of the kernel's own release",
         )
-    with cache.locked(kernel.kdir), tempfile.TemporaryDirectory(dir=cache.root()) as folder:
-        if _starts(tool):
-            return
-        scratch = Path(folder)
-        archive.unpack(source.download([name], scratch), scratch / "package")
-        tree = scratch / "linux"
-        tree.mkdir()
-        [tarball] = (scratch / "package" / "usr" / "src").glob("linux-source-*.tar.xz")
-        process.run(["tar", "-x", "--strip-components=1", "-f", str(tarball), "-C", str(tree)], timeout=600)
-        shutil.copy(kernel.kdir / ".config", tree / ".config")
-        quiet = ["make", "-C", str(tree), "-j", str(os.cpu_count() or 1)]
-        process.run([*quiet, "olddefconfig"], timeout=600)
-        process.run([*quiet, "modules_prepare"], timeout=1800)
-        for built in [p for top in ("scripts", "tools") for p in (tree / top).rglob("*")]:
-            place = kernel.kdir / built.relative_to(tree)
-            if built.is_file() and os.access(built, os.X_OK) and place.is_file() and _is_program(place):
-                shutil.copy(built, place)
+    tree = scratch / "prepared"
+    tree.mkdir()
+    with tempfile.TemporaryDirectory(dir=cache.root()) as folder:
+        archive.unpack(source.download([name], Path(folder)), Path(folder) / "package")
+        [tarball] = (Path(folder) / "package" / "usr" / "src").glob("linux-source-*.tar.xz")
+        process.run(["tar", "-x", "--strip-components=1", "-f", str(tarball), "-C", str(tree)], timeout=900)
+    shutil.copy(headers / ".config", tree / ".config")
+    process.run(["scripts/config", "--disable", "DEBUG_INFO_BTF", "--disable", "MODULE_SIG"], cwd=tree)
+    make = ["make", "-C", str(tree), f"-j{os.cpu_count() or 1}", f"KERNELRELEASE={release}"]
+    process.run([*make, "olddefconfig"], timeout=600)
+    process.run([*make, "modules_prepare"], timeout=1800)
+    shutil.copy(headers / "Module.symvers", tree / "Module.symvers")
+    (tree / "include" / "config" / "kernel.release").write_text(release + "\n")
+    for part in ("drivers", "fs", "sound", "Documentation", "mm", "samples", "rust"):
+        process.run(["find", str(tree / part), "-name", "*.[chS]", "-delete"], check=False)
+
+
+def _tools_run(kdir: Path) -> bool:
+    """Whether this machine has the compiler that the tree names, and the C library that its tools need."""
+    variables = kdir / ".kernelvariables"
+    named = re.search(r"\)(\S*gcc-\d+)\s*$", variables.read_text(), re.MULTILINE) if variables.exists() else None
+    if named and process.which(named[1]) is None:
+        return False
+    tools = [path for path in (kdir / "scripts" / "mod").glob("modpost*") if path.is_file()]
+    return bool(tools) and all(_starts(tool) for tool in tools)
 
 
 def _starts(tool: Path) -> bool:
-    """Whether the dynamic linker of this machine can start the program."""
     shown = process.run(["ldd", str(tool)], check=False)
     return shown.returncode == 0 and "not found" not in shown.stdout + shown.stderr
-
-
-def _is_program(path: Path) -> bool:
-    with open(path, "rb") as handle:
-        return handle.read(4) == b"\x7fELF"

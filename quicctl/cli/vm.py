@@ -74,6 +74,8 @@ def run(
             f"the guest's kernel reported {len(outcome.splats)} problem(s), first: {first.title}",
             detail=first.text, remedy=f"see {outcome.folder / 'console.log'}",
         )  # fmt: skip
+    if outcome.complaints and outcome.status == 0:
+        raise typer.Exit(errors.KernelSplat.exit_code)
     raise typer.Exit(outcome.status)
 
 

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``quicctl build``: the module for one kernel or several, and the library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quicctl import builder, errors, guest, kernel, uml
+from quicctl.cli import output
+from quicctl.cli.options import JsonOption, KdirOption, KernelOption
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What stands in the result: the modules and the library."""
+
+    modules: tuple[builder.ModuleBuild, ...]
+    library: builder.LibraryBuild | None
+
+
+def build(
+    release: KernelOption = None,
+    kdir: KdirOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="For every kernel whose headers are installed.")] = False,
+    matrix: Annotated[bool, typer.Option("--matrix", help="For the newest kernel of each supported series.")] = False,
+    where: Annotated[guest.Lane | None, typer.Option("--where", help="For the kernel of a guest.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Leave quic.ko, include/ and lib/ there.")] = None,
+    library: Annotated[bool, typer.Option(help="Build libquic too.")] = True,
+    json: JsonOption = False,
+) -> None:
+    """Build the module for the running kernel, or those asked for, and libquic for this machine.
+
+    Builds are cached by content; all warnings are on and shown.
+    """
+    if sum((release is not None, kdir is not None, everything, matrix, where is not None)) > 1:
+        raise typer.BadParameter("--kernel, --kdir, --all, --matrix and --where exclude each other")
+    builder.project()
+    targets = _targets(release, kdir, everything, matrix, where)
+    modules = tuple(builder.module(target, progress=output.progress) for target in targets)
+    libquic = builder.library(progress=output.progress) if library else None
+    if out is not None:
+        builder.export(modules, libquic, out)
+    output.show(_Built(modules, libquic), json=json, render=lambda built: [_table(built)])
+
+
+def _targets(
+    release: str | None, kdir: Path | None, everything: bool, matrix: bool, where: guest.Lane | None
+) -> list[kernel.Kernel]:
+    if kdir is not None:
+        return [kernel.from_tree(kdir)]
+    if release is not None:
+        if any(series.name == release for series in kernel.SERIES):
+            return [kernel.newest(release)]
+        return [kernel.installed(release)]
+    if where is guest.Lane.VM:
+        return [kernel.newest()]
+    if where is guest.Lane.UML:
+        return [uml.debug_kernel(output.progress)]
+    if matrix:
+        return [kernel.newest(series.name) for series in kernel.SERIES]
+    if everything:
+        found = kernel.all_installed()
+        if not found:
+            raise errors.HeadersMissing("no kernel headers are installed", remedy="install linux-headers, or pass --matrix")
+        return found
+    return [kernel.running()]
+
+
+def _table(built: _Built) -> output.Table:
+    rows = [
+        [m.kernel, str(m.module), f"{len(m.warnings)} warnings", "cached" if m.cached else "built"] for m in built.modules
+    ]
+    if built.library is not None:
+        lib = built.library
+        rows.append(["libquic", str(lib.library), f"{len(lib.warnings)} warnings", "cached" if lib.cached else "built"])
+    return output.Table("", ("for", "file", "compiler", ""), rows)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``quicctl selftest``: run the tests where they can run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quicctl import errors, ktap
+from quicctl import selftest as tests
+from quicctl.cli import output
+from quicctl.cli.options import JsonOption
+
+_SHOWN_LINES = 40
+
+
+def selftest(
+    patterns: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATTERN]...", help="Groups, or parts of group/program/case; default: all.")
+    ] = None,
+    where: Annotated[
+        list[tests.Where] | None, typer.Option("--where", help="Lane to run in; may be given several times. Default: all.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the tests that would run.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show passed cases too.")] = False,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML.")] = None,
+    ktap_file: Annotated[Path | None, typer.Option("--ktap", metavar="FILE", help="Write the results as KTAP.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run the tests where they can run.
+
+    Lanes: core (the protocol in user space), host (this machine), vm (a distribution kernel under QEMU), uml (the debug
+    kernel). The last line is the sum of all: N passed, N failed, N skipped.
+    """
+    wheres = where or list(tests.Where)
+    units = tests.select(patterns or [], wheres)
+    if list_:
+        for unit in units:
+            for case in unit.cases or ("*",):
+                output.line(f"{unit.where:5} {unit.group.name}/{unit.name}/{case}")
+        return
+    report = tests.run(units, on_result=_Shower(verbose), progress=output.progress)
+    rows = [(f"{r.where}.{r.group}", r.case) for r in report.results]
+    if junit:
+        ktap.junit(rows, junit)
+    if ktap_file:
+        ktap.write(rows, ktap_file)
+    if json:
+        output.show(report, json=True)
+    else:
+        for table in _tables(report):
+            output.show_table(table)
+        output.line(f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped")
+    if report.failed:
+        raise typer.Exit(errors.TestsFailed.exit_code)
+    if not report.passed:
+        raise errors.NoSuchTest("no test ran", remedy="see the skips above, and: quicctl doctor")
+
+
+class _Shower:
+    """Says each result as it comes: failures with what was said about them, passes only on demand."""
+
+    def __init__(self, verbose: bool) -> None:
+        self._verbose = verbose
+
+    def __call__(self, result: tests.TestResult) -> None:
+        case = result.case
+        if case.status is ktap.Status.PASS and not self._verbose:
+            return
+        took = f" ({case.seconds:.1f} s)" if case.seconds else ""
+        reason = f": {case.detail}" if case.status is ktap.Status.SKIP else ""
+        output.progress(f"{case.status.upper()} {result.where} {result.group}/{case.name}{took}{reason}")
+        if case.status is ktap.Status.FAIL:
+            for line in case.detail.splitlines()[:_SHOWN_LINES]:
+                output.progress(f"    {line}")
+
+
+def _tables(report: tests.Report) -> list[output.Table]:
+    groups: dict[tuple[str, str], list[ktap.CaseResult]] = {}
+    for result in report.results:
+        groups.setdefault((result.where, result.group), []).append(result.case)
+    rows = []
+    for (where, group), cases in groups.items():
+        counts = [sum(c.status is status for c in cases) for status in (ktap.Status.PASS, ktap.Status.FAIL, ktap.Status.SKIP)]
+        verdict = "fail" if counts[1] else "pass" if counts[0] else "skip"
+        rows.append([where, group, *(str(count) for count in counts), verdict])
+    tables = [output.Table(f"selftests, {report.seconds:.0f} s", ("where", "group", "passed", "failed", "skipped", ""), rows)]
+    failed = [r for r in report.results if r.case.status is ktap.Status.FAIL]
+    if failed:
+        names = [[r.where, f"{r.group}/{r.case.name}", (r.case.detail.splitlines() or [""])[0][:100]] for r in failed]
+        tables.append(output.Table("failed", ("where", "test", "why"), names))
+        tables.append(output.Table("kept", (), [[str(folder)] for folder in report.folders]))
+    return tables

@@ -1,0 +1,495 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Select the selftests, run them where they can run, and collect one result a case.
+
+What a group is and where it runs stands in GROUPS. A lane's guest is booted once for all that is selected; what its kernel
+reports counts as a failed case of its own. Printing is the command's business.
+"""
+
+from __future__ import annotations
+
+import enum
+import fnmatch
+import os
+import re
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quicctl import builder, cache, errors, guest, kernel, process, uml
+from quicctl.ktap import CaseResult, Parser, Status
+
+
+class Where(enum.StrEnum):
+    """Where tests run."""
+
+    CORE = "core"
+    HOST = "host"
+    VM = "vm"
+    UML = "uml"
+
+
+class Kind(enum.Enum):
+    """How a group's tests are started."""
+
+    CORE = enum.auto()
+    """One program of all suites over the protocol core, in this process's place."""
+    PROGRAMS = enum.auto()
+    """C programs that print KTAP."""
+    PYTEST = enum.auto()
+    KUNIT = enum.auto()
+    """Suites that ran when the module was loaded; their results are read from debugfs."""
+    HOST_PYTEST = enum.auto()
+    """Python tests that stay on the host, whatever they start themselves."""
+    BUILD = enum.auto()
+    LINT = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tests of one kind in one folder, and the lanes they belong to."""
+
+    name: str
+    kind: Kind
+    folder: str
+    lanes: tuple[Where, ...]
+
+
+GROUPS = (
+    Group("core", Kind.CORE, "module/tests", (Where.CORE,)),
+    Group("lint", Kind.LINT, "", (Where.HOST,)),
+    Group("build", Kind.BUILD, "", (Where.HOST,)),
+    Group("quicctl", Kind.HOST_PYTEST, "selftests/quicctl", (Where.HOST,)),
+    Group("libquic", Kind.PROGRAMS, "selftests/libquic", (Where.HOST,)),
+    Group("kunit", Kind.KUNIT, "module/tests", (Where.UML,)),
+    Group("socket", Kind.PROGRAMS, "selftests/socket", (Where.VM, Where.UML)),
+    Group("netns", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML)),
+    Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML)),
+    Group("canary", Kind.HOST_PYTEST, "selftests/guest", (Where.UML,)),
+)
+
+_UNIT_SECONDS = {Where.CORE: 900.0, Where.HOST: 900.0, Where.VM: 600.0, Where.UML: 900.0}
+_LANE_SECONDS = {Where.VM: 1800.0, Where.UML: 2400.0}
+_MARK = "#quicctl"
+_LINTS = ("ruff", "mypy")
+
+_C_CASE = re.compile(
+    r"\bKUNIT_CASE(?:_PARAM|_SLOW)?\((\w+)|^TEST(?:_SIGNAL|_TIMEOUT)?\((\w+)|^TEST_F(?:_\w+)?\((\w+),\s*(\w+)", re.M
+)
+_C_SUITE = re.compile(r"\.name\s*=\s*\"([\w-]+)\"")
+_PY_CASE = re.compile(r"^\s*(?:async )?def (test_\w+)", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is started as one program: a test program, a group's pytest run, a build."""
+
+    group: Group
+    where: Where
+    name: str
+    cases: tuple[str, ...] | None = None
+    """Only these are wanted; None is all."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """A case's result and where it ran."""
+
+    __test__ = False
+
+    where: Where
+    group: str
+    case: CaseResult
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run of the selftests brought."""
+
+    results: tuple[TestResult, ...]
+    seconds: float
+    folders: tuple[Path, ...]
+    """Console logs and what the tests left, one folder a guest."""
+
+    def count(self, status: Status) -> int:
+        """How many cases ended so."""
+        return sum(r.case.status is status for r in self.results)
+
+    @property
+    def passed(self) -> int:
+        """Cases that passed."""
+        return self.count(Status.PASS)
+
+    @property
+    def failed(self) -> int:
+        """Cases that failed."""
+        return self.count(Status.FAIL)
+
+    @property
+    def skipped(self) -> int:
+        """Cases that could not run, each with its reason."""
+        return self.count(Status.SKIP)
+
+
+OnResult = Callable[[TestResult], None]
+Progress = Callable[[str], None]
+
+
+def select(patterns: Sequence[str], wheres: Sequence[Where]) -> list[Unit]:
+    """The units that the patterns ask for, in the order of GROUPS; raises NoSuchTest for a pattern that asks for nothing.
+
+    A pattern is a group's name, or matches ``group/unit/case`` in part or, with wildcards, as a whole.
+    """
+    offered: list[tuple[Unit, tuple[str, ...]]] = [
+        (Unit(group, where, name), cases)
+        for group in GROUPS
+        for where in group.lanes
+        if where in wheres
+        for name, cases in _units(group)
+    ]
+    if not patterns:
+        return [unit for unit, _ in offered]
+    chosen: dict[Unit, set[str] | None] = {}
+    for pattern in patterns:
+        found = False
+        for unit, cases in offered:
+            name = f"{unit.group.name}/{unit.name}"
+            if pattern in (unit.group.name, name) or fnmatch.fnmatch(name, pattern):
+                chosen[unit] = None
+                found = True
+                continue
+            hits = {case for case in cases if _matches(f"{name}/{case}", pattern)}
+            if hits:
+                before = chosen.get(unit, set())
+                chosen[unit] = None if before is None else before | hits
+                found = True
+        if not found:
+            lanes = ", ".join(wheres)
+            raise errors.NoSuchTest(
+                f"no test matches {pattern!r} in {lanes}",
+                remedy="groups: " + ", ".join(sorted({unit.group.name for unit, _ in offered})) + "; see --list",
+            )
+    return [
+        Unit(unit.group, unit.where, unit.name, None if (wanted := chosen[unit]) is None else tuple(sorted(wanted)))
+        for unit, _ in offered
+        if unit in chosen
+    ]
+
+
+def catalogue(wheres: Sequence[Where]) -> Iterator[tuple[Where, str]]:
+    """Every known case by its full name, without running anything."""
+    for group in GROUPS:
+        for where in group.lanes:
+            if where in wheres:
+                for unit, cases in _units(group):
+                    for case in cases or ("*",):
+                        yield where, f"{group.name}/{unit}/{case}"
+
+
+def run(units: Sequence[Unit], *, on_result: OnResult | None = None, progress: Progress | None = None) -> Report:
+    """Run the units lane by lane. A lane that cannot run is a failure, not a skip."""
+    began = time.monotonic()
+    run_ = _Run(on_result or (lambda _: None), progress or (lambda _: None))
+    for where in Where:
+        wanted = [unit for unit in units if unit.where is where]
+        here = [unit for unit in wanted if unit.group.kind in (Kind.PROGRAMS, Kind.PYTEST, Kind.KUNIT)]
+        if where in (Where.VM, Where.UML) and here:
+            run_.guest(where, here)
+            wanted = [unit for unit in wanted if unit not in here]
+        for unit in wanted:
+            run_.host(unit)
+    return Report(tuple(run_.results), time.monotonic() - began, tuple(run_.folders))
+
+
+class _Run:
+    """One run in progress: what came out so far."""
+
+    def __init__(self, on_result: OnResult, progress: Progress) -> None:
+        self.results: list[TestResult] = []
+        self.folders: list[Path] = []
+        self._on_result = on_result
+        self._progress = progress
+
+    def record(self, where: Where, group: str, case: CaseResult) -> None:
+        result = TestResult(where, group, case)
+        self.results.append(result)
+        self._on_result(result)
+
+    def host(self, unit: Unit) -> None:
+        """Run a unit on this machine."""
+        self._progress(f"{unit.where}: {unit.group.name}/{unit.name}")
+        collector = _Collector(self, unit)
+        try:
+            if unit.group.kind is Kind.BUILD:
+                _build(unit, collector, self._progress)
+            elif unit.group.kind is Kind.LINT:
+                _lint(unit, collector)
+            else:
+                status = process.run(
+                    _host_argv(unit, self._progress), cwd=builder.project(), check=False, timeout=_UNIT_SECONDS[unit.where],
+                    on_line=collector.line, env=_host_environment(),
+                ).returncode  # fmt: skip
+                collector.end(status)
+        except errors.QuicctlError as failure:
+            collector.broke(failure)
+
+    def guest(self, where: Where, units: list[Unit]) -> None:
+        """Boot the lane's guest once and run the units in it."""
+        lane = guest.Lane(where.value)
+        with tempfile.TemporaryDirectory(prefix="quicctl-selftest-") as scratch:
+            try:
+                job = _guest_job(lane, units, Path(scratch), self._progress)
+            except errors.QuicctlError as failure:
+                self.record(where, "guest", CaseResult("prepared", Status.FAIL, _explain(failure)))
+                return
+            reader = _Reader(self, units)
+            self._progress(f"{where}: booting the guest for {len(units)} test program(s)")
+            try:
+                outcome = guest.run(lane, job, on_output=reader.take)
+            except errors.QuicctlError as failure:
+                reader.interrupted(failure)
+                self.record(where, "guest", CaseResult("lives", Status.FAIL, _explain(failure)))
+                return
+        reader.finish()
+        self.folders.append(outcome.folder)
+        case = CaseResult("kernel reports nothing", Status.PASS)
+        if not outcome.healthy:
+            said = [*outcome.complaints, *(f"{s.kind}: {s.title}\n{s.text}" for s in outcome.splats)]
+            case = CaseResult(case.name, Status.FAIL, "\n".join([*said, f"console: {outcome.folder / 'console.log'}"]))
+        self.record(where, "guest", case)
+
+
+class _Collector:
+    """Turns the output of one unit into results, and sees to it that a silent unit is a failed one."""
+
+    def __init__(self, run: _Run, unit: Unit) -> None:
+        self._run = run
+        self.unit = unit
+        self._parser = Parser(self._take)
+        self._failed = self._count = 0
+        self._last: list[str] = []
+
+    def line(self, line: str) -> None:
+        self._last = [*self._last[-60:], line]
+        self._parser.feed(line)
+
+    def result(self, case: CaseResult) -> None:
+        self._count += 1
+        self._failed += case.status is Status.FAIL
+        self._run.record(self.unit.where, self.unit.group.name, case)
+
+    def end(self, status: int, said: str = "") -> None:
+        """The unit's program is over."""
+        self._parser.finish()
+        last = said or "\n".join(self._last)
+        for problem in self._parser.problems:
+            self.result(CaseResult(f"{self.unit.name}.complete", Status.FAIL, f"{problem}\n{last}"))
+        if self._failed:
+            return
+        if status != 0:
+            how = "did not end in time" if status in (124, 137) else process.describe_end(status)
+            self.result(CaseResult(f"{self.unit.name}.ended", Status.FAIL, f"{how}\n{last}"))
+        elif self._count == 0:
+            self.result(CaseResult(f"{self.unit.name}.reports", Status.FAIL, f"no result was reported\n{last}"))
+
+    def broke(self, failure: errors.QuicctlError) -> None:
+        """The unit could not be run to its end."""
+        self.result(CaseResult(f"{self.unit.name}.runs", Status.FAIL, _explain(failure)))
+
+    def _take(self, case: CaseResult) -> None:
+        wanted = self.unit.cases
+        if wanted is not None and _case_name(case.name) not in {_case_name(c) for c in wanted}:
+            return
+        name = case.name
+        if self.unit.group.kind is Kind.PROGRAMS and not name.startswith(f"{self.unit.name}."):
+            name = f"{self.unit.name}.{name}"
+        self.result(CaseResult(name, case.status, case.detail, case.seconds))
+
+
+class _Reader:
+    """Follows a guest's output, in which marks tell which unit is speaking."""
+
+    def __init__(self, run: _Run, units: list[Unit]) -> None:
+        self._run = run
+        self._units = units
+        self._collector: _Collector | None = None
+        self._next = 0
+        self._pending = {"stdout": b"", "stderr": b""}
+        self._errors: list[str] = []
+
+    def take(self, name: str, data: bytes) -> None:
+        *lines, self._pending[name] = (self._pending[name] + data).split(b"\n")
+        for raw in lines:
+            line = raw.decode(errors="replace").rstrip("\r")
+            if name == "stderr":
+                self._errors = [*self._errors[-40:], line]
+            elif line.startswith(f"{_MARK} begin "):
+                unit = self._units[int(line.split()[2])]
+                self._collector = _Collector(self._run, unit)
+                self._errors = []
+                self._next += 1
+            elif line.startswith(f"{_MARK} end ") and self._collector is not None:
+                self._collector.end(int(line.split()[3]), "\n".join(self._errors))
+                self._collector = None
+            elif self._collector is not None:
+                self._collector.line(line)
+
+    def interrupted(self, failure: errors.QuicctlError) -> None:
+        if self._collector is not None:
+            self._collector.end(1, failure.message)
+        self._not_run()
+
+    def finish(self) -> None:
+        if self._collector is not None:
+            self._collector.end(1, "the guest ended before this program did")
+        self._not_run()
+
+    def _not_run(self) -> None:
+        for unit in self._units[self._next :]:
+            case = CaseResult(f"{unit.name}.runs", Status.FAIL, "the guest ended before its turn came")
+            self._run.record(unit.where, unit.group.name, case)
+
+
+def _guest_job(lane: guest.Lane, units: list[Unit], scratch: Path, progress: Progress) -> guest.Job:
+    """Build what the units need and write the script that runs them one after the other."""
+    where = Where(lane.value)
+    tree = builder.project()
+    booted = uml.debug_kernel(progress) if lane is guest.Lane.UML else kernel.newest()
+    built = builder.module(booted, tests=lane is guest.Lane.UML, progress=progress)
+    files = [("lib", builder.library(progress=progress).folder / "lib")]
+    for folder in sorted({u.group.folder for u in units if u.group.kind is Kind.PROGRAMS}):
+        name = Path(folder).name
+        work = builder.programs(name, progress=progress)
+        files += [(f"tests/{name}/{program.name}", program) for program in _executables(work)]
+    seconds = _UNIT_SECONDS[where]
+    lines = []
+    for number, unit in enumerate(units):
+        command = _guest_command(unit)
+        limit = "" if unit.group.kind is Kind.KUNIT else f"timeout -k 5 {seconds:.0f} "
+        lines += [f"echo '{_MARK} begin {number}'", f"{limit}{command}", f"echo \"{_MARK} end {number} $?\""]
+    script = scratch / "tests.sh"
+    script.write_text("\n".join([*lines, ""]))
+    return guest.Job(
+        ("sh", f"{guest.BASE}/payload/tests.sh"),
+        modules=(built.module,),
+        files=(*files, ("tests.sh", script)),
+        tree=tree,
+        timeout=_LANE_SECONDS[where],
+        kernel=None if lane is guest.Lane.UML else booted,
+        env={"QUIC_SLOW": "5" if lane is guest.Lane.UML else "2"},
+    )
+
+
+def _guest_command(unit: Unit) -> str:
+    if unit.group.kind is Kind.KUNIT:
+        return "cat /sys/kernel/debug/kunit/quic*/results"
+    if unit.group.kind is Kind.PROGRAMS:
+        return f"{guest.BASE}/payload/tests/{Path(unit.group.folder).name}/{unit.name}"
+    return shlex.join(["python3", *_pytest_arguments(unit)])
+
+
+def _pytest_arguments(unit: Unit) -> list[str]:
+    argv = ["-m", "pytest", "-p", "quicctl.ktap_pytest", "-p", "no:terminal", "-p", "no:cacheprovider"]
+    argv += [f"{unit.group.folder}/{unit.name}.py"]
+    if unit.cases is not None:
+        argv += ["-k", " or ".join(unit.cases)]
+    return argv
+
+
+def _host_argv(unit: Unit, progress: Progress) -> list[str | Path]:
+    if unit.group.kind is Kind.CORE:
+        program = builder.programs("core", progress=progress) / "core-tests"
+        return [program, *(unit.cases or ())]
+    if unit.group.kind is Kind.PROGRAMS:
+        return [builder.programs(Path(unit.group.folder).name, progress=progress) / unit.name]
+    return [sys.executable, *_pytest_arguments(unit)]
+
+
+def _host_environment() -> dict[str, str]:
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    built = sorted((cache.root() / "built").glob("libquic-*"), key=lambda p: p.stat().st_mtime)
+    if built:
+        environment["LD_LIBRARY_PATH"] = str(built[-1] / "lib")
+    return environment
+
+
+def _build(unit: Unit, collector: _Collector, progress: Progress) -> None:
+    """The module builds for a kernel of the matrix, or the library builds, without a warning."""
+    began = time.monotonic()
+    if unit.name == "libquic":
+        warnings = builder.library(progress=progress).warnings
+    else:
+        target = uml.debug_kernel(progress) if unit.name == "uml" else kernel.newest(unit.name)
+        warnings = builder.module(target, progress=progress).warnings
+    status = Status.FAIL if warnings else Status.PASS
+    collector.result(CaseResult(unit.name, status, "\n".join(warnings), time.monotonic() - began))
+
+
+def _lint(unit: Unit, collector: _Collector) -> None:
+    tree = builder.project()
+    argv = {"ruff": ["ruff", "check", "--quiet", "quicctl", "selftests"], "mypy": ["mypy", "--strict", "quicctl"]}[unit.name]
+    program = Path(sys.executable).parent / argv[0]
+    if not program.exists():
+        collector.result(CaseResult(unit.name, Status.SKIP, f"{argv[0]} is not installed beside this Python"))
+        return
+    began = time.monotonic()
+    ended = process.run([program, *argv[1:]], cwd=tree, check=False, timeout=300)
+    status = Status.PASS if ended.returncode == 0 else Status.FAIL
+    collector.result(CaseResult(unit.name, status, ended.stdout + ended.stderr, time.monotonic() - began))
+
+
+def _units(group: Group) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What a group can start, each with the cases its source names; read from the source, nothing is run."""
+    tree = builder.project()
+    folder = tree / group.folder
+    if group.kind is Kind.BUILD:
+        for name in (*(s.name for s in kernel.SERIES), "uml", "libquic"):
+            yield name, ()
+    elif group.kind is Kind.LINT:
+        for name in _LINTS:
+            yield name, ()
+    elif group.kind in (Kind.CORE, Kind.KUNIT):
+        cases = []
+        for source in sorted(folder.glob("*test.c")):
+            text = source.read_text()
+            suite = _C_SUITE.search(text)
+            cases += [f"{suite[1] if suite else source.stem}.{name}" for name in _names(_C_CASE, text)]
+        if cases:
+            yield "suites", tuple(cases)
+    elif group.kind is Kind.PROGRAMS:
+        for source in sorted(folder.glob("*.c")):
+            cases = _names(_C_CASE, source.read_text())
+            if cases:
+                yield source.stem, tuple(cases)
+    else:
+        for source in sorted(folder.glob("test_*.py")):
+            yield source.stem, tuple(_names(_PY_CASE, source.read_text()))
+
+
+def _names(pattern: re.Pattern[str], text: str) -> list[str]:
+    found: list[str] = []
+    for match in pattern.finditer(text):
+        name = ".".join(part for part in match.groups() if part)
+        if name not in found:
+            found.append(name)
+    return found
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatch(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
+
+
+def _case_name(name: str) -> str:
+    """A case without its suite and parameters."""
+    return name.partition("[")[0].rsplit(".", 1)[-1]
+
+
+def _executables(folder: Path) -> list[Path]:
+    return [p for p in sorted(folder.iterdir()) if p.is_file() and os.access(p, os.X_OK) and p.suffix not in (".so", ".sh")]
+
+
+def _explain(failure: errors.QuicctlError) -> str:
+    return "\n".join(part for part in (failure.message, failure.detail, failure.remedy) if part)
