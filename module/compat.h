@@ -117,8 +117,8 @@ register_net_sysctl_sz(struct net *net, const char *path, struct ctl_table *tabl
 
 /* 6.5: ioctl() of a protocol got a kernel pointer, the caller copies it out. */
 #ifndef QUIC_HAVE_IOCTL_KARG
-#define quic_ioctl(sock, command, argument)						\
-	quic_ioctl_karg(sock, command, argument);					\
+#define quic_ioctl(first, command, argument)						\
+	quic_ioctl_karg(first, command, argument);					\
 static int quic_ioctl(struct sock *sk, int cmd, unsigned long arg)			\
 {											\
 	int karg = 0;									\
@@ -126,7 +126,7 @@ static int quic_ioctl(struct sock *sk, int cmd, unsigned long arg)			\
 											\
 	return err ?: put_user(karg, (int __user *)arg);				\
 }											\
-static int quic_ioctl_karg(sock, command, argument)
+static int quic_ioctl_karg(first, command, argument)
 #endif
 
 /* 6.10: the arguments of accept() became a struct. */
@@ -138,8 +138,8 @@ struct proto_accept_arg {
 	bool kern;
 };
 
-#define quic_accept(sock, argument)							\
-	quic_accept_arg(sock, argument);						\
+#define quic_accept(first, argument)							\
+	quic_accept_arg(first, argument);						\
 struct sock *quic_accept(struct sock *sk, int flags, int *err, bool kern)		\
 {											\
 	struct proto_accept_arg arg = { .flags = flags, .kern = kern };			\
@@ -148,7 +148,7 @@ struct sock *quic_accept(struct sock *sk, int flags, int *err, bool kern)		\
 	*err = arg.err;									\
 	return child;									\
 }											\
-struct sock *quic_accept_arg(sock, argument)
+struct sock *quic_accept_arg(first, argument)
 #endif
 
 /* 7.2: recvmsg() of a protocol lost the address length. */
@@ -198,13 +198,13 @@ struct chacha_state {
 
 /* 6.3: the error callback of a tunnel is told what the ICMP message says. */
 #ifndef QUIC_HAVE_ENCAP_ERR_PORT
-#define quic_udp_err_rcv(sock, buffer, error, sport, extra, quoted)			\
-	quic_udp_err_rcv_info(sock, buffer, error, sport, extra, quoted);		\
+#define quic_udp_err_rcv(first, buffer, error, sport, extra, quoted)			\
+	quic_udp_err_rcv_info(first, buffer, error, sport, extra, quoted);		\
 static void quic_udp_err_rcv(struct sock *sk, struct sk_buff *skb, unsigned int off)	\
 {											\
 	quic_udp_err_rcv_info(sk, skb, 0, 0, 0, skb->data + off + sizeof(struct udphdr));	\
 }											\
-static void quic_udp_err_rcv_info(sock, buffer, error, sport, extra, quoted)
+static void quic_udp_err_rcv_info(first, buffer, error, sport, extra, quoted)
 #endif
 
 #endif /* _QUIC_COMPAT_H */
