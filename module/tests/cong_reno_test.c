@@ -180,6 +180,34 @@ static void recovery_period_reacts_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cong.cwnd, 3600ULL);
 }
 
+/* A recovery period that begins with the clock is one, too. */
+static void recovery_period_may_start_at_time_zero(struct kunit *test)
+{
+	struct quic_cong cong;
+
+	quic_cong_init(&cong, &quic_cong_reno, MSS);
+	quic_cong_on_event(&cong, 0, 0);
+	quic_cong_on_event(&cong, 0, 0);
+	KUNIT_EXPECT_EQ(test, cong.cwnd, 6000ULL);
+}
+
+/* Credit of the larger window does not let the smaller one grow sooner. */
+static void event_forfeits_credit(struct kunit *test)
+{
+	u64 later = START + 200 * MS;
+	struct quic_cong cong;
+
+	quic_cong_init(&cong, &quic_cong_reno, MSS);
+	quic_cong_on_event(&cong, START, START + 100 * MS);
+	acked_at(&cong, 5999, later, later);
+	quic_cong_on_event(&cong, later, later);
+	KUNIT_EXPECT_EQ(test, cong.cwnd, 3000ULL);
+	acked_at(&cong, 2999, later + 1, later + 1);
+	KUNIT_EXPECT_EQ(test, cong.cwnd, 3000ULL);
+	acked_at(&cong, 1, later + 1, later + 1);
+	KUNIT_EXPECT_EQ(test, cong.cwnd, 4200ULL);
+}
+
 /* RFC 9002, section 7.2 */
 static void window_never_falls_below_two_packets(struct kunit *test)
 {
@@ -332,6 +360,8 @@ static struct kunit_case cong_reno_cases[] = {
 	KUNIT_CASE(window_halves_and_grows_by_a_packet_per_window),
 	KUNIT_CASE(growth_keeps_the_remainder),
 	KUNIT_CASE(recovery_period_reacts_once),
+	KUNIT_CASE(recovery_period_may_start_at_time_zero),
+	KUNIT_CASE(event_forfeits_credit),
 	KUNIT_CASE(window_never_falls_below_two_packets),
 	KUNIT_CASE(persistent_congestion_starts_anew),
 	KUNIT_CASE(unused_window_does_not_grow),

@@ -520,6 +520,32 @@ static void persistent_congestion_needs_a_long_run_of_eliciting_losses(struct ku
 	}
 }
 
+/* A place in the ring that an acknowledged packet once had says nothing about its next user. */
+static void persistent_congestion_is_not_ended_by_acks_of_long_ago(struct kunit *test)
+{
+	struct quic_loss loss;
+	struct quic_rtt rtt;
+	u64 pn;
+
+	begin_persistent(&loss, &rtt, S);
+	for (pn = 0; pn < 2 * QUIC_SENT_LEAF_SIZE; pn++)
+		send(test, &loss, pn, 90 * S);
+	/* One in flight: the leaf of what went before becomes the spare one. */
+	acknowledge_range(test, &loss, 90 * S, 0, pn - 2);
+	KUNIT_ASSERT_NOT_NULL(test, loss.sent.spare);
+
+	send(test, &loss, pn++, 100 * S);
+	while (pn < 3 * QUIC_SENT_LEAF_SIZE - 1)
+		send_flags(test, &loss, pn++, 101 * S, 0);
+	send(test, &loss, pn++, 110 * S);
+	send(test, &loss, pn++, 111 * S);
+	acknowledge_range(test, &loss, 120 * S, 2 * QUIC_SENT_LEAF_SIZE - 1,
+			  2 * QUIC_SENT_LEAF_SIZE - 1);
+	acknowledge_range(test, &loss, 120 * S, pn - 1, pn - 1);
+	KUNIT_EXPECT_TRUE(test, is_persistent(&loss, &rtt, 25 * MS, 120 * S));
+	quic_loss_destroy(&loss);
+}
+
 static void persistent_congestion_needs_a_sample(struct kunit *test)
 {
 	struct quic_loss loss;
@@ -641,6 +667,7 @@ static struct kunit_case loss_cases[] = {
 	KUNIT_CASE(reserved_packet_is_always_recorded),
 	KUNIT_CASE(persistent_congestion_example),
 	KUNIT_CASE(persistent_congestion_needs_a_long_run_of_eliciting_losses),
+	KUNIT_CASE(persistent_congestion_is_not_ended_by_acks_of_long_ago),
 	KUNIT_CASE(persistent_congestion_needs_a_sample),
 	KUNIT_CASE(any_history_agrees_with_the_definition),
 	{}

@@ -112,6 +112,7 @@ static void idle_time_saves_up_no_more_than_a_burst(struct kunit *test)
 	quic_pacer_init(&pacer);
 	quic_pacer_update(&pacer, 120000, 100 * MS, false, MSS, START);
 	drain(&pacer, MSS, START);
+	KUNIT_EXPECT_EQ(test, quic_pacer_next(&pacer, MSS, START + 3600 * S), START + 3600 * S);
 	KUNIT_EXPECT_EQ(test, drain(&pacer, MSS, START + 3600 * S), 10ULL);
 	KUNIT_EXPECT_EQ(test, drain(&pacer, MSS, START + 3600 * S), 0ULL);
 }
@@ -232,6 +233,8 @@ static void extremes_do_no_harm(struct kunit *test)
 	quic_pacer_update(&pacer, U64_MAX, U64_MAX, true, MSS, 0);
 	KUNIT_EXPECT_GE(test, pacer.rate, 999999999ULL);
 	KUNIT_EXPECT_LE(test, pacer.rate, 1000000001ULL);
+	quic_pacer_update(&pacer, 1ULL << 63, U64_MAX, true, MSS, 0);
+	KUNIT_EXPECT_GE(test, pacer.rate, 999999999ULL);
 	quic_pacer_update(&pacer, 0, U64_MAX, false, MSS, 0);
 	KUNIT_EXPECT_EQ(test, pacer.rate, 1ULL);
 	quic_pacer_update(&pacer, MSS, 0, false, MSS, 0);
