@@ -52,7 +52,7 @@ static void quic_proc_addr(struct seq_file *seq, const union quic_addr *addr)
 static void quic_proc_owner(struct seq_file *seq, struct sock *sk)
 {
 	seq_printf(seq, "\t%u\t%lu\n",
-		   from_kuid_munged(seq_user_ns(seq), sock_i_uid(sk)), sock_i_ino(sk));
+		   from_kuid_munged(seq_user_ns(seq), sk->sk_uid), sock_i_ino(sk));
 }
 
 /*
