@@ -51,8 +51,8 @@ static void quic_proc_addr(struct seq_file *seq, const union quic_addr *addr)
 
 static void quic_proc_owner(struct seq_file *seq, struct sock *sk)
 {
-	seq_printf(seq, "\t%u\t%lu\n",
-		   from_kuid_munged(seq_user_ns(seq), sk->sk_uid), sock_i_ino(sk));
+	seq_printf(seq, "\t%u\t%llu\n",
+		   from_kuid_munged(seq_user_ns(seq), sk->sk_uid), (u64)sock_i_ino(sk));
 }
 
 /*
