@@ -98,8 +98,8 @@ void quic_reassembly_clear(struct quic_reassembly *ra)
  *
  * Of bytes that came before, the first copy stays. RFC 9000, section 2.2.
  *
- * Return: 0, or -ENOBUFS: part of it was dropped for want of memory or for
- * @max_chunks, so that the packet must not be acknowledged.
+ * Return: 0, or -ENOBUFS: new bytes were dropped for @max_chunks, or may have
+ * been for want of memory, so that the packet must not be acknowledged.
  */
 int quic_reassembly_insert(struct quic_reassembly *ra, struct quic_rx_chunk *chunk,
 			   u32 max_chunks)
