@@ -34,7 +34,7 @@ static void nothing_is_owed_at_first(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, policy.has_ecn);
 }
 
-/* RFC 9000, section 13.2.1: no ACK for packets that elicit none, even with gaps before them. */
+/* RFC 9000, section 13.2.1: no ACK for packets that elicit none, even after gaps. */
 static void packet_that_elicits_nothing_causes_no_ack(struct kunit *test)
 {
 	struct quic_ack_policy policy;
@@ -49,7 +49,7 @@ static void packet_that_elicits_nothing_causes_no_ack(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, policy.received, 0ULL);
 }
 
-/* RFC 9000, section 13.2.1: within max_ack_delay, counted from the first packet not acknowledged. */
+/* RFC 9000, section 13.2.1: within max_ack_delay of the first packet not acknowledged. */
 static void lone_packet_waits_for_the_delay(struct kunit *test)
 {
 	struct quic_ack_policy policy;

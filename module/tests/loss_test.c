@@ -151,7 +151,7 @@ static void only_numbers_in_the_ranges_are_acknowledged(struct kunit *test)
 	acknowledge(test, &loss, START, ranges, ARRAY_SIZE(ranges), &walk, &acked);
 	KUNIT_EXPECT_EQ(test, acked, 17ULL);
 	for (pn = 0; pn < 100; pn++)
-		KUNIT_EXPECT_EQ(test, quic_sent_find(&loss.sent, pn) == NULL,
+		KUNIT_EXPECT_EQ(test, !quic_sent_find(&loss.sent, pn),
 				(pn >= 90 && pn <= 95) || pn == 50 || (pn >= 10 && pn <= 19));
 	quic_loss_destroy(&loss);
 }

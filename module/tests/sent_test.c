@@ -256,7 +256,7 @@ static void notes_overflow_into_memory_and_are_bounded(struct kunit *test)
 		note = quic_sent_packet_add_note(&packet, QUIC_NOTE_STREAM);
 		KUNIT_ASSERT_NOT_NULL(test, note);
 		KUNIT_EXPECT_EQ(test, note->offset, 0ULL);
-		KUNIT_EXPECT_EQ(test, packet.more != NULL, i >= QUIC_SENT_NOTES_INLINE);
+		KUNIT_EXPECT_EQ(test, !!packet.more, i >= QUIC_SENT_NOTES_INLINE);
 		note->stream_id = 4 * i;
 	}
 	KUNIT_EXPECT_NULL(test, quic_sent_packet_add_note(&packet, QUIC_NOTE_STREAM));
@@ -298,7 +298,8 @@ static void destruction_frees_the_notes_of_packets_in_flight(struct kunit *test)
 	for (pn = 0; pn < 40; pn++) {
 		packet = record(pn);
 		for (i = 0; i < 5; i++)
-			KUNIT_ASSERT_NOT_NULL(test, quic_sent_packet_add_note(&packet, QUIC_NOTE_STREAM));
+			KUNIT_ASSERT_NOT_NULL(test, quic_sent_packet_add_note(&packet,
+									      QUIC_NOTE_STREAM));
 		KUNIT_ASSERT_EQ(test, quic_sent_add(&sent, pn, &packet), 0);
 	}
 	packet = *quic_sent_find(&sent, 20);
