@@ -50,7 +50,7 @@ u32 quic_read_u32(struct quic_reader *r)
 }
 
 /**
- * quic_read_varint_long() - read a variable-length integer of any length
+ * quic_read_varint_long() - read a variable-length integer of two bytes or more
  * @r: reader
  *
  * The part of quic_read_varint() that stands out of line. RFC 9000, section 16.
@@ -70,8 +70,6 @@ u64 quic_read_varint_long(struct quic_reader *r)
 		goto fail;
 	r->pos += size;
 	switch (size) {
-	case 1:
-		return p[0];
 	case 2:
 		return (p[0] & 0x3f) << 8 | p[1];
 	case 4:

@@ -42,14 +42,14 @@
 
 #define QUIC_STATELESS_TOKEN_LEN	16
 #define QUIC_PATH_DATA_LEN		8
-#define QUIC_MAX_STREAMS_LIMIT		(1ULL << 60)	/* RFC 9000, section 4.6 */
+#define QUIC_MAX_STREAMS_LIMIT		BIT_ULL(60)	/* RFC 9000, section 4.6 */
 
 /* What a frame type is worth knowing about. RFC 9000, section 12.4, table 3. */
 #define QUIC_FRAME_IN_INITIAL		0x01
 #define QUIC_FRAME_IN_HANDSHAKE		0x02
 #define QUIC_FRAME_IN_0RTT		0x04
 #define QUIC_FRAME_IN_1RTT		0x08
-#define QUIC_FRAME_NOT_ELICITING	0x10	/* N: needs no acknowledgement */
+#define QUIC_FRAME_NOT_ELICITING	0x10	/* N: needs no ACK */
 #define QUIC_FRAME_NOT_IN_FLIGHT	0x20	/* C: not counted as in flight */
 #define QUIC_FRAME_PROBING		0x40	/* P: may probe a path */
 
@@ -148,7 +148,7 @@ int quic_frame_decode(struct quic_reader *r, struct quic_frame *frame, u64 *code
 void quic_ack_iter_init(struct quic_ack_iter *it, const struct quic_frame_ack *ack);
 bool quic_ack_iter_next(struct quic_ack_iter *it);
 
-/* Bytes of a STREAM or CRYPTO frame besides its @len bytes of data; never less for a larger @len. */
+/* Bytes of a STREAM or CRYPTO frame besides its @len bytes of data; they grow with @len. */
 u8 quic_frame_stream_overhead(u64 stream_id, u64 offset, u32 len);
 u8 quic_frame_crypto_overhead(u64 offset, u32 len);
 

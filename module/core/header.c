@@ -20,7 +20,9 @@ static const u8 type_of_bits[2][4] = {
 
 static enum quic_packet_type long_type(u32 version, u8 first)
 {
-	return type_of_bits[version == QUIC_VERSION_V2][(first >> LONG_TYPE_SHIFT) & LONG_TYPE_MASK];
+	u8 bits = (first >> LONG_TYPE_SHIFT) & LONG_TYPE_MASK;
+
+	return type_of_bits[version == QUIC_VERSION_V2][bits];
 }
 
 /* First byte of a long header without its low four bits. */

@@ -24,7 +24,7 @@ void quic_range_set_init(struct quic_range_set *set);
 void quic_range_set_clear(struct quic_range_set *set);
 int quic_range_set_add(struct quic_range_set *set, u64 start, u64 end);
 int quic_range_set_remove(struct quic_range_set *set, u64 start, u64 end);
-/* Adds at least [start, end); without memory it may swallow gaps. Never fails once the set is not empty. */
+/* Adds at least [start, end): without memory it may swallow gaps, and fails only when empty. */
 int quic_range_set_cover(struct quic_range_set *set, u64 start, u64 end);
 const struct quic_range *quic_range_set_first(const struct quic_range_set *set);
 /* The lowest range that ends above @offset, or NULL. */

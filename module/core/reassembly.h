@@ -42,7 +42,7 @@ struct quic_reassembly {
 
 void quic_reassembly_init(struct quic_reassembly *ra);
 void quic_reassembly_clear(struct quic_reassembly *ra);
-/* Takes over @chunk in any case. -ENOBUFS: part of it was dropped for want of memory or @max_chunks. */
+/* Takes over @chunk in any case. -ENOBUFS: part of it was dropped. */
 int quic_reassembly_insert(struct quic_reassembly *ra, struct quic_rx_chunk *chunk,
 			   u32 max_chunks);
 /* The next chunk in order, now the caller's, @next moved behind it; or NULL. */

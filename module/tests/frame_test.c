@@ -7,7 +7,6 @@
 
 #define FRAME_ENCODING		QUIC_TRANSPORT_ERROR_FRAME_ENCODING
 #define PROTOCOL_VIOLATION	QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION
-#define MAX_VARINT	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
 
 static const u8 token[QUIC_STATELESS_TOKEN_LEN] = "0123456789abcde";
 static const struct quic_cid cid = { 8, { 1, 2, 3, 4, 5, 6, 7, 8 } };
@@ -42,11 +41,12 @@ static void expect_refused(struct kunit *test, const struct bad_frame *bad, u32 
 	struct quic_frame frame;
 	size_t left;
 	u64 code;
+	int err;
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		KUNIT_EXPECT_EQ_MSG(test, decode(test, bad[i].bytes, bad[i].len, &frame, &code, &left),
-				    -EPROTO, "%s", bad[i].what);
+		err = decode(test, bad[i].bytes, bad[i].len, &frame, &code, &left);
+		KUNIT_EXPECT_EQ_MSG(test, err, -EPROTO, "%s", bad[i].what);
 		KUNIT_EXPECT_EQ_MSG(test, code, bad[i].code, "%s", bad[i].what);
 	}
 }
@@ -122,7 +122,7 @@ static void make_sample(struct kunit *test, u32 i, struct sample *s)
 	case 8:
 	case 9:
 		s->bytes[0] = i;
-		memcpy(s->bytes + 1, "\x04" "data", 5);
+		memcpy(s->bytes + 1, "\4data", 5);
 		s->len = 6;
 		s->fixed = 2;
 		s->to_the_end = true;
@@ -137,7 +137,7 @@ static void make_sample(struct kunit *test, u32 i, struct sample *s)
 	case 12:
 	case 13:
 		s->bytes[0] = i;
-		memcpy(s->bytes + 1, "\x04\x41\x00" "data", 7);
+		memcpy(s->bytes + 1, "\4\101\0data", 7);
 		s->len = 8;
 		s->fixed = 4;
 		s->to_the_end = true;
@@ -210,7 +210,7 @@ static void make_sample(struct kunit *test, u32 i, struct sample *s)
 		ok = quic_frame_encode_type(&w, s->type);
 		break;
 	case 31:
-		sample_bytes(s, QUIC_FRAME_DATAGRAM, "\x30" "data", 5);
+		sample_bytes(s, QUIC_FRAME_DATAGRAM, "0data", 5);
 		s->fixed = 1;
 		s->to_the_end = true;
 		return;
@@ -381,49 +381,54 @@ static void stream_fields_are_read(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, frame.data.fin);
 }
 
-static void stream_overhead_is_exact(struct kunit *test)
+/* Encodes STREAM and CRYPTO headers into the room they say they need, and one byte less. */
+static void check_overhead(struct kunit *test, u8 *buf, u64 id, u64 offset, u32 len)
+{
+	u8 need = quic_frame_stream_overhead(id, offset, len);
+	struct quic_frame frame;
+	struct quic_reader r;
+	struct quic_writer w;
+	u64 code;
+
+	quic_writer_init(&w, buf, need + len - 1);
+	KUNIT_ASSERT_FALSE(test, quic_frame_encode_stream(&w, id, offset, len, false));
+	quic_writer_init(&w, buf, need + len);
+	KUNIT_ASSERT_TRUE(test, quic_frame_encode_stream(&w, id, offset, len, false));
+	KUNIT_ASSERT_EQ(test, quic_writer_used(&w), need);
+	quic_reader_init(&r, buf, need + len);
+	KUNIT_ASSERT_EQ(test, quic_frame_decode(&r, &frame, &code), 0);
+	KUNIT_ASSERT_EQ(test, frame.type, QUIC_FRAME_STREAM);
+	KUNIT_ASSERT_EQ(test, frame.data.stream_id, id);
+	KUNIT_ASSERT_EQ(test, frame.data.offset, offset);
+	KUNIT_ASSERT_EQ(test, frame.data.len, len);
+
+	need = quic_frame_crypto_overhead(offset, len);
+	quic_writer_init(&w, buf, need + len - 1);
+	KUNIT_ASSERT_FALSE(test, quic_frame_encode_crypto(&w, offset, len));
+	quic_writer_init(&w, buf, need + len);
+	KUNIT_ASSERT_TRUE(test, quic_frame_encode_crypto(&w, offset, len));
+	KUNIT_ASSERT_EQ(test, quic_writer_used(&w), need);
+	quic_reader_init(&r, buf, need + len);
+	KUNIT_ASSERT_EQ(test, quic_frame_decode(&r, &frame, &code), 0);
+	KUNIT_ASSERT_EQ(test, frame.type, QUIC_FRAME_CRYPTO);
+	KUNIT_ASSERT_EQ(test, frame.data.offset, offset);
+	KUNIT_ASSERT_EQ(test, frame.data.len, len);
+	KUNIT_ASSERT_FALSE(test, frame.data.fin);
+}
+
+static void overhead_is_exact(struct kunit *test)
 {
 	static const u64 numbers[] = { 0, 63, 64, 16383, 16384, (1 << 30) - 1, 1 << 30,
 				       QUIC_VARINT_MAX - 70000 };
 	static const u32 lens[] = { 0, 1, 63, 64, 16383, 16384, 65535 };
 	u8 *buf = kunit_kmalloc(test, 65600, GFP_KERNEL);
-	struct quic_frame frame;
-	struct quic_reader r;
-	struct quic_writer w;
-	u32 i, j, k;
-	u64 code;
+	u32 id, offset, len;
 
 	KUNIT_ASSERT_NOT_NULL(test, buf);
-	for (i = 0; i < ARRAY_SIZE(numbers); i++)
-	for (j = 0; j < ARRAY_SIZE(numbers); j++)
-	for (k = 0; k < ARRAY_SIZE(lens); k++) {
-		u8 need = quic_frame_stream_overhead(numbers[i], numbers[j], lens[k]);
-
-		/* The last byte is missing, then it is there. */
-		quic_writer_init(&w, buf, need + lens[k] - 1);
-		KUNIT_ASSERT_FALSE(test, quic_frame_encode_stream(&w, numbers[i], numbers[j],
-								  lens[k], false));
-		quic_writer_init(&w, buf, need + lens[k]);
-		KUNIT_ASSERT_TRUE(test, quic_frame_encode_stream(&w, numbers[i], numbers[j],
-								 lens[k], false));
-		KUNIT_ASSERT_EQ(test, quic_writer_used(&w), need);
-		quic_reader_init(&r, buf, need + lens[k]);
-		KUNIT_ASSERT_EQ(test, quic_frame_decode(&r, &frame, &code), 0);
-		KUNIT_ASSERT_EQ(test, frame.data.stream_id, numbers[i]);
-		KUNIT_ASSERT_EQ(test, frame.data.offset, numbers[j]);
-		KUNIT_ASSERT_EQ(test, frame.data.len, lens[k]);
-
-		need = quic_frame_crypto_overhead(numbers[j], lens[k]);
-		quic_writer_init(&w, buf, need + lens[k]);
-		KUNIT_ASSERT_TRUE(test, quic_frame_encode_crypto(&w, numbers[j], lens[k]));
-		KUNIT_ASSERT_EQ(test, quic_writer_used(&w), need);
-		quic_reader_init(&r, buf, need + lens[k]);
-		KUNIT_ASSERT_EQ(test, quic_frame_decode(&r, &frame, &code), 0);
-		KUNIT_ASSERT_EQ(test, frame.type, QUIC_FRAME_CRYPTO);
-		KUNIT_ASSERT_EQ(test, frame.data.offset, numbers[j]);
-		KUNIT_ASSERT_EQ(test, frame.data.len, lens[k]);
-		KUNIT_ASSERT_FALSE(test, frame.data.fin);
-	}
+	for (id = 0; id < ARRAY_SIZE(numbers); id++)
+		for (offset = 0; offset < ARRAY_SIZE(numbers); offset++)
+			for (len = 0; len < ARRAY_SIZE(lens); len++)
+				check_overhead(test, buf, numbers[id], numbers[offset], lens[len]);
 }
 
 /* What conn_send.c does to fill a packet: room less the overhead for all of the room. */
@@ -446,9 +451,9 @@ static void data_beyond_the_last_offset_is_refused(struct kunit *test)
 	static const u8 stream_ok[] = { 0x0e, 4, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
 					1, 'x' };
 	static const struct bad_frame bad[] = {
-		{ "stream", { 0x0e, 4, MAX_VARINT, 1, 'x' }, 12, FRAME_ENCODING },
-		{ "stream to the end", { 0x0c, 4, MAX_VARINT, 'x' }, 11, FRAME_ENCODING },
-		{ "crypto", { 0x06, MAX_VARINT, 1, 'x' }, 11, FRAME_ENCODING },
+		{ "stream", { 0x0e, 4, [2 ... 9] = 0xff, 1, 'x' }, 12, FRAME_ENCODING },
+		{ "stream to the end", { 0x0c, 4, [2 ... 9] = 0xff, 'x' }, 11, FRAME_ENCODING },
+		{ "crypto", { 0x06, [1 ... 8] = 0xff, 1, 'x' }, 11, FRAME_ENCODING },
 	};
 	struct quic_frame frame;
 	size_t left;
@@ -462,14 +467,14 @@ static void length_past_the_end_is_refused(struct kunit *test)
 {
 	static const struct bad_frame bad[] = {
 		{ "stream", { 0x0a, 4, 5, 'd', 'a', 't', 'a' }, 7, FRAME_ENCODING },
-		{ "stream, huge", { 0x0a, 4, MAX_VARINT, 'd' }, 11, FRAME_ENCODING },
+		{ "stream, huge", { 0x0a, 4, [2 ... 9] = 0xff, 'd' }, 11, FRAME_ENCODING },
 		{ "stream, 2^32", { 0x0a, 4, 0xc0, 0, 0, 1, 0, 0, 0, 0, 'd' }, 11, FRAME_ENCODING },
 		{ "crypto", { 0x06, 0, 5, 'd', 'a', 't', 'a' }, 7, FRAME_ENCODING },
 		{ "crypto, 2^32", { 0x06, 0, 0xc0, 0, 0, 1, 0, 0, 0, 1, 'd' }, 11, FRAME_ENCODING },
 		{ "token", { 0x07, 5, 't', 'o', 'k', 'e' }, 6, FRAME_ENCODING },
 		{ "token, 2^32", { 0x07, 0xc0, 0, 0, 1, 0, 0, 0, 1, 't' }, 10, FRAME_ENCODING },
 		{ "reason", { 0x1c, 1, 0, 4, 'w', 'h', 'y' }, 7, FRAME_ENCODING },
-		{ "reason, app", { 0x1d, 1, MAX_VARINT, 'w', 'h', 'y' }, 13, FRAME_ENCODING },
+		{ "reason, app", { 0x1d, 1, [2 ... 9] = 0xff, 'w', 'h', 'y' }, 13, FRAME_ENCODING },
 		{ "datagram", { 0x31, 3, 'a', 'b' }, 4, FRAME_ENCODING },
 	};
 
@@ -485,7 +490,7 @@ static void unknown_type_is_refused(struct kunit *test)
 		{ "above DATAGRAM", { 0x32, 0, 0, 0 }, 4, FRAME_ENCODING },
 		{ "last of one byte", { 0x3f, 0, 0, 0 }, 4, FRAME_ENCODING },
 		{ "two bytes", { 0x40, 0x40, 0, 0 }, 4, FRAME_ENCODING },
-		{ "eight bytes", { MAX_VARINT }, 8, FRAME_ENCODING },
+		{ "eight bytes", { [0 ... 7] = 0xff }, 8, FRAME_ENCODING },
 	};
 
 	expect_refused(test, bad, ARRAY_SIZE(bad));
@@ -718,9 +723,9 @@ static void ack_range_below_zero_is_refused(struct kunit *test)
 		{ "gap ends at -1", { 0x02, 5, 0, 1, 4, 0, 0 }, 7, FRAME_ENCODING },
 		{ "range", { 0x02, 5, 0, 1, 1, 1, 2 }, 7, FRAME_ENCODING },
 		{ "second gap", { 0x02, 9, 0, 2, 1, 0, 1, 4, 0 }, 9, FRAME_ENCODING },
-		{ "huge gap", { 0x02, 5, 0, 1, 0, MAX_VARINT, 0 }, 14, FRAME_ENCODING },
-		{ "huge range", { 0x02, 5, 0, 1, 0, 0, MAX_VARINT }, 14, FRAME_ENCODING },
-		{ "huge first range", { 0x02, 5, 0, 0, MAX_VARINT }, 12, FRAME_ENCODING },
+		{ "huge gap", { 0x02, 5, 0, 1, 0, [5 ... 12] = 0xff, 0 }, 14, FRAME_ENCODING },
+		{ "huge range", { 0x02, 5, 0, 1, 0, 0, [6 ... 13] = 0xff }, 14, FRAME_ENCODING },
+		{ "huge first range", { 0x02, 5, 0, 0, [4 ... 11] = 0xff }, 12, FRAME_ENCODING },
 	};
 	static const u8 lowest[] = { 0x02, 5, 0, 1, 1, 1, 1 };
 	struct quic_frame frame;
@@ -735,7 +740,7 @@ static void ack_range_count_past_the_end_is_refused(struct kunit *test)
 {
 	static const struct bad_frame bad[] = {
 		{ "one more", { 0x02, 50, 0, 2, 0, 0, 0 }, 7, FRAME_ENCODING },
-		{ "2^62 - 1", { 0x02, 50, 0, MAX_VARINT, 0, 0, 0, 0, 0 }, 16, FRAME_ENCODING },
+		{ "2^62 - 1", { 0x02, 50, 0, [3 ... 10] = 0xff, 0, 0, 0, 0, 0 }, 16, FRAME_ENCODING },
 	};
 
 	expect_refused(test, bad, ARRAY_SIZE(bad));
@@ -743,7 +748,7 @@ static void ack_range_count_past_the_end_is_refused(struct kunit *test)
 
 static void ack_of_the_largest_numbers_is_read(struct kunit *test)
 {
-	static const u8 all[] = { 0x02, MAX_VARINT, MAX_VARINT, 0, MAX_VARINT };
+	static const u8 all[] = { 0x02, [1 ... 16] = 0xff, 0, [18 ... 25] = 0xff };
 	struct quic_frame frame;
 	struct quic_ack_iter it;
 	size_t left;
@@ -911,7 +916,7 @@ static struct kunit_case frame_cases[] = {
 	KUNIT_CASE(without_room_the_writer_is_left_alone),
 	KUNIT_CASE(padding_is_one_frame),
 	KUNIT_CASE(stream_fields_are_read),
-	KUNIT_CASE(stream_overhead_is_exact),
+	KUNIT_CASE(overhead_is_exact),
 	KUNIT_CASE(room_less_overhead_always_fits),
 	KUNIT_CASE(data_beyond_the_last_offset_is_refused),
 	KUNIT_CASE(length_past_the_end_is_refused),

@@ -160,7 +160,8 @@ static void long_types_depend_on_the_version(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
 		quic_writer_init(&w, packet, sizeof(packet));
 		if (types[i].type == QUIC_PACKET_RETRY) {
-			quic_header_encode_retry(&w, types[i].version, &cid_a, &cid_b, cid_b.data, 5);
+			quic_header_encode_retry(&w, types[i].version, &cid_a, &cid_b,
+						 cid_b.data, 5);
 			KUNIT_ASSERT_FALSE(test, w.failed);
 		} else {
 			length = quic_header_encode_long(&w, types[i].type, types[i].version,
@@ -245,7 +246,7 @@ static void long_header_cut_anywhere_is_refused(struct kunit *test)
 			KUNIT_EXPECT_EQ(test,
 					quic_header_decode(exact(test, packet, len), len, 8, &hdr),
 					-EINVAL);
-		KUNIT_EXPECT_EQ(test, quic_header_decode(exact(test, packet, end), end, 8, &hdr), 0);
+		KUNIT_EXPECT_EQ(test, quic_header_decode(packet, end, 8, &hdr), 0);
 	}
 }
 

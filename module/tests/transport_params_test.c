@@ -62,7 +62,6 @@ struct int_case {
 
 #define FIELD(name)	offsetof(struct quic_transport_params, name)
 #define ERR		U64_MAX
-#define V8(a, b, c, d, e, f, g, h)	0xc0 | (a), b, c, d, e, f, g, h
 
 /* Each integer at the edges of what RFC 9000, section 18.2, allows and of what we use. */
 static const struct int_case ints[] = {
@@ -74,31 +73,31 @@ static const struct int_case ints[] = {
 	{ "idle, first that saturates", FIELD(max_idle_timeout), U32_MAX, 6,
 	  { 1, 4, 0x80, 0x41, 0x89, 0x38 } },
 	{ "idle 2^62-1", FIELD(max_idle_timeout), U32_MAX, 10,
-	  { 1, 8, V8(0x3f, 255, 255, 255, 255, 255, 255, 255) } },
+	  { 1, 8, 0xff, 255, 255, 255, 255, 255, 255, 255 } },
 	{ "payload 1199", FIELD(max_udp_payload_size), ERR, 4, { 3, 2, 0x44, 0xaf } },
 	{ "payload 1200", FIELD(max_udp_payload_size), 1200, 4, { 3, 2, 0x44, 0xb0 } },
 	{ "payload 65527", FIELD(max_udp_payload_size), 65527, 6, { 3, 4, 0x80, 0, 0xff, 0xf7 } },
 	{ "payload 65528", FIELD(max_udp_payload_size), 65527, 6, { 3, 4, 0x80, 0, 0xff, 0xf8 } },
 	{ "payload 2^62-1", FIELD(max_udp_payload_size), 65527, 10,
-	  { 3, 8, V8(0x3f, 255, 255, 255, 255, 255, 255, 255) } },
+	  { 3, 8, 0xff, 255, 255, 255, 255, 255, 255, 255 } },
 	{ "max_data", FIELD(initial_max_data), QUIC_VARINT_MAX, 10,
-	  { 4, 8, V8(0x3f, 255, 255, 255, 255, 255, 255, 255) } },
+	  { 4, 8, 0xff, 255, 255, 255, 255, 255, 255, 255 } },
 	{ "bidi local", FIELD(initial_max_stream_data_bidi_local), 5, 3, { 5, 1, 5 } },
 	{ "bidi remote", FIELD(initial_max_stream_data_bidi_remote), 6, 3, { 6, 1, 6 } },
 	{ "uni", FIELD(initial_max_stream_data_uni), 7, 3, { 7, 1, 7 } },
 	{ "not the shortest form", FIELD(initial_max_stream_data_uni), 7, 10,
-	  { 7, 8, V8(0, 0, 0, 0, 0, 0, 0, 7) } },
+	  { 7, 8, 0xc0, 0, 0, 0, 0, 0, 0, 7 } },
 	{ "streams bidi 100", FIELD(initial_max_streams_bidi), 100, 4, { 8, 2, 0x40, 100 } },
 	{ "streams bidi 4096", FIELD(initial_max_streams_bidi), 4096, 4, { 8, 2, 0x50, 0 } },
 	{ "streams bidi 4097", FIELD(initial_max_streams_bidi), 4096, 4, { 8, 2, 0x50, 1 } },
 	{ "streams bidi 2^60", FIELD(initial_max_streams_bidi), 4096, 10,
-	  { 8, 8, V8(0x10, 0, 0, 0, 0, 0, 0, 0) } },
+	  { 8, 8, 0xd0, 0, 0, 0, 0, 0, 0, 0 } },
 	{ "streams bidi 2^60+1", FIELD(initial_max_streams_bidi), ERR, 10,
-	  { 8, 8, V8(0x10, 0, 0, 0, 0, 0, 0, 1) } },
+	  { 8, 8, 0xd0, 0, 0, 0, 0, 0, 0, 1 } },
 	{ "streams uni 2^60", FIELD(initial_max_streams_uni), 4096, 10,
-	  { 9, 8, V8(0x10, 0, 0, 0, 0, 0, 0, 0) } },
+	  { 9, 8, 0xd0, 0, 0, 0, 0, 0, 0, 0 } },
 	{ "streams uni 2^60+1", FIELD(initial_max_streams_uni), ERR, 10,
-	  { 9, 8, V8(0x10, 0, 0, 0, 0, 0, 0, 1) } },
+	  { 9, 8, 0xd0, 0, 0, 0, 0, 0, 0, 1 } },
 	{ "exponent 0", FIELD(ack_delay_exponent), 0, 3, { 10, 1, 0 } },
 	{ "exponent 20", FIELD(ack_delay_exponent), 20, 3, { 10, 1, 20 } },
 	{ "exponent 21", FIELD(ack_delay_exponent), ERR, 3, { 10, 1, 21 } },
@@ -202,7 +201,7 @@ static const struct legal_case legals[] = {
 
 	{ "length past the end", NEVER, 3, { 4, 2, 0x40 } },
 	{ "unknown, length past the end", NEVER, 4, { 0x1b, 3, 0, 0 } },
-	{ "unknown, length 2^62-1", NEVER, 10, { 0x1b, 255, 255, 255, 255, 255, 255, 255, 255, 0 } },
+	{ "unknown, length 2^62-1", NEVER, 10, { 0x1b, [1 ... 8] = 0xff, 0 } },
 	{ "ID alone", NEVER, 1, { 4 } },
 	{ "ID cut", NEVER, 1, { 0x40 } },
 	{ "length cut", NEVER, 2, { 0x1b, 0x40 } },
