@@ -409,9 +409,8 @@ int quic_backend_set_alpn(struct quic_handshake_ctx *ctx, const char *alpns,
 	for (;;) {
 		while (p < end && *p == ' ')
 			p++;
-		comma = memchr(p, ',', (size_t)(end - p));
-		if (!comma)
-			comma = end;
+		for (comma = p; comma < end && *comma != ','; comma++)
+			;
 		if (comma == p || comma - p > 255 || n == max)
 			return -EINVAL;
 		names[n].data = (unsigned char *)p;

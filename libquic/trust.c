@@ -140,7 +140,7 @@ void quic_trust_put(struct quic_trust *trust)
 int quic_trust_get(struct quic_trust_source *source, struct quic_trust **out)
 {
 	struct quic_file_stamp stamps[QUIC_SYSTEM_PATHS];
-	struct quic_trust *fresh;
+	struct quic_trust *fresh = NULL;
 	int ret = 0;
 
 	pthread_mutex_lock(&source->lock);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the cases share: expectations, the table of cases, and pairs of
+ * handshakes driven against each other step by step in one thread.
+ */
+#ifndef _HARNESS_H
+#define _HARNESS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <netinet/quic.h>
+
+#include "fake_kernel.h"
+
+struct test_case {
+	const char	*name;
+	void		(*run)(void);
+};
+
+extern const struct test_case handshake_cases[], step_cases[], session_cases[],
+	codec_cases[];
+
+void test_fail(const char *file, int line, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#define EXPECT(cond)							\
+	do {								\
+		if (!(cond))						\
+			test_fail(__FILE__, __LINE__, "%s", #cond);	\
+	} while (0)
+
+#define EXPECT_EQ(a, b)							\
+	do {								\
+		long long a_ = (long long)(a), b_ = (long long)(b);	\
+									\
+		if (a_ != b_)						\
+			test_fail(__FILE__, __LINE__,			\
+				  "%s is %lld, not %s (%lld)", #a, a_,	\
+				  #b, b_);				\
+	} while (0)
+
+#define EXPECT_STR(a, b)						\
+	do {								\
+		const char *a_ = (a), *b_ = (b);			\
+									\
+		if (strcmp(a_, b_))					\
+			test_fail(__FILE__, __LINE__,			\
+				  "%s is \"%s\", not \"%s\"", #a, a_, b_);	\
+	} while (0)
+
+/* A file of the test certificates; the name lasts for hundreds of calls. */
+const char *pki(const char *name);
+/* A file in a folder that goes away at the end. */
+const char *scratch(const char *name);
+void write_file(const char *path, const void *data, size_t size);
+size_t read_file(const char *path, void *data, size_t room);
+
+struct end {
+	int			fd;
+	struct quic_tls		*tls;
+	struct quic_handshake_step *step;
+	struct quic_handshake_options opts;
+	struct quic_handshake_result res;
+	int			ret;	/* 1 while under way */
+};
+
+struct pair {
+	int			fds[2];
+	struct end		client, server;
+};
+
+/* Sockets, options zeroed but for size and ALPN "test" on both sides. */
+void pair_init(struct pair *p);
+/* Both handshakes to their end; -EDEADLK in ret if neither moves. */
+void pair_run(struct pair *p);
+void pair_free(struct pair *p);
+/* Both succeeded, ended in the same secrets, which are not all the same. */
+void pair_expect_success(struct pair *p);
+
+struct quic_credentials *client_creds(const char *ca);
+struct quic_credentials *server_creds(const char *cert, const char *key);
+
+#endif /* _HARNESS_H */
