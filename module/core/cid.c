@@ -277,14 +277,6 @@ static bool quic_remote_cids_has_seen(const struct quic_remote_cids *cids, u64 s
 	       (bit < QUIC_CIDS_SEEN_BITS && (cids->seen & (1ULL << bit)));
 }
 
-static void quic_remote_cids_skip_seen(struct quic_remote_cids *cids)
-{
-	while (cids->seen & 1) {
-		cids->seen >>= 1;
-		cids->seen_from++;
-	}
-}
-
 /*
  * Every number below @prior_to is retired, also one whose frame is still on
  * its way: it was issued before, and would have to be retired on arrival.
@@ -321,7 +313,6 @@ static bool quic_remote_cids_retire_prior_to(struct quic_remote_cids *cids, u64 
 	cids->retire_prior_to = prior_to;
 	cids->seen_from += shift;
 	cids->seen = shift < QUIC_CIDS_SEEN_BITS ? cids->seen >> shift : 0;
-	quic_remote_cids_skip_seen(cids);
 	return true;
 }
 
@@ -395,10 +386,12 @@ int quic_remote_cids_add(struct quic_remote_cids *cids, const struct quic_frame_
 		cid->cid = frame->cid;
 		memcpy(cid->token, frame->token, sizeof(cid->token));
 		cid->has_token = true;
-		cid->used = false;
 		cid->in_use = true;
 		cids->seen |= 1ULL << (frame->seq - cids->seen_from);
-		quic_remote_cids_skip_seen(cids);
+		while (cids->seen & 1) {
+			cids->seen >>= 1;
+			cids->seen_from++;
+		}
 		if (frame->seq > cids->largest_seq)
 			cids->largest_seq = frame->seq;
 	}

@@ -90,6 +90,19 @@ static void first_id_is_not_announced(struct kunit *test)
 			(int)QUIC_CONTROL_IDLE);
 }
 
+/* RFC 9000, section 18.2: two, until the peer has said how many. */
+static void default_limit_holds_before_the_parameters(struct kunit *test)
+{
+	struct quic_local_cids cids;
+	struct quic_cid first;
+
+	make_cid(&first, 1);
+	memset(&cids, 0xff, sizeof(cids));
+	quic_local_cids_init(&cids, &first);
+	KUNIT_EXPECT_NOT_NULL(test, quic_local_cids_issue(&cids));
+	KUNIT_EXPECT_NULL(test, quic_local_cids_issue(&cids));
+}
+
 static void no_more_than_eight_are_out_whatever_the_peer_takes(struct kunit *test)
 {
 	struct quic_local_cids cids;
@@ -220,6 +233,11 @@ static void malformed_new_connection_id_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quic_remote_cids_add(&cids, &frame),
 			QUIC_TRANSPORT_ERROR_FRAME_ENCODING);
 	KUNIT_EXPECT_NULL(test, quic_remote_cids_find(&cids, 1));
+	frame.cid.len = QUIC_CID_MAX_LEN;
+	KUNIT_EXPECT_EQ(test, quic_remote_cids_add(&cids, &frame), 0);
+	frame = new_cid(2, 0);
+	frame.cid.len = 1;
+	KUNIT_EXPECT_EQ(test, quic_remote_cids_add(&cids, &frame), 0);
 }
 
 /* RFC 9000, section 19.15 */
@@ -357,6 +375,27 @@ static void unacknowledged_retirements_are_bounded(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, cids.nr_retire, 0);
 		KUNIT_ASSERT_EQ(test, cids.active, seq);
 	}
+}
+
+/* Numbers whose frames have not come yet count for the bound, too. */
+static void retirements_of_unseen_ids_are_bounded(struct kunit *test)
+{
+	struct quic_remote_cids cids, before;
+
+	/* Number 0, 14 unseen ones, number 15: as many as fit. */
+	remote_init(&cids, 4);
+	KUNIT_ASSERT_EQ(test, add(&cids, 15, 0), 0);
+	KUNIT_ASSERT_EQ(test, add(&cids, 16, 0), 0);
+	KUNIT_EXPECT_EQ(test, add(&cids, 16, 16), 0);
+	KUNIT_EXPECT_EQ(test, cids.nr_retire, QUIC_CIDS_RETIRE_MAX);
+	KUNIT_EXPECT_EQ(test, cids.active, 16);
+
+	/* One more, and nothing happens but the error. */
+	remote_init(&cids, 4);
+	KUNIT_ASSERT_EQ(test, add(&cids, 16, 0), 0);
+	before = cids;
+	KUNIT_EXPECT_EQ(test, add(&cids, 17, 17), QUIC_TRANSPORT_ERROR_CONNECTION_ID_LIMIT);
+	KUNIT_EXPECT_MEMEQ(test, &cids, &before, sizeof(cids));
 }
 
 static void numbers_far_ahead_are_refused(struct kunit *test)
@@ -541,6 +580,7 @@ static void order_of_frames_does_not_matter(struct kunit *test)
 static struct kunit_case cid_cases[] = {
 	KUNIT_CASE(ids_are_issued_in_order_up_to_the_limit),
 	KUNIT_CASE(first_id_is_not_announced),
+	KUNIT_CASE(default_limit_holds_before_the_parameters),
 	KUNIT_CASE(no_more_than_eight_are_out_whatever_the_peer_takes),
 	KUNIT_CASE(cancelled_number_is_issued_next),
 	KUNIT_CASE(retire_prior_to_lets_replacements_out),
@@ -556,6 +596,7 @@ static struct kunit_case cid_cases[] = {
 	KUNIT_CASE(late_frame_below_retire_prior_to_is_retired_once),
 	KUNIT_CASE(id_that_we_retired_does_not_come_back),
 	KUNIT_CASE(unacknowledged_retirements_are_bounded),
+	KUNIT_CASE(retirements_of_unseen_ids_are_bounded),
 	KUNIT_CASE(numbers_far_ahead_are_refused),
 	KUNIT_CASE(peer_cannot_take_back_its_last_id),
 	KUNIT_CASE(retiring_moves_to_the_lowest_left),

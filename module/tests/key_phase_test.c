@@ -164,7 +164,7 @@ static void own_update_keeps_the_old_key_until_followed(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, kp.update_local);
 	KUNIT_EXPECT_EQ(test, kp.generation, 1);
 	KUNIT_EXPECT_EQ(test, kp.retire_at, U64_MAX);
-	received(test, &kp, QUIC_KEY_PREVIOUS, 4, 8);
+	KUNIT_EXPECT_FALSE(test, received(test, &kp, QUIC_KEY_PREVIOUS, 4, 8));
 	KUNIT_EXPECT_EQ(test, kp.retire_at, U64_MAX);
 	/* Followed: that is no update of the peer. */
 	KUNIT_EXPECT_FALSE(test, received(test, &kp, QUIC_KEY_CURRENT, 6, 8));
@@ -172,8 +172,23 @@ static void own_update_keeps_the_old_key_until_followed(struct kunit *test)
 	/* Delayed packets of before still find their key. */
 	KUNIT_EXPECT_EQ(test, (int)quic_key_phase_choose(&kp, false, 5), (int)QUIC_KEY_PREVIOUS);
 	received(test, &kp, QUIC_KEY_PREVIOUS, 5, 8);
+	KUNIT_EXPECT_TRUE(test, kp.update_local);
 	quic_key_phase_on_retired(&kp);
 	KUNIT_EXPECT_EQ(test, kp.retire_at, 0);
+	KUNIT_EXPECT_FALSE(test, kp.update_local);
+}
+
+static void update_of_the_peer_after_ours_is_its_own(struct kunit *test)
+{
+	struct quic_key_phase kp;
+
+	after_one_update(test, &kp);
+	quic_key_phase_update(&kp, 7);
+	KUNIT_EXPECT_FALSE(test, received(test, &kp, QUIC_KEY_CURRENT, 25, 8));
+	/* Numbers of the phase before are no measure for the next update. */
+	must_violate(test, &kp, QUIC_KEY_NEXT, 24, 8);
+	KUNIT_EXPECT_TRUE(test, received(test, &kp, QUIC_KEY_NEXT, 26, 8));
+	KUNIT_EXPECT_FALSE(test, kp.update_local);
 }
 
 /* RFC 9001, section 6.1 */
@@ -276,6 +291,20 @@ static void reordering_within_a_phase_is_fine(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kp.rx_last_pn, 19);
 }
 
+/* RFC 9001, section 6.5: lower than any of the current phase, not than the first seen. */
+static void lowest_number_of_a_phase_moves_down(struct kunit *test)
+{
+	struct quic_key_phase kp;
+
+	quic_key_phase_init(&kp, TLS_CIPHER_AES_GCM_128);
+	received(test, &kp, QUIC_KEY_CURRENT, 5, 1);
+	KUNIT_ASSERT_TRUE(test, received(test, &kp, QUIC_KEY_NEXT, 12, 1));
+	KUNIT_EXPECT_EQ(test, (int)quic_key_phase_choose(&kp, false, 11), (int)QUIC_KEY_PREVIOUS);
+	received(test, &kp, QUIC_KEY_CURRENT, 10, 2);
+	KUNIT_EXPECT_EQ(test, (int)quic_key_phase_choose(&kp, false, 11), (int)QUIC_KEY_NEXT);
+	KUNIT_EXPECT_EQ(test, (int)quic_key_phase_choose(&kp, false, 9), (int)QUIC_KEY_PREVIOUS);
+}
+
 static void time_of_retirement_saturates(struct kunit *test)
 {
 	struct quic_key_phase kp;
@@ -294,6 +323,7 @@ static struct kunit_case key_phase_cases[] = {
 	KUNIT_CASE(key_is_chosen_by_phase_and_number),
 	KUNIT_CASE(packet_of_the_next_phase_updates),
 	KUNIT_CASE(own_update_keeps_the_old_key_until_followed),
+	KUNIT_CASE(update_of_the_peer_after_ours_is_its_own),
 	KUNIT_CASE(update_needs_a_confirmed_handshake),
 	KUNIT_CASE(second_update_waits_for_the_first),
 	KUNIT_CASE(newer_number_under_older_key_violates),
@@ -301,6 +331,7 @@ static struct kunit_case key_phase_cases[] = {
 	KUNIT_CASE(consecutive_updates_violate),
 	KUNIT_CASE(first_update_may_come_before_we_sent_anything),
 	KUNIT_CASE(reordering_within_a_phase_is_fine),
+	KUNIT_CASE(lowest_number_of_a_phase_moves_down),
 	KUNIT_CASE(time_of_retirement_saturates),
 	{}
 };

@@ -19,6 +19,9 @@ static void new_path_is_unknown_and_silent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, path.mss, QUIC_MIN_DATAGRAM_SIZE);
 	KUNIT_EXPECT_EQ(test, quic_path_allowance(&path), 0);
 	KUNIT_EXPECT_EQ(test, path.nr_responses, 0);
+	KUNIT_EXPECT_EQ(test, path.rtt.smoothed_rtt, 333000000ULL);
+	KUNIT_EXPECT_PTR_EQ(test, path.cong.ops, &quic_cong_reno);
+	KUNIT_EXPECT_EQ(test, path.cong.mss, QUIC_MIN_DATAGRAM_SIZE);
 }
 
 /* RFC 9000, section 8.1: three times what was received, not a byte more. */

@@ -22,6 +22,8 @@ enum recv_event {
 /* BYTES bytes came in all states, but none of them in order in SIZE_KNOWN. */
 static void recv_in_state(struct quic_stream_recv *recv, enum quic_stream_recv_state state)
 {
+	/* Whatever was there before. */
+	memset(recv, 0x5a, sizeof(*recv));
 	quic_stream_recv_init(recv, WINDOW);
 	quic_stream_recv_account(recv, 0, BYTES, false);
 	switch (state) {
@@ -103,6 +105,19 @@ static void state_machine_is_that_of_figure_3(struct kunit *test)
 	}
 }
 
+static void new_receiving_part_has_said_nothing(struct kunit *test)
+{
+	struct quic_stream_recv recv;
+
+	recv_in_state(&recv, QUIC_RECV_RECV);
+	KUNIT_EXPECT_FALSE(test, recv.fin_delivered);
+	KUNIT_EXPECT_EQ(test, (int)recv.stop, (int)QUIC_CONTROL_IDLE);
+	KUNIT_EXPECT_EQ(test, (int)recv.max_data, (int)QUIC_CONTROL_IDLE);
+	KUNIT_EXPECT_EQ(test, recv.stop_code, 0);
+	KUNIT_EXPECT_EQ(test, recv.reset_code, 0);
+	quic_stream_recv_destroy(&recv);
+}
+
 static void states_say_what_may_be_done(struct kunit *test)
 {
 	static const struct {
@@ -176,6 +191,19 @@ static void frames_are_judged_by_final_size_and_credit(struct kunit *test)
 		KUNIT_EXPECT_MEMEQ(test, &recv, &before, sizeof(recv));
 		quic_stream_recv_destroy(&recv);
 	}
+}
+
+/* RFC 9000, section 19.8: 2^62-1 is the last offset there is. */
+static void largest_offset_can_be_reached(struct kunit *test)
+{
+	struct quic_stream_recv recv;
+
+	quic_stream_recv_init(&recv, QUIC_VARINT_MAX);
+	KUNIT_EXPECT_EQ(test, quic_stream_recv_check(&recv, QUIC_VARINT_MAX - 1, 1, false), 0);
+	KUNIT_EXPECT_EQ(test, quic_stream_recv_check(&recv, QUIC_VARINT_MAX, 0, true), 0);
+	KUNIT_EXPECT_EQ(test, quic_stream_recv_check(&recv, QUIC_VARINT_MAX, 1, false),
+			QUIC_TRANSPORT_ERROR_FRAME_ENCODING);
+	quic_stream_recv_destroy(&recv);
 }
 
 /* RFC 9000, section 4.5 */
@@ -256,6 +284,9 @@ static void reset_frees_credit_that_nobody_consumed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quic_stream_recv_reset(&recv, 77, 60), 60 - 25);
 	KUNIT_EXPECT_EQ(test, recv.reset_code, 77);
 	KUNIT_EXPECT_EQ(test, recv.final_size, 60);
+	KUNIT_EXPECT_EQ(test, recv.flow.received, 60);
+	KUNIT_EXPECT_EQ(test, recv.flow.consumed, 60);
+	KUNIT_EXPECT_EQ(test, quic_stream_recv_delta(&recv, 60), 0);
 	/* Again: nothing twice. */
 	KUNIT_EXPECT_EQ(test, quic_stream_recv_reset(&recv, 78, 60), 0);
 	KUNIT_EXPECT_EQ(test, recv.reset_code, 77);
@@ -271,14 +302,22 @@ static void put_out_of_order(struct kunit *test, struct quic_stream_recv *recv)
 	KUNIT_ASSERT_EQ(test, recv->reassembly.count, 1);
 }
 
-static void reset_and_stop_drop_what_waits_for_a_gap(struct kunit *test)
+static void what_waits_for_a_gap_is_dropped_with_the_stream(struct kunit *test)
 {
 	struct quic_stream_recv recv;
 
 	recv_in_state(&recv, QUIC_RECV_RECV);
 	put_out_of_order(test, &recv);
+	quic_stream_recv_destroy(&recv);
+	KUNIT_EXPECT_EQ(test, recv.reassembly.count, 0);
+
+	recv_in_state(&recv, QUIC_RECV_RECV);
+	put_out_of_order(test, &recv);
+	recv.max_data = QUIC_CONTROL_STALE;
 	quic_stream_recv_reset(&recv, 1, BYTES);
 	KUNIT_EXPECT_EQ(test, recv.reassembly.count, 0);
+	/* RFC 9000, section 3.3: no credit after a reset. */
+	KUNIT_EXPECT_EQ(test, (int)recv.max_data, (int)QUIC_CONTROL_IDLE);
 	quic_stream_recv_destroy(&recv);
 
 	recv_in_state(&recv, QUIC_RECV_RECV);
@@ -349,13 +388,15 @@ static void stopped_stream_ends_without_a_reset(struct kunit *test)
 
 static struct kunit_case stream_recv_cases[] = {
 	KUNIT_CASE(state_machine_is_that_of_figure_3),
+	KUNIT_CASE(new_receiving_part_has_said_nothing),
 	KUNIT_CASE(states_say_what_may_be_done),
 	KUNIT_CASE(frames_are_judged_by_final_size_and_credit),
+	KUNIT_CASE(largest_offset_can_be_reached),
 	KUNIT_CASE(resets_are_judged_by_final_size_and_credit),
 	KUNIT_CASE(only_new_offsets_count_against_credit),
 	KUNIT_CASE(known_size_ends_max_stream_data),
 	KUNIT_CASE(reset_frees_credit_that_nobody_consumed),
-	KUNIT_CASE(reset_and_stop_drop_what_waits_for_a_gap),
+	KUNIT_CASE(what_waits_for_a_gap_is_dropped_with_the_stream),
 	KUNIT_CASE(stop_is_asked_once),
 	KUNIT_CASE(finished_stream_does_not_ask_to_stop),
 	KUNIT_CASE(stopped_stream_ends_without_a_reset),

@@ -17,6 +17,8 @@ enum send_event {
 /* A sending part in @state; from SEND on it has queued and sent BYTES bytes. */
 static void send_in_state(struct quic_stream_send *send, enum quic_stream_send_state state)
 {
+	/* Whatever was there before. */
+	memset(send, 0x5a, sizeof(*send));
 	quic_stream_send_init(send, 1000);
 	if (state == QUIC_SEND_READY)
 		return;
@@ -127,6 +129,21 @@ static void state_machine_is_that_of_figure_2(struct kunit *test)
 			quic_stream_send_destroy(&send);
 		}
 	}
+}
+
+static void new_sending_part_has_said_nothing(struct kunit *test)
+{
+	struct quic_stream_send send;
+
+	send_in_state(&send, QUIC_SEND_READY);
+	KUNIT_EXPECT_EQ(test, (int)send.fin, (int)QUIC_CONTROL_IDLE);
+	KUNIT_EXPECT_EQ(test, (int)send.reset, (int)QUIC_CONTROL_IDLE);
+	KUNIT_EXPECT_EQ(test, (int)send.blocked, (int)QUIC_CONTROL_IDLE);
+	KUNIT_EXPECT_EQ(test, send.reset_code, 0);
+	KUNIT_EXPECT_EQ(test, send.final_size, 0);
+	KUNIT_EXPECT_TRUE(test, list_empty(&send.buf.chunks));
+	KUNIT_EXPECT_NULL(test, send.buf.cursor);
+	quic_stream_send_destroy(&send);
 }
 
 static void states_say_what_may_be_done(struct kunit *test)
@@ -356,6 +373,17 @@ static void reset_stream_sends_no_more_data(struct kunit *test)
 	quic_stream_send_destroy(&send);
 }
 
+/* RFC 9000, section 13.3: not sent again once acknowledged. */
+static void acknowledged_reset_is_settled(struct kunit *test)
+{
+	struct quic_stream_send send;
+
+	send_in_state(&send, QUIC_SEND_RESET_SENT);
+	quic_stream_send_on_reset_acked(&send);
+	KUNIT_EXPECT_EQ(test, (int)send.reset, (int)QUIC_CONTROL_ACKED);
+	quic_stream_send_destroy(&send);
+}
+
 /* RFC 9000, section 3.1: credit is of no interest once FIN is queued. */
 static void queueing_fin_ends_being_blocked(struct kunit *test)
 {
@@ -371,6 +399,7 @@ static void queueing_fin_ends_being_blocked(struct kunit *test)
 
 static struct kunit_case stream_send_cases[] = {
 	KUNIT_CASE(state_machine_is_that_of_figure_2),
+	KUNIT_CASE(new_sending_part_has_said_nothing),
 	KUNIT_CASE(states_say_what_may_be_done),
 	KUNIT_CASE(queued_bytes_are_sent_once_and_count_as_used),
 	KUNIT_CASE(lost_bytes_come_before_new_ones),
@@ -382,6 +411,7 @@ static struct kunit_case stream_send_cases[] = {
 	KUNIT_CASE(stream_is_received_when_all_bytes_and_fin_are),
 	KUNIT_CASE(reset_reports_all_that_was_queued),
 	KUNIT_CASE(reset_stream_sends_no_more_data),
+	KUNIT_CASE(acknowledged_reset_is_settled),
 	KUNIT_CASE(queueing_fin_ends_being_blocked),
 	{}
 };

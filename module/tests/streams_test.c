@@ -637,6 +637,31 @@ static void stream_is_done_when_all_its_parts_are(struct kunit *test)
 	quic_streams_destroy(&streams);
 }
 
+static void destroyed_table_is_empty_and_holds_nothing(struct kunit *test)
+{
+	struct quic_streams streams;
+	struct quic_stream *stream;
+	struct quic_rx_chunk *chunk;
+
+	new_streams(&streams, false, 10, 10);
+	stream = open_stream(test, &streams, stream_id(CLIENT_BIDI, 0));
+	/* Something on both sides that takes memory. */
+	quic_stream_send_queue(&stream->send, 100, false);
+	quic_stream_send_on_sent(&stream->send, 0, 100, false);
+	quic_stream_send_on_lost(&stream->send, 20, 10, false);
+	quic_stream_send_on_acked(&stream->send, 50, 10, false);
+	chunk = quic_test_chunk(5, "abcde", 5);
+	KUNIT_ASSERT_NOT_NULL(test, chunk);
+	KUNIT_ASSERT_EQ(test, quic_reassembly_insert(&stream->recv.reassembly, chunk, 16), 0);
+	quic_streams_mark_ready(&streams, stream);
+
+	quic_streams_destroy(&streams);
+	KUNIT_EXPECT_NULL(test, quic_streams_find(&streams, stream_id(CLIENT_BIDI, 0)));
+	KUNIT_EXPECT_TRUE(test, list_empty(&streams.ready));
+	KUNIT_EXPECT_NULL(test, streams.active);
+	quic_streams_destroy(&streams);
+}
+
 /* Against a plain array: random opening, accepting, releasing. */
 static void table_agrees_with_a_model(struct kunit *test)
 {
@@ -715,6 +740,7 @@ static struct kunit_case streams_cases[] = {
 	KUNIT_CASE(ready_streams_wait_their_turn_once),
 	KUNIT_CASE(stream_has_something_when_any_part_has),
 	KUNIT_CASE(stream_is_done_when_all_its_parts_are),
+	KUNIT_CASE(destroyed_table_is_empty_and_holds_nothing),
 	KUNIT_CASE(table_agrees_with_a_model),
 	{}
 };
