@@ -65,12 +65,6 @@ static inline struct quic_net *quic_net(const struct net *net)
 #define QUIC_DEC_STATS(net, field)	SNMP_DEC_STATS(quic_net(net)->stat, field)
 #define QUIC_ADD_STATS(net, field, n)	SNMP_ADD_STATS(quic_net(net)->stat, field, n)
 
-struct quic_sock;
-
-/* A connection appears in, disappears from the list of its netns; both may be called twice. */
-void quic_net_add_conn(struct quic_sock *qs);
-void quic_net_del_conn(struct quic_sock *qs);
-
 int quic_net_register(void);	/* module init */
 void quic_net_unregister(void);
 

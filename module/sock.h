@@ -95,7 +95,7 @@ struct quic_request {
  * @dst:        its route, with @dst_cookie
  * @handshake_queue, @event_queue, @data_queue: what recvmsg hands out, in this order
  * @undecryptable: packets that came before their keys
- * @cids:       entries in the demultiplexer
+ * @cids, @peer_entry: entries in the demultiplexer
  * @timer:      one timer for all deadlines but pacing
  * @pacer:      the fine one
  * @deferred:   bits left by softirq while a user owned the lock
@@ -143,6 +143,7 @@ struct quic_sock {
 	struct sk_buff_head undecryptable;
 	u32 undecryptable_bytes;
 	struct hlist_head cids;
+	struct quic_peer_entry *peer_entry;
 
 	struct timer_list timer;
 	struct hrtimer pacer;

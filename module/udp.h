@@ -18,18 +18,26 @@ struct quic_sock;
  * struct quic_udp - one kernel-owned UDP socket
  * @node:  in the list of its netns
  * @sock:  the socket
+ * @net:   its netns
  * @addr:  bound address
  * @ifindex: bound device, 0: any
+ * @v6only: an IPv6 socket that takes no IPv4
  * @refs:  QUIC sockets on it
- * @work:  release in process context
+ * @release: takes it down in process context
+ * @drain: goes on receiving where softirq had enough
+ * @data_ready: what sk_data_ready was before
  */
 struct quic_udp {
 	struct hlist_node node;
 	struct socket *sock;
+	struct net *net;
 	union quic_addr addr;
 	int ifindex;
+	bool v6only;
 	refcount_t refs;
-	struct work_struct work;
+	struct work_struct release;
+	struct work_struct drain;
+	void (*data_ready)(struct sock *sk);
 	struct rcu_head rcu;
 };
 
@@ -57,7 +65,9 @@ int quic_udp_reply(struct quic_udp *udp, struct sk_buff *skb, const union quic_a
 
 #define QUIC_UDP_HEADROOM	(MAX_HEADER + sizeof(struct ipv6hdr) + sizeof(struct udphdr))
 
-int quic_udp_net_init(struct net *net);
+void quic_udp_net_init(struct net *net);
 void quic_udp_net_exit(struct net *net);
+int quic_udp_init(void);
+void quic_udp_exit(void);
 
 #endif /* _QUIC_UDP_H */

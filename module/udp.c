@@ -1,0 +1,783 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The UDP sockets under QUIC sockets. Receiving takes whole GRO aggregates off
+ * their queues from sk_data_ready, because encap_rcv would see them segmented;
+ * whom they are for is for demux.c. Sending writes UDP and IP headers itself
+ * and hands a burst to the IP layer as one GSO packet.
+ */
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/udp.h>
+#include <net/dst.h>
+#include <net/inet_common.h>
+#include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+#include <net/udp.h>
+#include <net/udp_tunnel.h>
+
+#include "demux.h"
+#include "net.h"
+#include "sock.h"
+#include "udp.h"
+
+#define QUIC_UDP_RCVBUF		(8 << 20)
+#define QUIC_UDP_DRAIN_MAX	64	/* datagrams or aggregates per softirq */
+#define QUIC_UDP_ENCAP_TYPE	1	/* any: makes ICMP errors come to us */
+
+/* Creating and releasing: one port is looked up and bound at a time. */
+static DEFINE_MUTEX(quic_udp_mutex);
+/* Of its own, as it is waited for under a socket lock. */
+static struct workqueue_struct *quic_udp_wq;
+/* A QUIC socket of the kernel binds one of these with its own lock held. */
+static struct lock_class_key quic_udp_slock_key;
+static struct lock_class_key quic_udp_lock_key;
+
+/*
+ * Receiving.
+ */
+
+/* Drops what does not check, hands on the rest. Softirq or BH off, under RCU. */
+static void quic_udp_receive(struct quic_udp *udp, struct sk_buff *skb)
+{
+	if (unlikely(udp_lib_checksum_complete(skb))) {
+		QUIC_INC_STATS(udp->net, QUIC_MIB_PKT_RCVDROP);
+		kfree_skb(skb);
+		return;
+	}
+	skb->dev = NULL;	/* holds UDP's notes */
+	skb_orphan(skb);
+	quic_demux_receive(udp, skb);
+}
+
+static void quic_udp_drain(struct quic_udp *udp, struct sock *sk)
+{
+	u32 budget = QUIC_UDP_DRAIN_MAX;
+	struct sk_buff *skb;
+	int off, err;
+
+	while (budget--) {
+		off = 0;
+		skb = __skb_recv_udp(sk, MSG_DONTWAIT, &off, &err);
+		if (skb) {
+			quic_udp_receive(udp, skb);
+			continue;
+		}
+		if (err == -EAGAIN)
+			return;
+		/* A socket error stood before the data; it is cleared now. */
+	}
+	queue_work(quic_udp_wq, &udp->drain);
+}
+
+static void quic_udp_data_ready(struct sock *sk)
+{
+	struct quic_udp *udp;
+
+	rcu_read_lock();
+	udp = rcu_dereference_sk_user_data(sk);
+	if (likely(udp))
+		quic_udp_drain(udp, sk);
+	rcu_read_unlock();
+}
+
+static void quic_udp_drain_work(struct work_struct *work)
+{
+	struct quic_udp *udp = container_of(work, struct quic_udp, drain);
+
+	local_bh_disable();
+	rcu_read_lock();
+	quic_udp_drain(udp, udp->sock->sk);
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+/*
+ * An ICMP error came for a datagram of ours. Only "too big" counts, and only if it quotes a
+ * connection that is there: its route is looked at again, which the IP layer has updated.
+ * RFC 9000, section 14.2.1.
+ */
+static void quic_udp_err_rcv(struct sock *sk, struct sk_buff *skb, int err, __be16 port, u32 info,
+			     u8 *payload)
+{
+	u32 off = payload - skb->data;
+	union quic_addr local, peer;
+	struct udphdr *uh;
+
+	if (off < sizeof(*uh) || off > skb_headlen(skb))
+		return;
+	uh = (struct udphdr *)(payload - sizeof(*uh));
+	memset(&local, 0, sizeof(local));
+	memset(&peer, 0, sizeof(peer));
+
+	if (((struct iphdr *)skb->data)->version == 4) {
+		const struct iphdr *iph = (struct iphdr *)skb->data;
+
+		if (icmp_hdr(skb)->type != ICMP_DEST_UNREACH ||
+		    icmp_hdr(skb)->code != ICMP_FRAG_NEEDED)
+			return;
+		local.v4.sin_family = AF_INET;
+		local.v4.sin_addr.s_addr = iph->saddr;
+		peer.v4.sin_family = AF_INET;
+		peer.v4.sin_addr.s_addr = iph->daddr;
+	} else {
+		const struct ipv6hdr *ip6h = (struct ipv6hdr *)skb->data;
+
+		if (icmp6_hdr(skb)->icmp6_type != ICMPV6_PKT_TOOBIG)
+			return;
+		local.v6.sin6_family = AF_INET6;
+		local.v6.sin6_addr = ip6h->saddr;
+		local.v6.sin6_scope_id = ipv6_iface_scope_id(&ip6h->saddr, skb->skb_iif);
+		peer.v6.sin6_family = AF_INET6;
+		peer.v6.sin6_addr = ip6h->daddr;
+		peer.v6.sin6_scope_id = ipv6_iface_scope_id(&ip6h->daddr, skb->skb_iif);
+	}
+	quic_addr_set_port(&local, uh->source);
+	quic_addr_set_port(&peer, uh->dest);
+	quic_demux_too_big(sock_net(sk), skb, off, &local, &peer);
+}
+
+/*
+ * Finding, creating, releasing.
+ */
+
+static int quic_udp_ifindex(const struct sock *sk, const union quic_addr *addr)
+{
+	if (sk->sk_bound_dev_if)
+		return sk->sk_bound_dev_if;
+	return addr->sa.sa_family == AF_INET6 ? addr->v6.sin6_scope_id : 0;
+}
+
+/* Would @udp get what is sent to @addr? */
+static bool quic_udp_covers(const struct quic_udp *udp, const union quic_addr *addr, bool v6only)
+{
+	if (quic_addr_port(&udp->addr) != quic_addr_port(addr))
+		return false;
+	/* A socket without IPv4 is no match for one that wants it. */
+	if (quic_addr_equal(&udp->addr, addr))
+		return addr->sa.sa_family == AF_INET || !udp->v6only || v6only;
+	if (!quic_addr_is_any(&udp->addr))
+		return false;
+	if (udp->addr.sa.sa_family == addr->sa.sa_family)
+		return !quic_addr_is_any(addr);
+	return udp->addr.sa.sa_family == AF_INET6 && !udp->v6only;
+}
+
+/* quic_udp_mutex held. A held one, NULL, or -EAGAIN: it is just being released. */
+static struct quic_udp *quic_udp_find(struct net *net, const union quic_addr *addr, int ifindex,
+				      bool v6only)
+{
+	struct quic_udp *udp;
+
+	hlist_for_each_entry(udp, &quic_net(net)->udp_socks, node) {
+		if (udp->ifindex != ifindex || !quic_udp_covers(udp, addr, v6only))
+			continue;
+		return refcount_inc_not_zero(&udp->refs) ? udp : ERR_PTR(-EAGAIN);
+	}
+	return NULL;
+}
+
+static bool quic_udp_port_in_use(struct net *net, __be16 port)
+{
+	struct quic_udp *udp;
+
+	hlist_for_each_entry(udp, &quic_net(net)->udp_socks, node) {
+		if (quic_addr_port(&udp->addr) == port)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Sockets of ours on one port may overlap, a wildcard and one of its addresses; those of others
+ * may not. Hence our sockets are reusable only while one of them is being bound.
+ */
+static void quic_udp_set_reuse(struct net *net, __be16 port, u8 reuse)
+{
+	struct quic_udp *udp;
+
+	hlist_for_each_entry(udp, &quic_net(net)->udp_socks, node) {
+		if (quic_addr_port(&udp->addr) == port)
+			udp->sock->sk->sk_reuse = reuse;
+	}
+}
+
+static int quic_udp_bind_port(struct socket *sock, union quic_addr *addr)
+{
+	int len = addr->sa.sa_family == AF_INET6 ? sizeof(addr->v6) : sizeof(addr->v4);
+	struct net *net = sock_net(sock->sk);
+	__be16 port = quic_addr_port(addr);
+	int err;
+
+	quic_udp_set_reuse(net, port, SK_CAN_REUSE);
+	sock->sk->sk_reuse = SK_CAN_REUSE;
+	err = kernel_bind(sock, (struct sockaddr_unsized *)addr, len);
+	sock->sk->sk_reuse = SK_NO_REUSE;
+	quic_udp_set_reuse(net, port, SK_NO_REUSE);
+	return err;
+}
+
+/* An ephemeral port that neither UDP nor any of our sockets uses. */
+static int quic_udp_bind_any(struct sock *sk, struct socket *sock, union quic_addr *addr)
+{
+	struct net *net = sock_net(sk);
+	int low, high, range, offset, i;
+	__be16 port;
+	int err;
+
+	inet_sk_get_local_port_range(sk, &low, &high);
+	range = high - low + 1;
+	offset = get_random_u32() % range;
+	for (i = 0; i < range; i++) {
+		int candidate = low + (offset + i) % range;
+
+		port = htons(candidate);
+		if (inet_is_local_reserved_port(net, candidate) || quic_udp_port_in_use(net, port))
+			continue;
+		quic_addr_set_port(addr, port);
+		err = kernel_bind(sock, (struct sockaddr_unsized *)addr,
+				  addr->sa.sa_family == AF_INET6 ? sizeof(addr->v6) :
+								   sizeof(addr->v4));
+		if (err != -EADDRINUSE)
+			return err;
+		if (!(i & 0xff))
+			cond_resched();
+	}
+	return -EADDRINUSE;
+}
+
+static void quic_udp_close(struct quic_udp *udp)
+{
+	struct sock *sk = udp->sock->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_data_ready = udp->data_ready;
+	write_unlock_bh(&sk->sk_callback_lock);
+	/* After a grace period nobody receives from it but the work. */
+	synchronize_rcu();
+	cancel_work_sync(&udp->drain);
+	udp_tunnel_sock_release(sk);
+}
+
+static void quic_udp_release_work(struct work_struct *work)
+{
+	struct quic_udp *udp = container_of(work, struct quic_udp, release);
+
+	mutex_lock(&quic_udp_mutex);
+	hlist_del(&udp->node);
+	mutex_unlock(&quic_udp_mutex);
+
+	quic_udp_close(udp);
+	kfree_rcu(udp, rcu);
+}
+
+/* Makes a bound UDP socket ours. */
+static int quic_udp_attach(struct quic_udp *udp)
+{
+	struct udp_tunnel_sock_cfg cfg = {
+		.sk_user_data = udp,
+		.encap_type = QUIC_UDP_ENCAP_TYPE,
+		.encap_err_rcv = quic_udp_err_rcv,
+	};
+	struct socket *sock = udp->sock;
+	struct sock *sk = sock->sk;
+	int one = 1;
+	int err;
+
+	/* Aggregates are queued whole where encap_rcv is not set and UDP_GRO is on. */
+	err = sock->ops->setsockopt(sock, SOL_UDP, UDP_GRO, KERNEL_SOCKPTR(&one), sizeof(one));
+	if (err)
+		return err;
+
+	sk->sk_userlocks |= SOCK_RCVBUF_LOCK;
+	WRITE_ONCE(sk->sk_rcvbuf, QUIC_UDP_RCVBUF);
+#ifdef CONFIG_NET_RX_BUSY_POLL
+	WRITE_ONCE(sk->sk_ll_usec, 0);	/* no polling inside softirq */
+#endif
+	/* Replies without a connection are small; they must not be fragmented all the same. */
+	inet_sk(sk)->pmtudisc = IP_PMTUDISC_PROBE;
+	if (sk->sk_family == AF_INET6)
+		inet6_sk(sk)->pmtudisc = IPV6_PMTUDISC_PROBE;
+
+	setup_udp_tunnel_sock(sock_net(sk), sk, &cfg);
+	write_lock_bh(&sk->sk_callback_lock);
+	udp->data_ready = sk->sk_data_ready;
+	sk->sk_data_ready = quic_udp_data_ready;
+	write_unlock_bh(&sk->sk_callback_lock);
+
+	/* What came between bind and here. */
+	local_bh_disable();
+	quic_udp_data_ready(sk);
+	local_bh_enable();
+	return 0;
+}
+
+/* quic_udp_mutex held. */
+static struct quic_udp *quic_udp_create(struct sock *sk, union quic_addr *addr, int ifindex,
+					bool v6only)
+{
+	struct net *net = sock_net(sk);
+	struct quic_udp *udp;
+	int err;
+
+	udp = kzalloc(sizeof(*udp), GFP_KERNEL);
+	if (!udp)
+		return ERR_PTR(-ENOMEM);
+	udp->net = net;
+	udp->ifindex = ifindex;
+	udp->v6only = v6only;
+	refcount_set(&udp->refs, 1);
+	INIT_WORK(&udp->release, quic_udp_release_work);
+	INIT_WORK(&udp->drain, quic_udp_drain_work);
+
+	err = sock_create_kern(net, addr->sa.sa_family, SOCK_DGRAM, IPPROTO_UDP, &udp->sock);
+	if (err)
+		goto err_free;
+	sock_lock_init_class_and_name(udp->sock->sk, "slock-QUIC-UDP", &quic_udp_slock_key,
+				      "sk_lock-QUIC-UDP", &quic_udp_lock_key);
+	if (addr->sa.sa_family == AF_INET6 && v6only) {
+		err = ip6_sock_set_v6only(udp->sock->sk);
+		if (err)
+			goto err_sock;
+	}
+	if (ifindex) {
+		err = sock_bindtoindex(udp->sock->sk, ifindex, true);
+		if (err)
+			goto err_sock;
+	}
+	inet_assign_bit(FREEBIND, udp->sock->sk, inet_test_bit(FREEBIND, sk));
+	inet_assign_bit(TRANSPARENT, udp->sock->sk, inet_test_bit(TRANSPARENT, sk));
+
+	err = quic_addr_port(addr) ? quic_udp_bind_port(udp->sock, addr) :
+				     quic_udp_bind_any(sk, udp->sock, addr);
+	if (err)
+		goto err_sock;
+	udp->addr = *addr;
+	err = quic_udp_attach(udp);
+	if (err)
+		goto err_sock;
+	hlist_add_head(&udp->node, &quic_net(net)->udp_socks);
+	return udp;
+
+err_sock:
+	sock_release(udp->sock);
+err_free:
+	kfree(udp);
+	return ERR_PTR(err);
+}
+
+/**
+ * quic_udp_get() - the UDP socket for a local address
+ * @sk:   QUIC socket that binds
+ * @addr: the address; a port of 0 is replaced by an ephemeral one
+ *
+ * Process context. Shared with other QUIC sockets where the address and the device are the same
+ * or those of a wildcard that covers it: uapi.md, section 2.4.
+ *
+ * Return: a held socket, or an ERR_PTR.
+ */
+struct quic_udp *quic_udp_get(struct sock *sk, union quic_addr *addr)
+{
+	bool v6only = addr->sa.sa_family == AF_INET6 && ipv6_only_sock(sk);
+	int ifindex = quic_udp_ifindex(sk, addr);
+	struct net *net = sock_net(sk);
+	struct quic_udp *udp = NULL;
+	bool flushed = false;
+
+again:
+	mutex_lock(&quic_udp_mutex);
+	if (quic_addr_port(addr))
+		udp = quic_udp_find(net, addr, ifindex, v6only);
+	if (!udp)
+		udp = quic_udp_create(sk, addr, ifindex, v6only);
+	mutex_unlock(&quic_udp_mutex);
+
+	/* The port may be held by a socket whose release is due. */
+	if (!flushed && (udp == ERR_PTR(-EAGAIN) || udp == ERR_PTR(-EADDRINUSE))) {
+		flushed = true;
+		flush_workqueue(quic_udp_wq);
+		goto again;
+	}
+	return udp;
+}
+
+/**
+ * quic_udp_put() - a QUIC socket no longer needs its UDP socket
+ * @udp: the socket, or NULL
+ *
+ * Any context; the release itself happens in process context.
+ */
+void quic_udp_put(struct quic_udp *udp)
+{
+	if (udp && refcount_dec_and_test(&udp->refs))
+		queue_work(quic_udp_wq, &udp->release);
+}
+
+/*
+ * Routes.
+ */
+
+static struct dst_entry *quic_udp_route_v4(struct net *net, struct sock *sk,
+					   union quic_addr *local, const union quic_addr *peer)
+{
+	struct flowi4 fl4;
+	struct rtable *rt;
+
+	flowi4_init_output(&fl4, sk->sk_bound_dev_if, READ_ONCE(sk->sk_mark), inet_sk(sk)->tos,
+			   RT_SCOPE_UNIVERSE, IPPROTO_UDP, inet_sk_flowi_flags(sk),
+			   peer->v4.sin_addr.s_addr, local->v4.sin_addr.s_addr,
+			   peer->v4.sin_port, local->v4.sin_port, sock_net_uid(net, sk));
+	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl4));
+	rt = ip_route_output_flow(net, &fl4, sk);
+	if (IS_ERR(rt))
+		return ERR_CAST(rt);
+	if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
+		ip_rt_put(rt);
+		return ERR_PTR(-EACCES);
+	}
+	local->v4.sin_addr.s_addr = fl4.saddr;
+	return &rt->dst;
+}
+
+static struct dst_entry *quic_udp_route_v6(struct net *net, struct sock *sk,
+					   union quic_addr *local, const union quic_addr *peer)
+{
+	struct dst_entry *dst;
+	struct flowi6 fl6;
+
+	memset(&fl6, 0, sizeof(fl6));
+	fl6.flowi6_proto = IPPROTO_UDP;
+	fl6.daddr = peer->v6.sin6_addr;
+	fl6.saddr = local->v6.sin6_addr;
+	fl6.fl6_dport = peer->v6.sin6_port;
+	fl6.fl6_sport = local->v6.sin6_port;
+	fl6.flowi6_oif = sk->sk_bound_dev_if ?: peer->v6.sin6_scope_id;
+	fl6.flowi6_mark = READ_ONCE(sk->sk_mark);
+	fl6.flowi6_uid = sock_net_uid(net, sk);
+	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl6));
+	dst = ip6_dst_lookup_flow(net, sk, &fl6, NULL);
+	if (IS_ERR(dst))
+		return dst;
+	local->v6.sin6_addr = fl6.saddr;
+	local->v6.sin6_scope_id = ipv6_iface_scope_id(&fl6.saddr, fl6.flowi6_oif);
+	return dst;
+}
+
+/* A held route; completes @local. */
+static struct dst_entry *quic_udp_lookup_route(struct net *net, struct sock *sk,
+					       union quic_addr *local,
+					       const union quic_addr *peer)
+{
+	__be16 port = quic_addr_port(local);
+
+	if (local->sa.sa_family != peer->sa.sa_family) {
+		if (!quic_addr_is_any(local))
+			return ERR_PTR(-EINVAL);
+		quic_addr_set_any(local, peer->sa.sa_family);
+		quic_addr_set_port(local, port);
+	}
+	return peer->sa.sa_family == AF_INET6 ? quic_udp_route_v6(net, sk, local, peer) :
+						quic_udp_route_v4(net, sk, local, peer);
+}
+
+static const struct rt6_info *quic_udp_rt6(const struct dst_entry *dst)
+{
+	return container_of(dst, struct rt6_info, dst);
+}
+
+static u32 quic_udp_dst_cookie(struct dst_entry *dst, const union quic_addr *peer)
+{
+	return peer->sa.sa_family == AF_INET6 ? rt6_get_cookie(quic_udp_rt6(dst)) : 0;
+}
+
+/**
+ * quic_udp_route() - look up the route of the active path
+ * @qs:    locked socket
+ * @local: source address; a wildcard is filled in
+ * @peer:  destination
+ *
+ * Return: 0 with qs->dst set, or a negative errno and qs->dst as it was.
+ */
+int quic_udp_route(struct quic_sock *qs, union quic_addr *local, const union quic_addr *peer)
+{
+	struct sock *sk = quic_sock_sk(qs);
+	struct dst_entry *dst;
+
+	dst = quic_udp_lookup_route(sock_net(sk), sk, local, peer);
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	if (!sk->sk_txhash)
+		sk_set_txhash(sk);
+	dst_release(qs->dst);
+	qs->dst = dst;
+	qs->dst_cookie = quic_udp_dst_cookie(dst, peer);
+	return 0;
+}
+
+/* The cached route if it is still good, else a new one; NULL: there is none. Not held. */
+static struct dst_entry *quic_udp_dst(struct quic_sock *qs)
+{
+	union quic_addr local = qs->local;
+
+	if (likely(qs->dst && dst_check(qs->dst, qs->dst_cookie)))
+		return qs->dst;
+	if (quic_udp_route(qs, &local, &qs->peer))
+		return NULL;
+	return qs->dst;
+}
+
+/**
+ * quic_udp_mss() - largest UDP payload that the route takes
+ * @qs: locked socket with a peer
+ *
+ * Never below what QUIC needs: RFC 9000, section 14.
+ */
+u32 quic_udp_mss(struct quic_sock *qs)
+{
+	struct dst_entry *dst = quic_udp_dst(qs);
+	u32 mtu = dst ? min_t(u32, dst_mtu(dst), IP_MAX_MTU) : 0;
+	u32 overhead = quic_addr_overhead(&qs->peer);
+
+	return mtu > overhead + QUIC_INITIAL_MIN_SIZE ? mtu - overhead : QUIC_INITIAL_MIN_SIZE;
+}
+
+/*
+ * Sending.
+ */
+
+/* What one packet needs besides its bytes. */
+struct quic_udp_tx {
+	struct net *net;
+	struct sock *sk;
+	struct dst_entry *dst;
+	const union quic_addr *local;
+	const union quic_addr *peer;
+	u32 gso_size;
+	u8 tos;
+};
+
+/* UDP header, checksum left to the device or the segmentation. */
+static struct udphdr *quic_udp_push(struct sk_buff *skb, const struct quic_udp_tx *tx)
+{
+	u32 payload = skb->len;
+	struct udphdr *uh = skb_push(skb, sizeof(*uh));
+
+	skb_reset_transport_header(skb);
+	uh->source = quic_addr_port(tx->local);
+	uh->dest = quic_addr_port(tx->peer);
+	uh->len = htons(skb->len);
+	if (tx->gso_size && payload > tx->gso_size) {
+		skb_shinfo(skb)->gso_size = tx->gso_size;
+		skb_shinfo(skb)->gso_type = SKB_GSO_UDP_L4;
+		skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(payload, tx->gso_size);
+	}
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_transport_header(skb) - skb->head;
+	skb->csum_offset = offsetof(struct udphdr, check);
+	return uh;
+}
+
+static int quic_udp_xmit_v4(struct sk_buff *skb, const struct quic_udp_tx *tx)
+{
+	__be32 saddr = tx->local->v4.sin_addr.s_addr;
+	__be32 daddr = tx->peer->v4.sin_addr.s_addr;
+	struct inet_sock *inet = inet_sk(tx->sk);
+	int hops = READ_ONCE(inet->uc_ttl);
+	struct udphdr *uh;
+	struct iphdr *iph;
+
+	uh = quic_udp_push(skb, tx);
+	uh->check = ~csum_tcpudp_magic(saddr, daddr, skb->len, IPPROTO_UDP, 0);
+
+	iph = skb_push(skb, sizeof(*iph));
+	skb_reset_network_header(skb);
+	iph->version = 4;
+	iph->ihl = sizeof(*iph) >> 2;
+	iph->tos = tx->tos;
+	iph->frag_off = READ_ONCE(inet->pmtudisc) == IP_PMTUDISC_DONT ? 0 : htons(IP_DF);
+	iph->ttl = hops < 0 ? ip4_dst_hoplimit(tx->dst) : hops;
+	iph->protocol = IPPROTO_UDP;
+	iph->saddr = saddr;
+	iph->daddr = daddr;
+	ip_select_ident_segs(tx->net, skb, tx->sk, max_t(u32, skb_shinfo(skb)->gso_segs, 1));
+	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+	return ip_local_out(tx->net, tx->sk, skb);
+}
+
+static int quic_udp_xmit_v6(struct sk_buff *skb, const struct quic_udp_tx *tx)
+{
+	const struct in6_addr *saddr = &tx->local->v6.sin6_addr;
+	const struct in6_addr *daddr = &tx->peer->v6.sin6_addr;
+	struct ipv6_pinfo *np = inet6_sk(tx->sk);
+	int hops = np ? np->hop_limit : -1;
+	struct flowi6 fl6 = {};
+	struct ipv6hdr *ip6h;
+	struct udphdr *uh;
+	__be32 label;
+
+	uh = quic_udp_push(skb, tx);
+	uh->check = ~csum_ipv6_magic(saddr, daddr, skb->len, IPPROTO_UDP, 0);
+	/* The hash of the socket makes the label: no need to dissect the flow. */
+	fl6.daddr = *daddr;
+	fl6.saddr = *saddr;
+	label = ip6_make_flowlabel(tx->net, skb, np ? np->flow_label : 0, true, &fl6);
+
+	ip6h = skb_push(skb, sizeof(*ip6h));
+	skb_reset_network_header(skb);
+	ip6_flow_hdr(ip6h, tx->tos, label);
+	ip6h->payload_len = htons(skb->len - sizeof(*ip6h));
+	ip6h->nexthdr = IPPROTO_UDP;
+	ip6h->hop_limit = hops < 0 ? ip6_dst_hoplimit(tx->dst) : hops;
+	ip6h->saddr = *saddr;
+	ip6h->daddr = *daddr;
+	skb->protocol = htons(ETH_P_IPV6);
+	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+	return ip6_local_out(tx->net, tx->sk, skb);
+}
+
+/* Consumes @skb, which has a route. BH off, under RCU. */
+static int quic_udp_send(struct sk_buff *skb, const struct quic_udp_tx *tx)
+{
+	int err;
+
+	skb->mark = READ_ONCE(tx->sk->sk_mark);
+	skb->priority = READ_ONCE(tx->sk->sk_priority);
+	skb_set_owner_w(skb, tx->sk);
+	skb_set_hash_from_sk(skb, tx->sk);
+	skb->ignore_df = 0;
+	err = tx->peer->sa.sa_family == AF_INET6 ? quic_udp_xmit_v6(skb, tx) :
+						   quic_udp_xmit_v4(skb, tx);
+	/* NET_XMIT_DROP, NET_XMIT_CN: local congestion. */
+	return err > 0 ? -ENOBUFS : err;
+}
+
+static u8 quic_udp_tos(const struct sock *sk, const union quic_addr *peer, u8 ecn)
+{
+	u8 tos = peer->sa.sa_family == AF_INET6 ? inet6_sk(sk)->tclass :
+						  READ_ONCE(inet_sk(sk)->tos);
+
+	return (tos & ~INET_ECN_MASK) | ecn;
+}
+
+/**
+ * quic_udp_xmit() - send a datagram, or a burst of them, of a connection
+ * @qs:       locked socket
+ * @skb:      payload, QUIC_UDP_HEADROOM bytes of headroom; consumed
+ * @gso_size: size of all datagrams but the last, or 0: there is one
+ * @local:    source
+ * @peer:     destination
+ * @ecn:      QUIC_ECN_* for all of them
+ *
+ * Return: 0; -ENOBUFS: the queue below is full; another negative errno.
+ */
+int quic_udp_xmit(struct quic_sock *qs, struct sk_buff *skb, u32 gso_size,
+		  const union quic_addr *local, const union quic_addr *peer, u8 ecn)
+{
+	union quic_addr source = *local;
+	struct quic_udp_tx tx = {
+		.sk = quic_sock_sk(qs),
+		.local = local,
+		.peer = peer,
+		.gso_size = gso_size,
+	};
+	int err;
+
+	tx.net = sock_net(tx.sk);
+	tx.tos = quic_udp_tos(tx.sk, peer, ecn);
+
+	local_bh_disable();
+	rcu_read_lock();
+	if (likely(quic_addr_equal(peer, &qs->peer) && quic_addr_equal(local, &qs->local))) {
+		tx.dst = quic_udp_dst(qs);
+		if (likely(tx.dst))
+			skb_dst_set_noref(skb, tx.dst);
+	} else {
+		tx.dst = quic_udp_lookup_route(tx.net, tx.sk, &source, peer);
+		if (IS_ERR(tx.dst))
+			tx.dst = NULL;
+		else
+			skb_dst_set(skb, tx.dst);
+		tx.local = &source;
+	}
+	if (likely(tx.dst)) {
+		err = quic_udp_send(skb, &tx);
+	} else {
+		kfree_skb(skb);
+		err = -EHOSTUNREACH;
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	return err;
+}
+
+/**
+ * quic_udp_reply() - send a datagram that belongs to no connection
+ * @udp:   socket to send from
+ * @skb:   payload, QUIC_UDP_HEADROOM bytes of headroom; consumed
+ * @local: source
+ * @peer:  destination
+ */
+int quic_udp_reply(struct quic_udp *udp, struct sk_buff *skb, const union quic_addr *local,
+		   const union quic_addr *peer)
+{
+	union quic_addr source = *local;
+	struct quic_udp_tx tx = {
+		.net = udp->net,
+		.sk = udp->sock->sk,
+		.local = &source,
+		.peer = peer,
+	};
+	int err;
+
+	local_bh_disable();
+	rcu_read_lock();
+	tx.dst = quic_udp_lookup_route(tx.net, tx.sk, &source, peer);
+	if (IS_ERR(tx.dst)) {
+		err = PTR_ERR(tx.dst);
+		kfree_skb(skb);
+	} else {
+		skb_dst_set(skb, tx.dst);
+		err = quic_udp_send(skb, &tx);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	return err;
+}
+
+/**
+ * quic_udp_net_init() - a netns begins
+ * @net: the netns
+ */
+void quic_udp_net_init(struct net *net)
+{
+	INIT_HLIST_HEAD(&quic_net(net)->udp_socks);
+}
+
+/**
+ * quic_udp_net_exit() - a netns ends; all of its QUIC sockets are gone
+ * @net: the netns
+ */
+void quic_udp_net_exit(struct net *net)
+{
+	flush_workqueue(quic_udp_wq);
+	WARN_ON_ONCE(!hlist_empty(&quic_net(net)->udp_socks));
+}
+
+/**
+ * quic_udp_init() - module init
+ */
+int quic_udp_init(void)
+{
+	quic_udp_wq = alloc_workqueue("quic_udp", WQ_UNBOUND, 0);
+	return quic_udp_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * quic_udp_exit() - module exit, when no socket is left
+ */
+void quic_udp_exit(void)
+{
+	destroy_workqueue(quic_udp_wq);
+}
