@@ -179,6 +179,20 @@ def _accelerator(emulator: str, booted: Kernel) -> str:
     return verdict.read_text()
 
 
+def known_accelerator() -> str | None:
+    """The verdict on KVM since this machine started, or None if no guest has tried it; nothing is booted to find out."""
+    emulator = shutil.which("qemu-system-x86_64")
+    verdicts = cache.root() / "kvm"
+    if emulator is None or not verdicts.is_dir():
+        return None
+    started = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    for home in (cache.root() / "kernels").glob("*"):
+        verdict = verdicts / cache.key(started, emulator, home.name)
+        if verdict.exists():
+            return verdict.read_text()
+    return None
+
+
 def _kvm_boots(emulator: str, booted: Kernel) -> bool:
     """Boot the kernel without a root; under a /dev/kvm that works its panic comes within a second."""
     try:
