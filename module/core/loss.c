@@ -121,6 +121,23 @@ static bool quic_loss_next_range(struct quic_loss *loss, struct quic_loss_walk *
 	return true;
 }
 
+/* The next packet in flight that the frame names; NULL at its end. */
+static noinline struct quic_sent_packet *quic_loss_seek_acked(struct quic_loss *loss,
+							      struct quic_loss_walk *walk)
+{
+	struct quic_sent_packet *packet;
+
+	for (;;) {
+		packet = quic_sent_next_from(&loss->sent, &walk->next, walk->end);
+		if (packet)
+			return packet;
+		if (!quic_loss_next_range(loss, walk)) {
+			quic_sent_trim(&loss->sent);
+			return NULL;
+		}
+	}
+}
+
 /**
  * quic_loss_next_acked() - the next packet that an ACK frame newly acknowledges
  * @loss: state of the packet number space
@@ -134,23 +151,27 @@ static bool quic_loss_next_range(struct quic_loss *loss, struct quic_loss_walk *
 bool quic_loss_next_acked(struct quic_loss *loss, struct quic_loss_walk *walk,
 			  struct quic_sent_packet *out)
 {
-	struct quic_sent_packet *packet;
+	struct quic_sent *sent = &loss->sent;
+	struct quic_sent_packet *packet = NULL;
 
-	for (;;) {
-		packet = quic_sent_next_from(&loss->sent, &walk->next, walk->end);
-		if (packet)
-			break;
-		if (!quic_loss_next_range(loss, walk)) {
-			quic_sent_trim(&loss->sent);
+	if (likely(walk->next < walk->end))
+		packet = quic_sent_slot(sent, walk->next);
+	if (unlikely(!packet || !(packet->flags & QUIC_SENT_OUTSTANDING))) {
+		packet = quic_loss_seek_acked(loss, walk);
+		if (!packet)
 			return false;
-		}
 	}
 
 	walk->pn = walk->next++;
 	walk->any = true;
 	if (packet->flags & QUIC_SENT_ACK_ELICITING)
 		walk->any_eliciting = true;
-	quic_loss_take(loss, packet, out, QUIC_SENT_ACKED);
+	if (likely(walk->pn == sent->oldest)) {
+		quic_loss_take(loss, packet, out, 0);
+		quic_sent_pass_oldest(sent);
+	} else {
+		quic_loss_take(loss, packet, out, QUIC_SENT_ACKED);
+	}
 	return true;
 }
 

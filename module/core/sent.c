@@ -48,6 +48,7 @@ static void quic_sent_free(struct quic_sent *sent)
 	quic_host_free(sent->leaf);
 	sent->leaf = NULL;
 	sent->nr_leaves = 0;
+	sent->limit = 0;
 }
 
 /**
@@ -112,6 +113,15 @@ static void quic_sent_drop_leaf(struct quic_sent *sent, u64 pn)
 	*leaf = NULL;
 }
 
+/**
+ * quic_sent_leave_leaf() - @oldest has come to the end of a leaf
+ * @sent: the ring; all of that leaf is empty
+ */
+void quic_sent_leave_leaf(struct quic_sent *sent)
+{
+	quic_sent_drop_leaf(sent, sent->oldest - 1);
+}
+
 /* Nothing is in flight: lets the window begin at @pn. */
 static void quic_sent_restart(struct quic_sent *sent, u64 pn)
 {
@@ -132,6 +142,8 @@ int quic_sent_reserve(struct quic_sent *sent, u64 pn)
 	struct quic_sent_packet **leaf;
 	u64 span;
 
+	if (likely(pn < sent->limit))
+		return 0;
 	if (!sent->in_ring && pn != sent->oldest) {
 		quic_sent_trim(sent);
 		quic_sent_restart(sent, pn);
@@ -156,6 +168,8 @@ int quic_sent_reserve(struct quic_sent *sent, u64 pn)
 				return -ENOMEM;
 		}
 	}
+	sent->tail = *leaf;
+	sent->limit = (pn | QUIC_SENT_LEAF_MASK) + 1;
 	return 0;
 }
 
@@ -171,15 +185,17 @@ int quic_sent_reserve(struct quic_sent *sent, u64 pn)
 int quic_sent_add(struct quic_sent *sent, u64 pn, const struct quic_sent_packet *packet)
 {
 	struct quic_sent_packet *slot;
-	int err;
 
 	if (WARN_ON_ONCE(pn < sent->next))
 		return -EINVAL;
-	err = quic_sent_reserve(sent, pn);
-	if (unlikely(err))
-		return err;
+	if (unlikely(pn >= sent->limit)) {
+		int err = quic_sent_reserve(sent, pn);
 
-	slot = quic_sent_slot(sent, pn);
+		if (err)
+			return err;
+	}
+
+	slot = &sent->tail[pn & QUIC_SENT_LEAF_MASK];
 	*slot = *packet;
 	slot->flags |= QUIC_SENT_OUTSTANDING;
 	sent->next = pn + 1;
@@ -263,9 +279,7 @@ void quic_sent_trim(struct quic_sent *sent)
 		if (packet->flags & QUIC_SENT_OUTSTANDING)
 			return;
 		packet->flags = 0;
-		sent->oldest++;
-		if (!(sent->oldest & QUIC_SENT_LEAF_MASK))
-			quic_sent_drop_leaf(sent, sent->oldest - 1);
+		quic_sent_pass_oldest(sent);
 	}
 
 	/* Nothing is in flight. An idle connection shall be small. */
@@ -273,8 +287,10 @@ void quic_sent_trim(struct quic_sent *sent)
 		quic_sent_restart(sent, sent->next);
 	if (sent->nr_leaves > QUIC_SENT_LEAVES_IDLE)
 		quic_sent_free(sent);
-	quic_host_free(sent->spare);
-	sent->spare = NULL;
+	if (sent->spare) {
+		quic_host_free(sent->spare);
+		sent->spare = NULL;
+	}
 }
 
 /**

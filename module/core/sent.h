@@ -90,9 +90,11 @@ struct quic_sent_packet {
  * @next:     number of the next packet
  * @oldest:   every number below is settled
  * @end:      no number from here on has a record
+ * @limit:    numbers from @next up to here have their place in @tail
  * @in_ring:  records that are outstanding
  * @nr_leaves: size of @leaf
  * @spare:    one empty leaf kept to spare an allocation
+ * @tail:     leaf of the packet that was added or reserved last
  * @leaf:     power-of-two array of leaves, allocated on first use, grown
  *
  * A leaf that holds nothing from @oldest on is gone or empty, flags and all.
@@ -101,9 +103,11 @@ struct quic_sent {
 	u64 next;
 	u64 oldest;
 	u64 end;
+	u64 limit;
 	u32 in_ring;
 	u32 nr_leaves;
 	struct quic_sent_packet *spare;
+	struct quic_sent_packet *tail;
 	struct quic_sent_packet **leaf;
 };
 
@@ -117,6 +121,7 @@ struct quic_sent_packet *quic_sent_find(const struct quic_sent *sent, u64 pn);
 void quic_sent_remove(struct quic_sent *sent, u64 pn, struct quic_sent_packet *packet);
 struct quic_sent_packet *quic_sent_next_from(const struct quic_sent *sent, u64 *pn, u64 end);
 void quic_sent_trim(struct quic_sent *sent);
+void quic_sent_leave_leaf(struct quic_sent *sent);
 
 /* The place of @pn, which lies in [@oldest, @end); NULL: its whole leaf is empty. */
 static inline struct quic_sent_packet *quic_sent_slot(const struct quic_sent *sent, u64 pn)
@@ -125,6 +130,13 @@ static inline struct quic_sent_packet *quic_sent_slot(const struct quic_sent *se
 
 	leaf = sent->leaf[(pn >> QUIC_SENT_LEAF_SHIFT) & (sent->nr_leaves - 1)];
 	return leaf ? &leaf[pn & QUIC_SENT_LEAF_MASK] : NULL;
+}
+
+/* The oldest place, which is empty, is done with. */
+static inline void quic_sent_pass_oldest(struct quic_sent *sent)
+{
+	if (!(++sent->oldest & QUIC_SENT_LEAF_MASK))
+		quic_sent_leave_leaf(sent);
 }
 
 /*
