@@ -152,8 +152,20 @@ def _library() -> ctypes.CDLL:
 
 
 def _built() -> list[Path]:
-    tree = Path(__file__).resolve().parent.parent
-    return [path for path in (tree / "libquic" / _NAME, tree / "build" / "lib" / _NAME) if path.exists()]
+    """The library as quicctl build left it in the cache, newest first."""
+    from quicctl import cache as kept
+
+    found = (kept.root() / "built").glob(f"*/lib/{_NAME}")
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def location() -> str:
+    """The file that the library is loaded from; raises LibraryMissing."""
+    name = str(_library()._name)
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if line.partition("/")[2].rpartition("/")[2].startswith("libquic.so"):
+            return "/" + line.partition("/")[2]
+    return name
 
 
 def strerror(code: int) -> str:

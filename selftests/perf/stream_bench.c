@@ -38,8 +38,9 @@
 #endif
 
 #define READ_SIZE	(64 * 1024)
-#define CHECK_SIZE	(2 * 1024 * 1024)	/* bytes of the checked pass */
+#define CHECK_SIZE	(4 * 1024 * 1024)	/* bytes of the checked pass */
 #define PATTERN_SIZE	(256 * 1024 - 5)	/* odd: a shifted piece shows */
+#define PASSES		5			/* the median counts */
 #define SECRET_SIZE	32			/* of AES-128-GCM */
 
 struct pair {
@@ -75,8 +76,8 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* Idle time of the first processor; the kernel rounds it to its clock tick. */
-static uint64_t idle_ns(void)
+/* Idle time of the first processor in clock ticks, for want of better. */
+static uint64_t idle_ticks_ns(void)
 {
 	unsigned long long user, nice, system, idle, wait;
 	FILE *stat = fopen("/proc/stat", "r");
@@ -94,6 +95,22 @@ static uint64_t idle_ns(void)
 	}
 	errno = ENOENT;
 	die("cpu0 in /proc/stat");
+}
+
+/* Idle time of the first processor, to the nanosecond for root. */
+static uint64_t idle_ns(void)
+{
+	FILE *list = fopen("/proc/timer_list", "r");
+	unsigned long long time = 0;
+	bool found = false;
+	char line[256];
+
+	if (!list)
+		return idle_ticks_ns();
+	while (!found && fgets(line, sizeof(line), list))
+		found = sscanf(line, " .idle_sleeptime : %llu", &time) == 1;
+	fclose(list);
+	return found ? time : idle_ticks_ns();
 }
 
 static void set_mtu(const char *name, int mtu)
@@ -351,28 +368,20 @@ static void send_all(const struct protocol *protocol, int fd,
 	}
 }
 
-/* One byte through a pipe: the other process has got this far. */
-static void tell(int fd)
-{
-	if (write(fd, "", 1) != 1)
-		die("pipe");
-}
-
-static void await(int fd)
-{
-	char byte;
-
-	if (read(fd, &byte, 1) != 1)
-		die("the other end is gone");
-}
+/* What a pass took: end times from the receiver, less start from the sender. */
+struct pass {
+	uint64_t elapsed;
+	uint64_t idle;
+};
 
 static void receiver(const struct protocol *protocol, int fd,
-		     const uint8_t *pattern, uint64_t bytes, int ready,
-		     int result)
+		     const uint8_t *pattern, uint64_t bytes, int result)
 {
 	static uint8_t buffer[READ_SIZE];
-	uint64_t got = 0, end[2];
+	uint64_t got = 0, total;
+	struct pass end;
 	ssize_t size = 0;
+	int pass;
 
 	while (got < CHECK_SIZE) {
 		size = recv(fd, buffer, sizeof(buffer), 0);
@@ -386,38 +395,59 @@ static void receiver(const struct protocol *protocol, int fd,
 		}
 		got += size;
 	}
-	if (got > CHECK_SIZE) {
-		errno = EOVERFLOW;
-		die("%s: more than was sent", protocol->name);
+	total = CHECK_SIZE;
+	memset(&end, 0, sizeof(end));
+	for (pass = 0; pass <= PASSES; pass++) {
+		if (got > total) {
+			errno = EOVERFLOW;
+			die("%s: more than was sent", protocol->name);
+		}
+		if (write(result, &end, sizeof(end)) != sizeof(end))
+			die("pipe");
+		if (pass == PASSES)
+			return;
+		total += bytes;
+		while (got < total) {
+			size = recv(fd, buffer, sizeof(buffer), 0);
+			if (size <= 0)
+				die("%s: recv after %llu bytes", protocol->name,
+				    (unsigned long long)got);
+			got += size;
+		}
+		end.elapsed = now_ns();
+		end.idle = idle_ns();
 	}
-	tell(ready);
+}
 
-	for (got = 0; got < bytes; got += size) {
-		size = recv(fd, buffer, sizeof(buffer), 0);
-		if (size <= 0)
-			die("%s: recv after %llu bytes", protocol->name,
-			    (unsigned long long)got);
+static void await(const struct protocol *protocol, int result,
+		  struct pass *end)
+{
+	if (read(result, end, sizeof(*end)) != sizeof(*end)) {
+		errno = ECONNRESET;
+		die("%s: the receiver failed", protocol->name);
 	}
-	end[0] = now_ns();
-	end[1] = idle_ns();
-	if (got > bytes) {
-		errno = EOVERFLOW;
-		die("%s: more than was sent", protocol->name);
-	}
-	if (write(result, end, sizeof(end)) != sizeof(end))
-		die("pipe");
+}
+
+static int by_cost(const void *a, const void *b)
+{
+	const struct pass *x = a, *y = b;
+	uint64_t cost_x = x->elapsed - x->idle, cost_y = y->elapsed - y->idle;
+
+	return (cost_x > cost_y) - (cost_x < cost_y);
 }
 
 static void measure(const struct protocol *protocol, size_t message,
 		    uint64_t bytes, const uint8_t *pattern)
 {
-	uint64_t sent, start, idle, end[2], elapsed;
-	int ready[2], result[2], status;
+	struct pass passes[PASSES], end, start;
+	const struct pass *median;
+	int result[2], status, i;
 	struct pair pair;
+	uint64_t sent;
 	pid_t child;
 
 	bytes -= bytes % message;
-	if (pipe(ready) || pipe(result))
+	if (pipe(result))
 		die("pipe");
 	protocol->open(&pair);
 	child = fork();
@@ -425,13 +455,9 @@ static void measure(const struct protocol *protocol, size_t message,
 		die("fork");
 	if (!child) {
 		close(pair.tx);
-		receiver(protocol, pair.rx, pattern, bytes, ready[1],
-			 result[1]);
-		/* the sender's socket stays open until all is counted */
-		close(pair.rx);
+		receiver(protocol, pair.rx, pattern, bytes, result[1]);
 		exit(0);
 	}
-	close(ready[1]);
 	close(result[1]);
 	close(pair.rx);
 
@@ -446,28 +472,35 @@ static void measure(const struct protocol *protocol, size_t message,
 		send_all(protocol, pair.tx, pattern + at, part, !sent);
 		sent += part;
 	}
-	await(ready[0]);
+	await(protocol, result[0], &end);
 
-	idle = idle_ns();
-	start = now_ns();
-	for (sent = 0; sent < bytes; sent += message)
-		send_all(protocol, pair.tx, pattern, message, false);
-	if (read(result[0], end, sizeof(end)) != sizeof(end)) {
-		errno = ECONNRESET;
+	for (i = 0; i < PASSES; i++) {
+		start.idle = idle_ns();
+		start.elapsed = now_ns();
+		for (sent = 0; sent < bytes; sent += message)
+			send_all(protocol, pair.tx, pattern, message, false);
+		await(protocol, result[0], &end);
+		passes[i].elapsed = end.elapsed - start.elapsed;
+		passes[i].idle = end.idle - start.idle;
+	}
+	if (waitpid(child, &status, 0) != child || status) {
+		errno = ECHILD;
 		die("%s: the receiver failed", protocol->name);
 	}
-	if (waitpid(child, &status, 0) != child || status)
-		die("%s: the receiver ended with %d", protocol->name, status);
 	close(pair.tx);
-	close(ready[0]);
 	close(result[0]);
 
-	elapsed = end[0] - start;
-	idle = end[1] - idle;
+	qsort(passes, PASSES, sizeof(*passes), by_cost);
+	median = &passes[PASSES / 2];
 	printf("{\"protocol\": \"%s\", \"message\": %zu, \"bytes\": %llu, "
-	       "\"elapsed_ns\": %llu, \"idle_ns\": %llu}\n",
+	       "\"elapsed_ns\": %llu, \"idle_ns\": %llu, "
+	       "\"least_ns\": %llu, \"most_ns\": %llu}\n",
 	       protocol->name, message, (unsigned long long)bytes,
-	       (unsigned long long)elapsed, (unsigned long long)idle);
+	       (unsigned long long)median->elapsed,
+	       (unsigned long long)median->idle,
+	       (unsigned long long)(passes[0].elapsed - passes[0].idle),
+	       (unsigned long long)(passes[PASSES - 1].elapsed -
+				    passes[PASSES - 1].idle));
 	fflush(stdout);
 }
 
@@ -477,7 +510,7 @@ static void usage(void)
 		"usage: stream_bench [-p PROTOCOL]... [-m MESSAGE] [-b BYTES] [-M MTU]\n"
 		"  -p  tcp, ktls, quic or quic-plain; default: all\n"
 		"  -m  bytes of a send call, default 65536\n"
-		"  -b  bytes to move, default 64 MiB\n"
+		"  -b  bytes of each of the passes, default 16 MiB\n"
 		"  -M  set the MTU of the loopback device first\n");
 	exit(2);
 }
@@ -486,7 +519,7 @@ int main(int argc, char **argv)
 {
 	static uint8_t pattern[PATTERN_SIZE + READ_SIZE];
 	bool wanted[sizeof(protocols) / sizeof(*protocols)] = { false };
-	uint64_t bytes = 64 << 20;
+	uint64_t bytes = 16 << 20;
 	size_t message = 65536, i;
 	bool some = false;
 	cpu_set_t first;
