@@ -200,7 +200,7 @@ static void quic_ctx_send_alert(struct quic_handshake_ctx *ctx)
 static bool quic_error_ends_socket(int error)
 {
 	return error == -ENOTCONN || error == -EPIPE || error == -ECONNRESET ||
-	       error == -EBADMSG;
+	       error == -EBADMSG || error == -EINVAL;
 }
 
 /*
@@ -216,8 +216,8 @@ int quic_ctx_peer_error(struct quic_handshake_ctx *ctx, int error)
 	if (quic_kernel_get_close(ctx->fd, &close))
 		return error;
 	if (!memcmp(&close, &ctx->old_close, sizeof(close))) {
-		/* An event or data in the way: the connection may still live. */
-		if (error == -EBADMSG)
+		/* data in the way, or a call in the wrong state: no close */
+		if (error == -EBADMSG || error == -EINVAL)
 			return error;
 		return ctx->heard ? QUIC_ERR_CLOSED : -ETIMEDOUT;
 	}
@@ -338,12 +338,35 @@ static int quic_ctx_next(struct quic_handshake_ctx *ctx,
 	return 0;
 }
 
+/*
+ * Keep what the application configured as CONNECTION_CLOSE, so that it is not
+ * taken for the peer's later; unless the connection has ended before we came.
+ */
+static int quic_ctx_look_at_socket(struct quic_handshake_ctx *ctx)
+{
+	static const struct quic_connection_close none;
+	struct pollfd pfd = { .fd = ctx->fd };
+	struct quic_connection_close close;
+	int ret;
+
+	ret = quic_kernel_get_close(ctx->fd, &close);
+	if (ret)
+		return ret;
+	if (poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLHUP)) {
+		if (!memcmp(&close, &none, sizeof(close)))
+			return -ENOTCONN;
+		return quic_ctx_peer_error(ctx, -ENOTCONN);
+	}
+	ctx->old_close = close;
+	return 0;
+}
+
 int quic_ctx_start(struct quic_handshake_ctx *ctx,
 		   struct quic_handshake_step **pstep)
 {
 	int ret;
 
-	ret = quic_kernel_get_close(ctx->fd, &ctx->old_close);
+	ret = quic_ctx_look_at_socket(ctx);
 	if (ret)
 		return ret;
 	ctx->started = true;
@@ -493,6 +516,8 @@ int quic_ctx_run(struct quic_handshake_ctx *ctx, uint32_t timeout_ms)
 		deadline = quic_now_us() + (uint64_t)timeout_ms * 1000;
 
 	ret = quic_ctx_start(ctx, &step);
+	if (ret)
+		return ret;
 	while (!ret && step) {
 		ret = quic_ctx_perform(ctx, deadline);
 		if (!ret)

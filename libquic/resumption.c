@@ -10,15 +10,22 @@
 #include <string.h>
 #include <time.h>
 
+#include <gnutls/crypto.h>
+
 #include "internal.h"
 
 /* ---- Saved sessions ------------------------------------------------------ */
 
 /*
- * "QUICSES" and a version byte, then fields: type (1 byte), length (2 bytes,
- * big endian), value. Unknown types are skipped.
+ * "QUICSES" and a version byte, SHA-256 of all that follows, then fields: type
+ * (1 byte), length (2 bytes, big endian), value. Unknown types are skipped.
+ * The hash is there because GnuTLS trusts its part blindly: a damaged file must
+ * not reach it.
  */
 static const uint8_t quic_saved_magic[8] = "QUICSES\1";
+
+#define QUIC_SAVED_HASH_SIZE	32
+#define QUIC_SAVED_START	(sizeof(quic_saved_magic) + QUIC_SAVED_HASH_SIZE)
 
 enum {
 	QUIC_SAVED_VERIFIED	= 1,
@@ -51,9 +58,17 @@ static void quic_saved_put(struct quic_saved_writer *w, uint8_t type,
 	w->used += QUIC_SAVED_HEADER + size;
 }
 
+static int quic_saved_hash(const uint8_t *data, size_t size, uint8_t *hash)
+{
+	int ret = gnutls_hash_fast(GNUTLS_DIG_SHA256, data + QUIC_SAVED_START,
+				   size - QUIC_SAVED_START, hash);
+
+	return ret ? quic_error_from_tls(ret) : 0;
+}
+
 static size_t quic_saved_size(const struct quic_saved_session *saved)
 {
-	size_t size = sizeof(quic_saved_magic);
+	size_t size = QUIC_SAVED_START;
 
 	if (saved->verified)
 		size += QUIC_SAVED_HEADER;
@@ -74,6 +89,7 @@ int quic_saved_session_encode(const struct quic_saved_session *saved,
 {
 	struct quic_saved_writer w = { .data = data, .room = *size };
 	size_t need = quic_saved_size(saved);
+	int ret;
 
 	if (saved->tls_size > UINT16_MAX || saved->hostname_size > UINT16_MAX)
 		return -EOVERFLOW;
@@ -86,7 +102,7 @@ int quic_saved_session_encode(const struct quic_saved_session *saved,
 		return -ENOSPC;
 	}
 	memcpy(w.data, quic_saved_magic, sizeof(quic_saved_magic));
-	w.used = sizeof(quic_saved_magic);
+	w.used = QUIC_SAVED_START;
 	if (saved->verified)
 		quic_saved_put(&w, QUIC_SAVED_VERIFIED, NULL, 0);
 	if (saved->hostname_size)
@@ -102,6 +118,9 @@ int quic_saved_session_encode(const struct quic_saved_session *saved,
 	if (saved->has_params)
 		quic_saved_put(&w, QUIC_SAVED_PARAMS, &saved->params,
 			       sizeof(saved->params));
+	ret = quic_saved_hash(w.data, w.used, w.data + sizeof(quic_saved_magic));
+	if (ret)
+		return ret;
 	*size = w.used;
 	return 0;
 }
@@ -109,11 +128,18 @@ int quic_saved_session_encode(const struct quic_saved_session *saved,
 int quic_saved_session_decode(struct quic_saved_session *saved,
 			      const void *data, size_t size)
 {
+	uint8_t hash[QUIC_SAVED_HASH_SIZE];
+	size_t off = QUIC_SAVED_START;
 	const uint8_t *p = data;
-	size_t off = sizeof(quic_saved_magic);
+	int ret;
 
 	memset(saved, 0, sizeof(*saved));
-	if (size < off || memcmp(p, quic_saved_magic, off))
+	if (size < off || memcmp(p, quic_saved_magic, sizeof(quic_saved_magic)))
+		return QUIC_ERR_SESSION_DATA;
+	ret = quic_saved_hash(p, size, hash);
+	if (ret)
+		return ret;
+	if (memcmp(p + sizeof(quic_saved_magic), hash, sizeof(hash)))
 		return QUIC_ERR_SESSION_DATA;
 	while (off < size) {
 		const uint8_t *value;

@@ -420,9 +420,9 @@ int quic_tls_step(struct quic_tls *tls, struct quic_handshake_step **step)
 		if (!ret)
 			ret = quic_ctx_start(tls->ctx, step);
 	} else {
-		ret = quic_ctx_step(tls->ctx, step);
+		ret = quic_ctx_peer_error(tls->ctx,
+					  quic_ctx_step(tls->ctx, step));
 	}
-	ret = quic_ctx_peer_error(tls->ctx, ret);
 	if (ret || !*step)
 		quic_tls_ended(tls, ret);
 	return ret;

@@ -584,7 +584,10 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 
 	if (n != 1 || !fake_get(fds[0].fd))
 		return __real_poll(fds, n, timeout);
-	nanosleep(&nap, NULL);
+	if (timeout)
+		nanosleep(&nap, NULL);
 	fds[0].revents = fds[0].events;
-	return 1;
+	if (fake_state(fds[0].fd) == FAKE_CLOSED)
+		fds[0].revents |= POLLHUP | POLLERR;
+	return fds[0].revents != 0;
 }

@@ -163,14 +163,12 @@ static void saved_session(void)
 	EXPECT(out.tls_size == 6 && !memcmp(out.tls, "secret", 6));
 	EXPECT(out.token_size == 3 && !memcmp(out.token, "tok", 3));
 
-	/* cut anywhere: an error, or a session whose last fields are missing */
 	for (n = 0; n < size; n++) {
 		uint8_t *cut = malloc(n ? n : 1);
-		int ret;
 
 		memcpy(cut, buf, n);
-		ret = quic_saved_session_decode(&out, cut, n);
-		EXPECT(ret == QUIC_ERR_SESSION_DATA || (!ret && out.tls_size));
+		EXPECT_EQ(quic_saved_session_decode(&out, cut, n),
+			  QUIC_ERR_SESSION_DATA);
 		free(cut);
 	}
 	buf[7]++;

@@ -626,27 +626,60 @@ static void version_negotiation_failure(void)
 	pair_free_cert(&p);
 }
 
-static void closed_without_reason(void)
+/* The connection ends with @errcode once the ClientHello has left. */
+static int client_after_end(uint32_t errcode, struct quic_handshake_result *res)
 {
+	struct quic_handshake_step *step = NULL;
+	struct quic_tls *tls = NULL;
 	struct pair p;
+	int ret;
 
 	pair_init_cert(&p);
-	fake_end(p.fds[0], 0);
-	pair_run(&p);
-	EXPECT_EQ(p.client.ret, -ETIMEDOUT);	/* it heard nothing at all */
+	EXPECT_EQ(quic_tls_create_client(p.fds[0], &p.client.opts, &tls), 0);
+	EXPECT_EQ(quic_tls_step(tls, &step), 0);
+	step->s_sendmsg.retval = sendmsg(p.fds[0], step->s_sendmsg.msg, 0);
+	EXPECT_EQ(quic_tls_step(tls, &step), 0);
+	fake_end(p.fds[0], errcode);
+	step->s_recvmsg.retval = recvmsg(p.fds[0], step->s_recvmsg.msg, 0) < 0 ?
+				 -errno : 0;
+	ret = quic_tls_step(tls, &step);
+	res->size = sizeof(*res);
+	EXPECT_EQ(quic_tls_get_result(tls, res), 0);
+	EXPECT_EQ(res->error, ret);
+	EXPECT_EQ(quic_tls_step(tls, &step), -EINVAL);
+	quic_tls_destroy(tls);
 	pair_free_cert(&p);
+	return ret;
 }
 
-static void refused_by_the_server(void)
+static void ends_of_a_connection(void)
+{
+	struct quic_handshake_result res;
+
+	/* no answer at all: a time-out, whatever the kernel calls it */
+	EXPECT_EQ(client_after_end(0, &res), -ETIMEDOUT);
+	EXPECT_EQ(client_after_end(QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED, &res),
+		  QUIC_ERR_TRANSPORT - QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
+	EXPECT_EQ(res.close_code, QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
+	EXPECT_EQ(res.alert_received, -1);
+	EXPECT_EQ(client_after_end(0x128, &res), QUIC_ERR_PEER_ALERT - 40);
+	EXPECT_EQ(res.close_code, 0x128);
+	EXPECT_EQ(res.alert_received, 40);
+	EXPECT_EQ(client_after_end(0x2345, &res), QUIC_ERR_CLOSED);
+	EXPECT_EQ(res.close_code, 0x2345);
+}
+
+static void ended_before_it_began(void)
 {
 	struct pair p;
 
 	pair_init_cert(&p);
-	fake_set_mute(p.fds[0], true);
 	fake_end(p.fds[0], QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
+	fake_end(p.fds[1], 0);
 	pair_run(&p);
 	EXPECT_EQ(p.client.ret, QUIC_ERR_TRANSPORT -
 				QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
+	EXPECT_EQ(p.server.ret, -ENOTCONN);
 	pair_free_cert(&p);
 }
 
@@ -952,8 +985,8 @@ const struct test_case handshake_cases[] = {
 	{ "params_oversized_are_reduced", oversized_params_are_reduced },
 	{ "params_bad_end_the_handshake", bad_params_end_the_handshake },
 	{ "params_version_negotiation_failure", version_negotiation_failure },
-	{ "failure_closed_without_reason", closed_without_reason },
-	{ "failure_refused_by_the_server", refused_by_the_server },
+	{ "failure_ends_of_a_connection", ends_of_a_connection },
+	{ "failure_ended_before_it_began", ended_before_it_began },
 	{ "keylog_is_written", keylog_is_written },
 	{ "keylog_only_when_asked", no_keylog_unless_asked },
 	{ "options_wrong_role_is_an_error", wrong_role_is_an_error },

@@ -173,8 +173,9 @@ static void damaged_data(void)
 	struct quic_tls *tls = NULL;
 	struct saved saved;
 	struct pair p;
+	size_t i;
 
-	first_connection(c, s, &saved, 0);
+	first_connection(c, s, &saved, QUIC_HANDSHAKE_EARLY_DATA);
 	saved.data[0] ^= 1;
 	start(&p, c, s, &saved, 0);
 	EXPECT_EQ(quic_tls_create_client(p.fds[0], &p.client.opts, &tls),
@@ -183,15 +184,15 @@ static void damaged_data(void)
 	fake_release(p.fds);
 	saved.data[0] ^= 1;
 
-	/* the ticket inside: a full handshake */
-	memset(saved.data + saved.size / 2, 0xa5, 40);
-	start(&p, c, s, &saved, 0);
-	pair_run(&p);
-	if (p.client.ret != QUIC_ERR_SESSION_DATA) {
-		pair_expect_success(&p);
-		EXPECT(!p.client.res.resumed);
+	/* anywhere else: GnuTLS would crash on some of these */
+	for (i = 8; i < saved.size; i += 7) {
+		saved.data[i] ^= 0xff;
+		start(&p, c, s, &saved, QUIC_HANDSHAKE_EARLY_DATA);
+		EXPECT_EQ(quic_tls_create_client(p.fds[0], &p.client.opts, &tls),
+			  QUIC_ERR_SESSION_DATA);
+		fake_release(p.fds);
+		saved.data[i] ^= 0xff;
 	}
-	pair_free(&p);
 	quic_credentials_destroy(c);
 	quic_credentials_destroy(s);
 }

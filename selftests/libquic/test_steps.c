@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "harness.h"
 
@@ -461,7 +462,10 @@ static void blocking_handshake(void)
 /* It waits without limit, and ends when the socket fails. */
 static void blocking_handshake_ends_with_the_socket(void)
 {
+	const struct quic_connection_close mine = { .errcode = 0x150 };
+	pthread_t thread;
 	struct own o;
+	void *ret;
 
 	own_init(&o, 0);
 	fake_end(o.fds[1], 0x100 + 80);
@@ -470,15 +474,13 @@ static void blocking_handshake_ends_with_the_socket(void)
 
 	/* a close that was configured before we came is not the peer's word */
 	own_init(&o, 0);
+	EXPECT_EQ(setsockopt(o.fds[1], SOL_QUIC, QUIC_SOCKOPT_CONNECTION_CLOSE,
+			     &mine, sizeof(mine)), 0);
+	EXPECT_EQ(pthread_create(&thread, NULL, run_one, o.sessions[1]), 0);
+	usleep(20000);
 	fake_end(o.fds[1], 0);
-	{
-		struct quic_connection_close mine = { .errcode = 0x150 };
-
-		EXPECT_EQ(setsockopt(o.fds[1], SOL_QUIC,
-				     QUIC_SOCKOPT_CONNECTION_CLOSE, &mine,
-				     sizeof(mine)), 0);
-	}
-	EXPECT_EQ(quic_handshake(o.sessions[1]), -ETIMEDOUT);
+	pthread_join(thread, &ret);
+	EXPECT_EQ((intptr_t)ret, -ETIMEDOUT);
 	own_free(&o);
 }
 
