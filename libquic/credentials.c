@@ -29,6 +29,7 @@ struct quic_credentials {
 	bool			insecure;
 	bool			has_certificate;
 	enum quic_client_auth	client_auth;
+	gnutls_priority_t	priority;	/* QUIC_PRIORITY, parsed once */
 	gnutls_certificate_credentials_t cert;
 	gnutls_psk_client_credentials_t psk_client;
 	gnutls_psk_server_credentials_t psk_server;
@@ -386,8 +387,14 @@ static int quic_credentials_create(bool server, struct quic_credentials **out)
 	if (!creds)
 		return -ENOMEM;
 	creds->server = server;
+	ret = gnutls_priority_init(&creds->priority, QUIC_PRIORITY, NULL);
+	if (ret) {
+		free(creds);
+		return quic_error_from_tls(ret);
+	}
 	ret = gnutls_certificate_allocate_credentials(&creds->cert);
 	if (ret) {
+		gnutls_priority_deinit(creds->priority);
 		free(creds);
 		return quic_error_from_tls(ret);
 	}
@@ -410,6 +417,7 @@ void quic_credentials_destroy(struct quic_credentials *creds)
 {
 	if (!creds)
 		return;
+	gnutls_priority_deinit(creds->priority);
 	gnutls_certificate_free_credentials(creds->cert);
 	if (creds->psk_client)
 		gnutls_psk_free_client_credentials(creds->psk_client);
@@ -499,14 +507,14 @@ const char *quic_credentials_psk_identity(const struct quic_credentials *creds)
 }
 
 /*
- * Give @session what is there. A client with a pre-shared key that was told
- * nothing about certificates takes none.
+ * Give @session what is there, and @priority or the default. A client with a
+ * pre-shared key that was told nothing about certificates takes none.
  */
 int quic_credentials_apply(const struct quic_credentials *creds,
-			   gnutls_session_t session)
+			   gnutls_session_t session, const char *priority)
 {
 	bool use_cert;
-	int ret = 0;
+	int ret;
 
 	if (creds->server)
 		use_cert = creds->has_certificate;
@@ -515,7 +523,11 @@ int quic_credentials_apply(const struct quic_credentials *creds,
 			   creds->has_certificate || creds->insecure;
 	if (!use_cert && !creds->psk_client && !creds->psk_server)
 		return QUIC_ERR_CREDENTIALS;
-	if (use_cert)
+	if (priority)
+		ret = gnutls_priority_set_direct(session, priority, NULL);
+	else
+		ret = gnutls_priority_set(session, creds->priority);
+	if (!ret && use_cert)
 		ret = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE,
 					     creds->cert);
 	if (!ret && creds->psk_client)

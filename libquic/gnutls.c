@@ -199,8 +199,7 @@ static int quic_on_local_params(gnutls_session_t session, gnutls_buffer_t out)
 		return 0;
 	ret = quic_params_get_local(ctx->fd, &data, &size);
 	if (ret) {
-		quic_ctx_fail(ctx, quic_ctx_peer_error(ctx, ret),
-			      QUIC_ALERT_INTERNAL_ERROR);
+		quic_ctx_fail_kernel(ctx, ret);
 		return GNUTLS_E_INTERNAL_ERROR;
 	}
 	ret = gnutls_buffer_append_data(out, data, size);

@@ -119,11 +119,8 @@ int quic_ctx_install_secret(struct quic_handshake_ctx *ctx, uint8_t level,
 	memcpy(s.secret, secret, size);
 	ret = quic_kernel_set_secret(ctx->fd, &s);
 	explicit_bzero(&s, sizeof(s));
-	if (ret) {
-		/* EPIPE: packets that had waited for the key closed it */
-		return quic_ctx_fail(ctx, quic_ctx_peer_error(ctx, ret),
-				     QUIC_ALERT_INTERNAL_ERROR);
-	}
+	if (ret)
+		return quic_ctx_fail_kernel(ctx, ret);
 	if (level == QUIC_CRYPTO_APP) {
 		if (send)
 			ctx->tx_app = true;
@@ -162,10 +159,12 @@ int quic_ctx_set_peer_params(struct quic_handshake_ctx *ctx, const void *data,
 	ret = quic_params_set_peer(ctx->fd, data, size);
 	if (!ret)
 		return 0;
-	/* The kernel has closed with TRANSPORT_PARAMETER_ERROR already. */
-	if (ret == -EINVAL)
+	ret = quic_ctx_peer_error(ctx, ret);
+	if (ret == -EINVAL ||
+	    ret == QUIC_ERR_TRANSPORT - QUIC_TRANSPORT_ERROR_TRANSPORT_PARAM)
 		ret = QUIC_ERR_TRANSPORT_PARAMS;
-	return quic_ctx_fail(ctx, ret, QUIC_ALERT_INTERNAL_ERROR);
+	/* the kernel has closed on its own: no alert */
+	return quic_ctx_fail(ctx, ret, QUIC_ALERT_NONE);
 }
 
 /* Keep the first error and its alert. Returns the error that is kept. */
@@ -176,6 +175,18 @@ int quic_ctx_fail(struct quic_handshake_ctx *ctx, int error, int alert)
 		ctx->alert = alert;
 	}
 	return ctx->error;
+}
+
+/*
+ * A socket option failed. If that is because the connection has ended (EPIPE:
+ * packets that had waited for a key closed it), there is nobody to alert.
+ */
+int quic_ctx_fail_kernel(struct quic_handshake_ctx *ctx, int error)
+{
+	int cause = quic_ctx_peer_error(ctx, error);
+
+	return quic_ctx_fail(ctx, cause, cause == error ?
+			     QUIC_ALERT_INTERNAL_ERROR : QUIC_ALERT_NONE);
 }
 
 /* ---- Closing ---------------------------------------------------------- */
@@ -189,12 +200,11 @@ static void quic_ctx_send_alert(struct quic_handshake_ctx *ctx)
 	if (ctx->closed || ctx->peer_alert != QUIC_ALERT_NONE ||
 	    ctx->alert == QUIC_ALERT_NONE)
 		return;
-	ctx->closed = true;
 	quic_log(ctx, LOG_NOTICE, "handshake ends with alert %d (%s)",
 		 ctx->alert, quic_alert_name(ctx->alert));
-	quic_kernel_close(ctx->fd,
-			  QUIC_TRANSPORT_ERROR_CRYPTO + (uint32_t)ctx->alert,
-			  quic_alert_name(ctx->alert));
+	ctx->closed = !quic_kernel_close(ctx->fd, QUIC_TRANSPORT_ERROR_CRYPTO +
+					 (uint32_t)ctx->alert,
+					 quic_alert_name(ctx->alert));
 }
 
 static bool quic_error_ends_socket(int error)

@@ -20,7 +20,6 @@
 #define QUIC_MESSAGE_MAX	4096
 #define QUIC_RECV_BUFFER_SIZE	65536
 #define QUIC_TICKET_KEY_SIZE	64
-#define QUIC_SESSION_MAX	65536
 
 enum {
 	QUIC_ALERT_NONE			= -1,
@@ -111,6 +110,7 @@ int quic_ctx_install_secret(struct quic_handshake_ctx *ctx, uint8_t level,
 int quic_ctx_set_peer_params(struct quic_handshake_ctx *ctx, const void *data,
 			     size_t size);
 int quic_ctx_fail(struct quic_handshake_ctx *ctx, int error, int alert);
+int quic_ctx_fail_kernel(struct quic_handshake_ctx *ctx, int error);
 int quic_ctx_peer_error(struct quic_handshake_ctx *ctx, int error);
 uint64_t quic_now_us(void);
 
@@ -140,12 +140,12 @@ int quic_params_reduce(const uint8_t *data, size_t size, uint8_t *out,
 int quic_kernel_is_server(int fd);
 int quic_kernel_set_secret(int fd, const struct quic_crypto_secret *secret);
 int quic_kernel_get_close(int fd, struct quic_connection_close *close);
-void quic_kernel_close(int fd, uint32_t errcode, const char *phrase);
+int quic_kernel_close(int fd, uint32_t errcode, const char *phrase);
 int quic_kernel_get_ticket(int fd, void *data, size_t *size);
 
 /* credentials.c */
 int quic_credentials_apply(const struct quic_credentials *creds,
-			   gnutls_session_t session);
+			   gnutls_session_t session, const char *priority);
 bool quic_credentials_is_server(const struct quic_credentials *creds);
 bool quic_credentials_is_insecure(const struct quic_credentials *creds);
 const char *quic_credentials_psk_identity(const struct quic_credentials *creds);

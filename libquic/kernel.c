@@ -45,11 +45,8 @@ int quic_kernel_get_close(int fd, struct quic_connection_close *close)
 	return 0;
 }
 
-/*
- * End the connection with @errcode. There is nobody to tell when that fails:
- * the connection has then ended already.
- */
-void quic_kernel_close(int fd, uint32_t errcode, const char *phrase)
+/* End the connection with @errcode. Fails if it has ended already. */
+int quic_kernel_close(int fd, uint32_t errcode, const char *phrase)
 {
 	struct quic_connection_close close = { .errcode = errcode };
 	size_t len = strlen(phrase);
@@ -57,9 +54,10 @@ void quic_kernel_close(int fd, uint32_t errcode, const char *phrase)
 	if (len > sizeof(close.phrase) - 1)
 		len = sizeof(close.phrase) - 1;
 	memcpy(close.phrase, phrase, len);
-	setsockopt(fd, SOL_QUIC, QUIC_SOCKOPT_CONNECTION_CLOSE, &close,
-		   sizeof(close));
-	shutdown(fd, SHUT_RDWR);
+	if (setsockopt(fd, SOL_QUIC, QUIC_SOCKOPT_CONNECTION_CLOSE, &close,
+		       sizeof(close)) || shutdown(fd, SHUT_RDWR))
+		return -errno;
+	return 0;
 }
 
 /*

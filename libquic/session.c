@@ -238,7 +238,6 @@ static int quic_tls_set_hostname(struct quic_tls *tls, const char *hostname)
 static int quic_tls_configure(struct quic_tls *tls, int fd,
 			      const struct quic_handshake_options *opts)
 {
-	const char *priority = opts->priority ? opts->priority : QUIC_PRIORITY;
 	int ret;
 
 	gnutls_transport_set_int(tls->session, fd);
@@ -254,10 +253,8 @@ static int quic_tls_configure(struct quic_tls *tls, int fd,
 			return ret;
 		tls->ctx->creds = tls->own_creds;
 	}
-	ret = gnutls_priority_set_direct(tls->session, priority, NULL);
-	if (ret)
-		return quic_error_from_tls(ret);
-	ret = quic_credentials_apply(tls->ctx->creds, tls->session);
+	ret = quic_credentials_apply(tls->ctx->creds, tls->session,
+				     opts->priority);
 	if (!ret && opts->alpns)
 		ret = quic_backend_set_alpn(tls->ctx, opts->alpns,
 					    strlen(opts->alpns),

@@ -604,6 +604,7 @@ static void bad_params_end_the_handshake(void)
 		fake_refuse_peer_params(p.fds[side], EINVAL);
 		pair_run(&p);
 		EXPECT_EQ(judge->ret, QUIC_ERR_TRANSPORT_PARAMS);
+		EXPECT_EQ(judge->res.alert_sent, -1);
 		EXPECT(fake_sent_close(p.fds[side], &code));
 		EXPECT_EQ(code, QUIC_TRANSPORT_ERROR_TRANSPORT_PARAM);
 		EXPECT_EQ(other->ret, QUIC_ERR_TRANSPORT -
