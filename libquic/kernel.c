@@ -20,8 +20,9 @@ int quic_kernel_is_server(int fd)
 	if (!getsockopt(fd, SOL_QUIC, QUIC_SOCKOPT_TOKEN, token, &len))
 		return 0;
 	/* a socket of another kind, or none: do not take it for a server */
-	if (errno == EBADF || errno == ENOTSOCK || errno == ENOPROTOOPT ||
-	    errno == EOPNOTSUPP)
+	if (errno == EOPNOTSUPP)
+		return -ENOPROTOOPT;
+	if (errno == EBADF || errno == ENOTSOCK || errno == ENOPROTOOPT)
 		return -errno;
 	return 1;
 }

@@ -791,6 +791,8 @@ static void ca_file_is_reloaded(void)
 
 static void wrong_role_is_an_error(void)
 {
+	int tcp = socket(AF_INET, SOCK_STREAM, 0);
+	int local = socket(AF_UNIX, SOCK_STREAM, 0);
 	struct quic_tls *tls = NULL;
 	struct pair p;
 
@@ -800,6 +802,11 @@ static void wrong_role_is_an_error(void)
 	EXPECT_EQ(quic_tls_create_client(p.fds[0], &p.server.opts, &tls), -EINVAL);
 	EXPECT_EQ(quic_tls_create_server(p.fds[1], NULL, &tls), -EINVAL);
 	EXPECT_EQ(quic_tls_create_client(-1, &p.client.opts, &tls), -EBADF);
+	EXPECT_EQ(quic_tls_create_client(1, &p.client.opts, &tls), -ENOTSOCK);
+	EXPECT_EQ(quic_tls_create_client(tcp, &p.client.opts, &tls), -ENOPROTOOPT);
+	EXPECT_EQ(quic_tls_create_client(local, &p.client.opts, &tls), -ENOPROTOOPT);
+	close(tcp);
+	close(local);
 	EXPECT(!tls);
 	pair_free_cert(&p);
 }
