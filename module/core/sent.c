@@ -106,6 +106,8 @@ static void quic_sent_drop_leaf(struct quic_sent *sent, u64 pn)
 {
 	struct quic_sent_packet **leaf = quic_sent_leaf(sent, pn);
 
+	if (*leaf == sent->tail)
+		sent->limit = 0;
 	if (sent->spare)
 		quic_host_free(*leaf);
 	else
@@ -130,6 +132,13 @@ static void quic_sent_restart(struct quic_sent *sent, u64 pn)
 	sent->oldest = pn;
 }
 
+/* Is the place of @pn known, and does the window begin where it must? */
+static bool quic_sent_is_reserved(const struct quic_sent *sent, u64 pn)
+{
+	return (pn | QUIC_SENT_LEAF_MASK) + 1 == sent->limit &&
+	       (sent->in_ring || sent->oldest == pn);
+}
+
 /**
  * quic_sent_reserve() - makes sure that adding a packet will not fail
  * @sent: the ring
@@ -142,7 +151,7 @@ int quic_sent_reserve(struct quic_sent *sent, u64 pn)
 	struct quic_sent_packet **leaf;
 	u64 span;
 
-	if (likely(pn < sent->limit))
+	if (likely(quic_sent_is_reserved(sent, pn)))
 		return 0;
 	if (!sent->in_ring && pn != sent->oldest) {
 		quic_sent_trim(sent);
@@ -188,7 +197,7 @@ int quic_sent_add(struct quic_sent *sent, u64 pn, const struct quic_sent_packet 
 
 	if (WARN_ON_ONCE(pn < sent->next))
 		return -EINVAL;
-	if (unlikely(pn >= sent->limit)) {
+	if (unlikely(!quic_sent_is_reserved(sent, pn))) {
 		int err = quic_sent_reserve(sent, pn);
 
 		if (err)

@@ -90,7 +90,7 @@ struct quic_sent_packet {
  * @next:     number of the next packet
  * @oldest:   every number below is settled
  * @end:      no number from here on has a record
- * @limit:    numbers from @next up to here have their place in @tail
+ * @limit:    first number behind @tail, 0: there is none
  * @in_ring:  records that are outstanding
  * @nr_leaves: size of @leaf
  * @spare:    one empty leaf kept to spare an allocation

@@ -246,6 +246,30 @@ static void reserved_packet_needs_no_memory(struct kunit *test)
 	quic_sent_destroy(&sent);
 }
 
+/* What was reserved need not be what is sent: the neighbouring leaves must not be confused. */
+static void reservation_binds_nobody(struct kunit *test)
+{
+	struct quic_sent sent;
+	u32 busy;
+
+	for (busy = 0; busy < 2; busy++) {
+		quic_sent_init(&sent);
+		if (busy)
+			KUNIT_ASSERT_EQ(test, add(&sent, 0), 0);
+		KUNIT_ASSERT_EQ(test, quic_sent_reserve(&sent, QUIC_SENT_LEAF_SIZE), 0);
+		KUNIT_ASSERT_EQ(test, add(&sent, QUIC_SENT_LEAF_SIZE - 1), 0);
+		KUNIT_ASSERT_EQ(test, add(&sent, QUIC_SENT_LEAF_SIZE), 0);
+		KUNIT_ASSERT_NOT_NULL(test, quic_sent_find(&sent, QUIC_SENT_LEAF_SIZE - 1));
+		KUNIT_EXPECT_EQ(test, quic_sent_find(&sent, QUIC_SENT_LEAF_SIZE - 1)->time,
+				1000ULL + QUIC_SENT_LEAF_SIZE - 1);
+		KUNIT_EXPECT_NULL(test, quic_sent_find(&sent, 2 * QUIC_SENT_LEAF_SIZE - 1));
+		settle(&sent, QUIC_SENT_LEAF_SIZE - 1);
+		settle(&sent, QUIC_SENT_LEAF_SIZE);
+		KUNIT_EXPECT_EQ(test, sent.in_ring, busy);
+		quic_sent_destroy(&sent);
+	}
+}
+
 static void notes_overflow_into_memory_and_are_bounded(struct kunit *test)
 {
 	struct quic_sent_packet packet = record(1);
@@ -385,6 +409,7 @@ static struct kunit_case sent_cases[] = {
 	KUNIT_CASE(removal_in_reverse_order_settles_all),
 	KUNIT_CASE(without_memory_nothing_changes),
 	KUNIT_CASE(reserved_packet_needs_no_memory),
+	KUNIT_CASE(reservation_binds_nobody),
 	KUNIT_CASE(notes_overflow_into_memory_and_are_bounded),
 	KUNIT_CASE(note_without_memory_is_refused),
 	KUNIT_CASE(destruction_frees_the_notes_of_packets_in_flight),
