@@ -71,12 +71,18 @@ static enum quic_space_id quic_pto_space(const struct quic_conn *conn, u64 now, 
 							    QUIC_SPACE_INITIAL;
 }
 
+/* Nothing leaves for an address that may not get a whole datagram: no timer for it. */
+static bool quic_is_amplification_limited(struct quic_conn *conn)
+{
+	return quic_path_allowance(quic_conn_path(conn)) < QUIC_MIN_DATAGRAM_SIZE;
+}
+
 static void quic_update_loss_deadline(struct quic_conn *conn, u64 now)
 {
 	u64 at;
 
 	if (quic_earliest_loss_time(conn, &at) == QUIC_SPACE_MAX) {
-		if (!quic_path_allowance(quic_conn_path(conn)) ||
+		if (quic_is_amplification_limited(conn) ||
 		    quic_pto_space(conn, now, &at) == QUIC_SPACE_MAX)
 			at = QUIC_DEADLINE_NEVER;
 	}
@@ -88,7 +94,7 @@ static void quic_update_ack_deadline(struct quic_conn *conn)
 	u64 at = QUIC_DEADLINE_NEVER;
 	int id;
 
-	for (id = 0; id < QUIC_SPACE_MAX; id++)
+	for (id = 0; id < QUIC_SPACE_MAX && !quic_is_amplification_limited(conn); id++)
 		if (conn->space[id] && (conn->tx_keys & BIT(id)))
 			at = min(at, conn->space[id]->ack.due);
 	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_ACK, at);

@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The simulated world of sim.h: link, clock, scripted handshake, and the half
+ * of the core's host that belongs to a connection.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim.h"
+#include "tests/quic_test.h"
+
+#define SIM_HEADER	30	/* bytes that header and tag take on the wire */
+#define SIM_MSS		1472
+
+/* Sizes of the scripted TLS messages. */
+#define SIM_CLIENT_HELLO	300
+#define SIM_SERVER_HELLO	90
+#define SIM_SERVER_FLIGHT	1400
+#define SIM_CLIENT_FINISHED	52
+
+static struct sim_end *sim_of(struct quic_conn *conn)
+{
+	return container_of(conn, struct sim_end, conn);
+}
+
+static u8 sim_pattern(u64 offset)
+{
+	return (offset * 2654435761u) >> 13;
+}
+
+static bool sim_chance(struct sim *sim, u32 percent)
+{
+	return percent && quic_test_rand(&sim->random) % 100 < percent;
+}
+
+/* The application's side of the connection. */
+
+static void sim_put(struct quic_conn *conn, u8 level, u32 bytes)
+{
+	quic_conn_crypto_queued(conn, level, bytes);
+}
+
+static void sim_exchange_params(struct sim_end *end)
+{
+	struct quic_writer w;
+	u8 body[512];
+
+	quic_writer_init(&w, body, sizeof(body));
+	if (quic_conn_encode_params(&end->peer->conn, &w))
+		abort();
+	quic_conn_set_remote_params(&end->conn, body, quic_writer_used(&w));
+}
+
+static void sim_keys(struct quic_conn *conn, u8 level)
+{
+	quic_conn_on_tx_key(conn, level, 51);
+	quic_conn_on_rx_key(conn, level, 51);
+}
+
+/* A level's bytes are complete: what TLS would do next. */
+static void sim_handshake_step(struct sim_end *end, u8 level)
+{
+	struct quic_conn *conn = &end->conn;
+
+	if (conn->is_server && level == QUIC_CRYPTO_INITIAL &&
+	    end->crypto_rx[level] == SIM_CLIENT_HELLO) {
+		sim_exchange_params(end);
+		sim_put(conn, QUIC_CRYPTO_INITIAL, SIM_SERVER_HELLO);
+		sim_keys(conn, QUIC_CRYPTO_HANDSHAKE);
+		sim_put(conn, QUIC_CRYPTO_HANDSHAKE, SIM_SERVER_FLIGHT);
+		quic_conn_on_tx_key(conn, QUIC_CRYPTO_APP, 51);
+	} else if (!conn->is_server && level == QUIC_CRYPTO_INITIAL &&
+		   end->crypto_rx[level] == SIM_SERVER_HELLO) {
+		sim_keys(conn, QUIC_CRYPTO_HANDSHAKE);
+	} else if (!conn->is_server && level == QUIC_CRYPTO_HANDSHAKE &&
+		   end->crypto_rx[level] == SIM_SERVER_FLIGHT) {
+		sim_exchange_params(end);
+		sim_keys(conn, QUIC_CRYPTO_APP);
+		quic_conn_complete(conn, end->sim->now);
+		sim_put(conn, QUIC_CRYPTO_HANDSHAKE, SIM_CLIENT_FINISHED);
+	} else if (conn->is_server && level == QUIC_CRYPTO_HANDSHAKE &&
+		   end->crypto_rx[level] == SIM_CLIENT_FINISHED) {
+		quic_conn_on_rx_key(conn, QUIC_CRYPTO_APP, 51);
+		quic_conn_complete(conn, end->sim->now);
+	}
+}
+
+/* Host functions of a connection. */
+
+void quic_host_send_copy(struct quic_send_buf *buf, u64 offset, u32 len,
+			 struct quic_tx_packet *tx)
+{
+	while (len--)
+		quic_write_u8(&tx->w, sim_pattern(offset++));
+}
+
+u32 quic_host_send_contig(struct quic_send_buf *buf, u64 offset)
+{
+	return 1400;
+}
+
+void quic_host_send_release(struct quic_conn *conn, struct quic_send_buf *buf, u64 offset)
+{
+}
+
+struct quic_rx_chunk *quic_host_chunk_new(struct quic_conn *conn, const struct quic_rx_packet *rx,
+					  const u8 *data, u32 len)
+{
+	return quic_test_chunk(0, data, len);
+}
+
+static void sim_check(struct sim_end *end, const struct quic_rx_chunk *chunk, u64 expected)
+{
+	u32 i;
+
+	if (chunk->offset != expected)
+		end->bad_bytes += chunk->len ?: 1;
+	for (i = 0; i < chunk->len; i++)
+		if (chunk->data[i] != sim_pattern(chunk->offset + i))
+			end->bad_bytes++;
+}
+
+void quic_host_deliver(struct quic_conn *conn, struct quic_stream *stream,
+		       struct quic_rx_chunk *chunk, bool fin)
+{
+	struct sim_end *end = sim_of(conn);
+	u64 id = stream->id;
+
+	if (id >= SIM_STREAMS)
+		abort();
+	if (end->finished[id])
+		end->bad_bytes++;
+	if (chunk) {
+		sim_check(end, chunk, end->received[id]);
+		end->received[id] += chunk->len;
+		end->unread[id] += chunk->len;
+		quic_host_chunk_free(chunk);
+	}
+	if (fin)
+		end->finished[id] = true;
+	if (end->auto_read)
+		sim_read(end, id, end->unread[id]);
+}
+
+void quic_host_deliver_crypto(struct quic_conn *conn, u8 level, struct quic_rx_chunk *chunk)
+{
+	struct sim_end *end = sim_of(conn);
+
+	sim_check(end, chunk, end->crypto_rx[level]);
+	end->crypto_rx[level] += chunk->len;
+	quic_host_chunk_free(chunk);
+}
+
+u64 quic_host_purge(struct quic_conn *conn, struct quic_stream *stream)
+{
+	struct sim_end *end = sim_of(conn);
+	u64 bytes = end->unread[stream->id];
+
+	end->unread[stream->id] = 0;
+	return bytes;
+}
+
+bool quic_host_deliver_datagram(struct quic_conn *conn, struct quic_rx_chunk *chunk)
+{
+	quic_host_chunk_free(chunk);
+	return true;
+}
+
+void quic_host_event(struct quic_conn *conn, u8 type, const void *payload, u32 len)
+{
+	struct sim_end *end = sim_of(conn);
+
+	end->events[type]++;
+	if (type == QUIC_EVENT_CONNECTION_CLOSE) {
+		memcpy(&end->last_close, payload, len);
+		end->closes++;
+	} else if (type == QUIC_EVENT_STREAM_UPDATE) {
+		memcpy(&end->last_update, payload, len);
+	}
+}
+
+int quic_host_cid_new(struct quic_conn *conn, struct quic_local_cid *cid)
+{
+	struct sim_end *end = sim_of(conn);
+
+	cid->cid.len = 8;
+	memset(cid->cid.data, conn->is_server ? 0x50 : 0xc0, 8);
+	cid->cid.data[7] = ++end->next_cid;
+	memset(cid->token, end->next_cid, sizeof(cid->token));
+	return 0;
+}
+
+void quic_host_cid_retire(struct quic_conn *conn, struct quic_local_cid *cid)
+{
+}
+
+void quic_host_keys_rotate(struct quic_conn *conn)
+{
+}
+
+void quic_host_keys_discard(struct quic_conn *conn, u8 level)
+{
+}
+
+/* The link. */
+
+static void sim_fly(struct sim *sim, struct sim_end *from, const struct quic_tx_packet *tx)
+{
+	u32 size = quic_writer_used(&tx->w) + SIM_HEADER;
+	int copies = 1 + sim_chance(sim, sim->duplicate);
+	u64 *busy = &sim->busy_until[from == &sim->client];
+	struct sim_packet *packet;
+
+	if (from->mute || sim_chance(sim, sim->loss)) {
+		sim->lost++;
+		return;
+	}
+	*busy = max(*busy, sim->now);
+	if (sim->rate)
+		*busy += size * SIM_SECOND / sim->rate;
+	while (copies--) {
+		packet = malloc(sizeof(*packet) + quic_writer_used(&tx->w));
+		if (!packet)
+			abort();
+		packet->to = from->peer;
+		packet->level = tx->level;
+		packet->pn = tx->pn;
+		packet->len = quic_writer_used(&tx->w);
+		memcpy(packet->payload, tx->w.start, packet->len);
+		packet->at = *busy + sim->delay;
+		if (sim_chance(sim, sim->reorder))
+			packet->at += quic_test_rand(&sim->random) % (sim->delay + 1);
+		list_add_tail(&packet->link, &sim->flying);
+	}
+}
+
+static bool sim_send_one(struct sim_end *end, u8 level)
+{
+	struct quic_conn *conn = &end->conn;
+	struct quic_tx_packet tx;
+	u8 wire[SIM_MSS];
+
+	if (!quic_conn_wants_tx(conn, level, end->sim->now) ||
+	    quic_path_allowance(quic_conn_path(conn)) < QUIC_MIN_DATAGRAM_SIZE)
+		return false;
+	quic_writer_init(&tx.w, wire, min_t(u64, quic_conn_path(conn)->mss,
+					    quic_path_allowance(quic_conn_path(conn))) - SIM_HEADER);
+	if (quic_conn_tx_begin(conn, &tx, level) || !quic_conn_tx_fill(conn, &tx, end->sim->now))
+		return false;
+	quic_conn_tx_commit(conn, &tx, quic_writer_used(&tx.w) + SIM_HEADER, end->sim->now);
+	end->packets_tx++;
+	sim_fly(end->sim, end, &tx);
+	return true;
+}
+
+void sim_settle(struct sim_end *end)
+{
+	static const u8 order[] = {
+		QUIC_CRYPTO_INITIAL, QUIC_CRYPTO_HANDSHAKE, QUIC_CRYPTO_APP
+	};
+	struct quic_conn *conn = &end->conn;
+	u32 i;
+
+	if (conn->todo & QUIC_TODO_TX) {
+		quic_deadline_clear(&conn->deadlines, QUIC_DEADLINE_PACING);
+		for (i = 0; i < ARRAY_SIZE(order); i++)
+			while (sim_send_one(end, order[i]))
+				if (conn->state == QUIC_CONN_CLOSING)
+					break;
+		quic_conn_tx_done(conn);
+	}
+	conn->todo = 0;
+	quic_conn_update_deadlines(conn, end->sim->now);
+}
+
+int sim_inject(struct sim_end *to, u8 level, u64 pn, const void *payload, u32 len)
+{
+	struct quic_rx_packet rx = {
+		.level = level,
+		.pn = pn,
+		.now = to->sim->now,
+		.payload = payload,
+		.len = len,
+	};
+	u32 before = to->crypto_rx[level];
+	struct quic_conn *conn = &to->conn;
+	int err;
+
+	if (!(conn->rx_keys & BIT(level)) ||
+	    (level == QUIC_CRYPTO_APP && conn->state == QUIC_CONN_HANDSHAKE) ||
+	    quic_conn_is_duplicate(conn, level, pn))
+		return 0;
+	to->packets_rx++;
+	err = quic_conn_recv_packet(conn, &rx);
+	if (conn->state == QUIC_CONN_HANDSHAKE && to->crypto_rx[level] != before)
+		sim_handshake_step(to, level);
+	return err;
+}
+
+static void sim_arrive(struct sim_packet *packet)
+{
+	struct sim_end *to = packet->to;
+
+	list_del(&packet->link);
+	/* The host pads a client's Initial packets. */
+	quic_conn_on_datagram(&to->conn, 0, packet->level == QUIC_CRYPTO_INITIAL ?
+			      QUIC_INITIAL_MIN_SIZE : packet->len + SIM_HEADER, to->sim->now);
+	sim_inject(to, packet->level, packet->pn, packet->payload, packet->len);
+	free(packet);
+	sim_settle(to);
+}
+
+static struct sim_packet *sim_first(struct sim *sim)
+{
+	struct sim_packet *packet, *first = NULL;
+
+	list_for_each_entry(packet, &sim->flying, link)
+		if (!first || packet->at < first->at)
+			first = packet;
+	return first;
+}
+
+/* One thing happens: the next packet arrives or the next deadline passes. */
+static bool sim_step(struct sim *sim, u64 until)
+{
+	struct sim_packet *packet = sim_first(sim);
+	u64 client = quic_deadlines_earliest(&sim->client.conn.deadlines);
+	u64 server = quic_deadlines_earliest(&sim->server.conn.deadlines);
+	struct sim_end *end = client <= server ? &sim->client : &sim->server;
+	u64 timer = min(client, server);
+
+	if ((!packet || packet->at > until) && timer > until) {
+		sim->now = max(sim->now, until);
+		return false;
+	}
+	if (packet && packet->at <= timer) {
+		sim->now = max(sim->now, packet->at);
+		sim_arrive(packet);
+	} else {
+		/* A deadline that stands again as soon as it has passed is a busy timer. */
+		if (timer <= sim->now && ++sim->idle_steps > 1000) {
+			fprintf(stderr, "busy timer\n");
+			abort();
+		}
+		if (timer > sim->now)
+			sim->idle_steps = 0;
+		sim->now = max(sim->now, timer);
+		quic_conn_on_timeout(&end->conn, sim->now);
+		end->conn.todo |= QUIC_TODO_TX;
+		sim_settle(end);
+	}
+	return true;
+}
+
+bool sim_run(struct sim *sim, bool (*done)(struct sim *sim), u64 limit)
+{
+	u64 until = sim->now + limit;
+
+	sim_settle(&sim->client);
+	sim_settle(&sim->server);
+	while (!done(sim)) {
+		if (!sim_step(sim, until))
+			return false;
+	}
+	return true;
+}
+
+void sim_run_for(struct sim *sim, u64 time)
+{
+	u64 until = sim->now + time;
+
+	sim_settle(&sim->client);
+	sim_settle(&sim->server);
+	while (sim_step(sim, until))
+		;
+}
+
+u64 sim_send(struct sim_end *end, u64 id, u64 bytes, bool fin)
+{
+	struct quic_conn *conn = &end->conn;
+	struct quic_stream *stream = quic_streams_find(&conn->streams, id);
+	u64 n;
+	int err;
+
+	if (!stream) {
+		if (!quic_streams_may_open(&conn->streams, id))
+			return 0;
+		stream = quic_streams_open(&conn->streams, id, &err);
+		if (!stream)
+			return 0;
+	}
+	n = min(bytes, quic_conn_stream_credit(conn, stream));
+	if (!n && bytes)
+		return 0;
+	quic_conn_stream_queued(conn, stream, n, fin && n == bytes);
+	return n;
+}
+
+void sim_read(struct sim_end *end, u64 id, u64 bytes)
+{
+	bytes = min(bytes, end->unread[id]);
+	end->unread[id] -= bytes;
+	quic_conn_stream_consumed(&end->conn, id, bytes);
+}
+
+struct sim *sim_create(void)
+{
+	struct sim *sim = calloc(1, sizeof(*sim));
+	struct sim_end *end;
+
+	if (!sim)
+		abort();
+	INIT_LIST_HEAD(&sim->flying);
+	sim->now = SIM_SECOND;
+	sim->delay = 10 * SIM_MS;
+	sim->random = 42;
+	for (end = &sim->client; end; end = end == &sim->client ? &sim->server : NULL) {
+		end->sim = sim;
+		end->peer = end == &sim->client ? &sim->server : &sim->client;
+		end->auto_read = true;
+		quic_conn_setup(&end->conn);
+		end->conn.nodelay = true;
+	}
+	return sim;
+}
+
+/* Opens both connections; the client's first bytes are queued. */
+void sim_start(struct sim *sim)
+{
+	struct quic_conn_open args = { .version = QUIC_VERSION_V1, .mss = SIM_MSS };
+
+	args.now = sim->now;
+	quic_cid_set(&args.original, (const u8 *)"original", 8);
+	quic_cid_set(&args.local, (const u8 *)"client00", 8);
+	args.remote = args.original;
+	if (quic_conn_open(&sim->client.conn, &args))
+		abort();
+	args.is_server = true;
+	quic_cid_set(&args.local, (const u8 *)"server00", 8);
+	quic_cid_set(&args.remote, (const u8 *)"client00", 8);
+	if (quic_conn_open(&sim->server.conn, &args))
+		abort();
+	/* What input.c learns from the server's first packet. */
+	quic_remote_cids_find(&sim->client.conn.remote_cids, 0)->cid = args.local;
+	sim_keys(&sim->client.conn, QUIC_CRYPTO_INITIAL);
+	sim_keys(&sim->server.conn, QUIC_CRYPTO_INITIAL);
+	sim_put(&sim->client.conn, QUIC_CRYPTO_INITIAL, SIM_CLIENT_HELLO);
+}
+
+bool sim_is_established(struct sim *sim)
+{
+	return sim->client.conn.confirmed && sim->server.conn.confirmed;
+}
+
+bool sim_handshake(struct sim *sim)
+{
+	sim_start(sim);
+	return sim_run(sim, sim_is_established, 60 * SIM_SECOND);
+}
+
+void sim_destroy(struct sim *sim)
+{
+	struct sim_packet *packet, *next;
+
+	list_for_each_entry_safe(packet, next, &sim->flying, link)
+		free(packet);
+	quic_conn_destroy(&sim->client.conn);
+	quic_conn_destroy(&sim->server.conn);
+	free(sim);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Two connections of the protocol core over a simulated link under a virtual
+ * clock. Packets travel in plain text; a scripted exchange of CRYPTO bytes
+ * stands for TLS. Stream bytes follow a pattern, so that nothing is stored and
+ * every byte delivered is checked.
+ */
+#ifndef _SELFTESTS_CORE_SIM_H
+#define _SELFTESTS_CORE_SIM_H
+
+#include "core/core.h"
+#include "core/conn.h"
+
+#define SIM_MS			1000000ULL
+#define SIM_SECOND		(1000 * SIM_MS)
+#define SIM_STREAMS		2048	/* stream IDs below are tracked */
+
+struct sim;
+
+/**
+ * struct sim_end - one endpoint and its application
+ * @auto_read: the application takes what is delivered at once
+ * @received:  bytes delivered in order, by stream ID
+ * @finished:  the end of the stream was delivered
+ * @unread:    delivered and not yet consumed
+ * @bad_bytes: bytes that do not follow the pattern, or out of order
+ * @crypto_rx: CRYPTO bytes delivered, by level
+ * @closes:    CONNECTION_CLOSE events
+ */
+struct sim_end {
+	struct quic_conn conn;
+	struct sim *sim;
+	struct sim_end *peer;
+	bool auto_read;
+	bool mute;
+	u64 received[SIM_STREAMS];
+	bool finished[SIM_STREAMS];
+	u64 unread[SIM_STREAMS];
+	u64 bad_bytes;
+	u32 crypto_rx[QUIC_CRYPTO_MAX];
+	u32 closes;
+	u32 events[QUIC_EVENT_MAX];
+	struct quic_connection_close last_close;
+	struct quic_stream_update last_update;
+	u64 packets_tx;
+	u64 packets_rx;
+	u64 next_cid;
+};
+
+struct sim_packet {
+	struct list_head link;
+	struct sim_end *to;
+	u64 at;
+	u8 level;
+	u64 pn;
+	u32 len;
+	u8 payload[];
+};
+
+/**
+ * struct sim - the world
+ * @delay:   one way, ns
+ * @rate:    bytes per second, 0: without bound
+ * @loss, @reorder, @duplicate: percent
+ */
+struct sim {
+	struct sim_end client;
+	struct sim_end server;
+	struct list_head flying;
+	u64 now;
+	u64 delay;
+	u64 rate;
+	u64 busy_until[2];
+	u32 loss, reorder, duplicate;
+	u64 random;
+	u64 lost;
+	u32 idle_steps;
+};
+
+struct sim *sim_create(void);
+void sim_destroy(struct sim *sim);
+void sim_start(struct sim *sim);
+/* Runs until @done says so; false: not within @limit of virtual time. */
+bool sim_run(struct sim *sim, bool (*done)(struct sim *sim), u64 limit);
+void sim_run_for(struct sim *sim, u64 time);
+bool sim_is_established(struct sim *sim);
+bool sim_handshake(struct sim *sim);
+void sim_settle(struct sim_end *end);
+/* Hands @payload to @to as an authenticated packet. */
+int sim_inject(struct sim_end *to, u8 level, u64 pn, const void *payload, u32 len);
+/* Queues bytes as far as credit allows; returns how many. */
+u64 sim_send(struct sim_end *end, u64 id, u64 bytes, bool fin);
+void sim_read(struct sim_end *end, u64 id, u64 bytes);
+
+#endif /* _SELFTESTS_CORE_SIM_H */
