@@ -10,11 +10,11 @@
 #include "key_phase.h"
 
 /* RFC 9001, section 6.6. */
-#define QUIC_GCM_CONFIDENTIALITY	(1ULL << 23)
-#define QUIC_GCM_INTEGRITY		(1ULL << 52)
+#define QUIC_GCM_CONFIDENTIALITY	BIT_ULL(23)
+#define QUIC_GCM_INTEGRITY		BIT_ULL(52)
 #define QUIC_CCM_CONFIDENTIALITY	2965820ULL	/* 2^21.5 */
 #define QUIC_CCM_INTEGRITY		2965820ULL
-#define QUIC_CHACHA_INTEGRITY		(1ULL << 36)
+#define QUIC_CHACHA_INTEGRITY		BIT_ULL(36)
 
 /* An update starts with a sixteenth of the key's uses left. */
 #define QUIC_KEY_MARGIN_SHIFT		4

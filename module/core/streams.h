@@ -37,7 +37,7 @@ struct quic_stream {
 /**
  * struct quic_streams_local - streams of one direction that we open
  * @limit:   the peer allows that many (MAX_STREAMS)
- * @initial: initial_max_streams_* of the peer: also a bound on how many are open at once (uapi.md, section 3.5)
+ * @initial: initial_max_streams_* of the peer: also a bound on how many are open at once
  * @next:    how many were opened
  * @open:    how many are not yet released
  * @blocked: progress of STREAMS_BLOCKED
@@ -72,9 +72,12 @@ struct quic_streams_remote {
  * @root:     by ID
  * @last:     found last, spares a lookup
  * @ready:    streams with something to send, in turn
- * @active:   the stream that sends without an ID go to, or NULL (uapi.md, section 3.2)
- * @local:    [0] bidirectional, [1] unidirectional
- * @send_window / @recv_window: initial credit: [0] bidi opened by us, [1] bidi opened by the peer, [2] uni
+ * @active:   the stream that sends without an ID go to, or NULL
+ * @is_server: our role
+ * @local:    ours: [0] bidirectional, [1] unidirectional
+ * @remote:   the peer's, likewise
+ * @send_window: credit of new streams: [0] bidi of ours, [1] bidi of the peer, [2] uni
+ * @recv_window: credit that we give to new streams, likewise
  */
 struct quic_streams {
 	struct rb_root root;
@@ -90,9 +93,11 @@ struct quic_streams {
 
 void quic_streams_init(struct quic_streams *streams, bool is_server);
 void quic_streams_destroy(struct quic_streams *streams);
-void quic_streams_set_local_params(struct quic_streams *streams, const struct quic_transport_params *tp);
+void quic_streams_set_local_params(struct quic_streams *streams,
+				   const struct quic_transport_params *tp);
 /* Raises credit of existing streams, too (after 0-RTT). */
-void quic_streams_set_remote_params(struct quic_streams *streams, const struct quic_transport_params *tp);
+void quic_streams_set_remote_params(struct quic_streams *streams,
+				    const struct quic_transport_params *tp);
 
 struct quic_stream *quic_streams_find(struct quic_streams *streams, u64 id);
 bool quic_stream_is_local(const struct quic_streams *streams, u64 id);
@@ -102,7 +107,10 @@ u64 quic_streams_next_id(const struct quic_streams *streams, bool uni);
 bool quic_streams_may_open(const struct quic_streams *streams, u64 id);
 /* Opens all of its kind up to @id. ERR_PTR-free: NULL and *err = -ENOMEM, -EAGAIN. */
 struct quic_stream *quic_streams_open(struct quic_streams *streams, u64 id, int *err);
-/* The stream that a peer's frame names; creates the peer's streams. *code: transport error; NULL and 0: released already. */
+/*
+ * The stream that a peer's frame names; creates the peer's streams. *code:
+ * transport error to close with; NULL and 0: released already.
+ */
 struct quic_stream *quic_streams_for_recv(struct quic_streams *streams, u64 id, int *code);
 struct quic_stream *quic_streams_for_send(struct quic_streams *streams, u64 id, int *code);
 bool quic_stream_is_done(const struct quic_stream *stream);
