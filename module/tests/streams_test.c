@@ -337,6 +337,19 @@ static void frames_find_create_or_violate(struct kunit *test)
 	}
 }
 
+/* RFC 9000, section 19.8: the next stream of ours is not open before we open it. */
+static void frame_for_our_next_stream_violates(struct kunit *test)
+{
+	struct quic_streams streams;
+	int code = 0;
+
+	new_streams(&streams, false, 5, 5);
+	open_stream(test, &streams, stream_id(CLIENT_BIDI, 1));
+	KUNIT_EXPECT_NULL(test, quic_streams_for_recv(&streams, stream_id(CLIENT_BIDI, 2), &code));
+	KUNIT_EXPECT_EQ(test, code, QUIC_TRANSPORT_ERROR_STREAM_STATE);
+	quic_streams_destroy(&streams);
+}
+
 static void largest_ids_do_not_wrap(struct kunit *test)
 {
 	struct quic_streams streams;
@@ -470,6 +483,8 @@ static void peer_that_allowed_none_at_first_can_grant(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, quic_streams_on_max(&streams, true, 3));
 	KUNIT_EXPECT_TRUE(test, quic_streams_may_open(&streams, stream_id(CLIENT_UNI, 2)));
 	KUNIT_EXPECT_FALSE(test, quic_streams_may_open(&streams, stream_id(CLIENT_UNI, 3)));
+	KUNIT_EXPECT_TRUE(test, quic_streams_on_max(&streams, false, 1ULL << 60));
+	KUNIT_EXPECT_EQ(test, streams.local[BIDI].initial, QUIC_STREAMS_LIMIT);
 	quic_streams_destroy(&streams);
 }
 
@@ -725,6 +740,7 @@ static struct kunit_case streams_cases[] = {
 	KUNIT_CASE(opening_without_credit_changes_nothing),
 	KUNIT_CASE(opening_without_memory_changes_nothing),
 	KUNIT_CASE(frames_find_create_or_violate),
+	KUNIT_CASE(frame_for_our_next_stream_violates),
 	KUNIT_CASE(largest_ids_do_not_wrap),
 	KUNIT_CASE(one_frame_opens_at_most_what_we_allow),
 	KUNIT_CASE(generous_limit_of_the_peer_is_kept),
