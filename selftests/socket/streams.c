@@ -477,7 +477,9 @@ TEST(stop_sending)
 	EXPECT_EQ(stream_recv(pair.server, &byte, 1, &id, &flags, 0), 1);
 	EXPECT_EQ(stream_send(pair.server, "y", 1, 0, 0, 0), 1);
 	EXPECT_EQ(stream_stop(pair.server, 0, 5), 0);
-	EXPECT_ERRNO(stream_stop(pair.server, 0, 5), EAGAIN);
+	/* The peer's RESET_STREAM may be here already: then it is too late, too. */
+	EXPECT_EQ(stream_stop(pair.server, 0, 5), -1);
+	EXPECT_TRUE(errno == EAGAIN || errno == EINVAL);
 	pair_close(&pair);
 }
 
