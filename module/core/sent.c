@@ -292,8 +292,6 @@ void quic_sent_trim(struct quic_sent *sent)
 	}
 
 	/* Nothing is in flight. An idle connection shall be small. */
-	if (sent->oldest < sent->next)
-		quic_sent_restart(sent, sent->next);
 	if (sent->nr_leaves > QUIC_SENT_LEAVES_IDLE)
 		quic_sent_free(sent);
 	if (sent->spare) {
