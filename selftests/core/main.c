@@ -2,11 +2,14 @@
 /*
  * Runs the suites that were linked in and reports KTAP. With arguments, only
  * cases run whose "suite.case" contains one of them; none at all is an error.
- * A case also fails when it leaves host memory behind.
+ * A case also fails when it leaves host memory behind, and ends the run when it
+ * takes longer than CASE_SECONDS.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <kunit/test.h>
 
@@ -14,6 +17,7 @@
 
 #define SUITES_MAX	128
 #define NOTES_MAX	65536
+#define CASE_SECONDS	120
 
 struct allocation {
 	struct allocation *next;
@@ -115,6 +119,16 @@ static void free_allocations(void)
 	}
 }
 
+/* Names the case that hangs; only what a signal handler may call. */
+static char hang_message[512];
+
+static void on_alarm(int signal)
+{
+	if (write(STDOUT_FILENO, hang_message, strlen(hang_message)) < 0)
+		_exit(4);
+	_exit(3);
+}
+
 static void run_case(struct kunit_suite *suite, struct kunit_case *tc)
 {
 	struct kunit test = { .name = tc->name };
@@ -125,6 +139,9 @@ static void run_case(struct kunit_suite *suite, struct kunit_case *tc)
 	notes_len = 0;
 	notes[0] = 0;
 	quic_test_host_reset();
+	snprintf(hang_message, sizeof(hang_message), "Bail out! %s.%s ran for more than %d s\n",
+		 suite->name, tc->name, CASE_SECONDS);
+	alarm(CASE_SECONDS);
 	if (!setjmp(leave)) {
 		if (!suite->init || !suite->init(&test))
 			tc->run_case(&test);
@@ -135,6 +152,7 @@ static void run_case(struct kunit_suite *suite, struct kunit_case *tc)
 		if (suite->exit)
 			suite->exit(&test);
 	}
+	alarm(0);
 	free_allocations();
 	quic_test_host_reset();
 	if (!failed && !skipped && quic_test_host_outstanding() != before)
@@ -177,6 +195,7 @@ int main(int argc, char **argv)
 	int total = 0, number = 0, bad_suites = 0, i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGALRM, on_alarm);
 	qsort(suites, nr_suites, sizeof(suites[0]), by_name);
 	for (i = 0; i < nr_suites; i++)
 		total += nr_wanted(suites[i], argc, argv) > 0;
