@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Runs the cases and prints KTAP:
- *
- *	test_libquic PKI-DIR [PATTERN]
+ * Runs the cases that the arguments name (patterns; none: all), prints KTAP.
  */
 #include <assert.h>
 #include <errno.h>
@@ -14,7 +12,6 @@
 
 #include "harness.h"
 
-static const char *pki_dir;
 static char scratch_dir[] = "/tmp/libquic-test-XXXXXX";
 static unsigned int failures;
 
@@ -40,7 +37,7 @@ static const char *path_of(const char *dir, const char *name)
 	return path;
 }
 
-const char *pki(const char *name) { return path_of(pki_dir, name); }
+const char *pki(const char *name) { return path_of(PKI_DIR, name); }
 const char *scratch(const char *name) { return path_of(scratch_dir, name); }
 
 void write_file(const char *path, const void *data, size_t size)
@@ -205,51 +202,51 @@ void pair_expect_success(struct pair *p)
 	EXPECT_EQ(p->server.res.cipher_type, tx->type);
 }
 
-static unsigned int count_cases(const struct test_case *c, const char *pattern)
-{
-	unsigned int n = 0;
+static struct test *tests, **tests_end = &tests;
 
-	for (; c->name; c++)
-		n += !fnmatch(pattern, c->name, 0);
-	return n;
+void test_register(struct test *test)
+{
+	*tests_end = test;
+	tests_end = &test->next;
+}
+
+static bool is_wanted(const struct test *t, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (!fnmatch(argv[i], t->name, 0))
+			return true;
+	return argc == 1;
 }
 
 int main(int argc, char **argv)
 {
-	const struct test_case *const groups[] = {
-		codec_cases, handshake_cases, step_cases, session_cases,
-	};
-	const char *pattern = argc > 2 ? argv[2] : "*";
-	unsigned int total = 0, number = 0, bad = 0, i;
+	unsigned int total = 0, number = 0, bad = 0;
+	const struct test *t;
 	char command[64];
 
-	if (argc < 2) {
-		fprintf(stderr, "usage: %s PKI-DIR [PATTERN]\n", argv[0]);
-		return 2;
+	if (access(pki("server.pem"), R_OK) || !mkdtemp(scratch_dir)) {
+		perror("test certificates or a scratch folder");
+		return 1;
 	}
-	pki_dir = argv[1];
-	assert(mkdtemp(scratch_dir));
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-		total += count_cases(groups[i], pattern);
+	for (t = tests; t; t = t->next)
+		total += is_wanted(t, argc, argv);
 	printf("KTAP version 1\n1..%u\n", total);
-	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-		const struct test_case *c;
-
-		for (c = groups[i]; c->name; c++) {
-			if (fnmatch(pattern, c->name, 0))
-				continue;
-			failures = 0;
-			c->run();
-			bad += failures != 0;
-			printf("%s %u %s\n", failures ? "not ok" : "ok",
-			       ++number, c->name);
-		}
+	for (t = tests; t; t = t->next) {
+		if (!is_wanted(t, argc, argv))
+			continue;
+		failures = 0;
+		t->run();
+		bad += failures != 0;
+		printf("%s %u %s\n", failures ? "not ok" : "ok", ++number,
+		       t->name);
 	}
 	snprintf(command, sizeof(command), "rm -rf %s", scratch_dir);
 	if (system(command))
 		return 1;
 	if (!total)
-		fprintf(stderr, "no case matches %s\n", pattern);
+		fprintf(stderr, "no case has such a name\n");
 	return bad || !total;
 }

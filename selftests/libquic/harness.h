@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the cases share: expectations, the table of cases, and pairs of
- * handshakes driven against each other step by step in one thread.
+ * What the cases share: TEST(name) { ... } registers one, expectations, and
+ * pairs of handshakes driven against each other step by step in one thread.
  */
 #ifndef _HARNESS_H
 #define _HARNESS_H
@@ -14,13 +14,23 @@
 
 #include "fake_kernel.h"
 
-struct test_case {
+struct test {
 	const char	*name;
 	void		(*run)(void);
+	struct test	*next;
 };
 
-extern const struct test_case handshake_cases[], step_cases[], session_cases[],
-	codec_cases[];
+void test_register(struct test *test);
+
+/* A case; it runs in the order of the file. */
+#define TEST(name)							\
+	static void name(void);						\
+	static struct test test_##name = { #name, name, NULL };		\
+	__attribute__((constructor)) static void register_##name(void)	\
+	{								\
+		test_register(&test_##name);				\
+	}								\
+	static void name(void)
 
 void test_fail(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

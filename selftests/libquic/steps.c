@@ -112,7 +112,7 @@ static int own_run(struct own *o, unsigned int *sends)
 	return 0;
 }
 
-static void complete(void)
+TEST(complete)
 {
 	unsigned int sends[2] = { 0, 0 };
 	struct own o;
@@ -130,7 +130,7 @@ static void complete(void)
 	own_free(&o);
 }
 
-static void deinit_is_optional(void)
+TEST(deinit_is_optional)
 {
 	struct quic_handshake_step *step = NULL;
 	struct own o;
@@ -141,7 +141,7 @@ static void deinit_is_optional(void)
 	own_free(&o);	/* the leak checker has the last word */
 }
 
-static void flags_of_steps(void)
+TEST(flags_of_steps)
 {
 	struct quic_handshake_step *step = NULL;
 	unsigned int more, sends = 0;
@@ -180,7 +180,7 @@ static void flags_of_steps(void)
 	own_free(&o);
 }
 
-static void init_arguments(void)
+TEST(init_arguments)
 {
 	struct quic_handshake_step dummy, *step = &dummy;
 	struct own o;
@@ -195,7 +195,7 @@ static void init_arguments(void)
 	own_free(&o);
 }
 
-static void step_arguments(void)
+TEST(step_arguments)
 {
 	struct quic_handshake_step dummy, *step = NULL, *first;
 	struct own o;
@@ -241,7 +241,7 @@ static int after_send(ssize_t retval, ssize_t missing)
 	return ret;
 }
 
-static void send_results(void)
+TEST(send_results)
 {
 	EXPECT_EQ(after_send(NONE, 0), -EUCLEAN);
 	EXPECT_EQ(after_send(-EPIPE, 0), -EPIPE);
@@ -280,7 +280,7 @@ static int after_recv(ssize_t retval, int msg_flags, enum cmsg_kind kind)
 	return ret;
 }
 
-static void receive_results(void)
+TEST(receive_results)
 {
 	EXPECT_EQ(after_recv(NONE, 0, CMSG_GOOD), -EUCLEAN);
 	EXPECT_EQ(after_recv(-ENOTCONN, 0, CMSG_GOOD), -ENOTCONN);
@@ -297,7 +297,7 @@ static void receive_results(void)
 }
 
 /* Nonsense instead of a ClientHello: the alert goes out. */
-static void garbage_is_answered_by_an_alert(void)
+TEST(garbage_is_answered_by_an_alert)
 {
 	static const uint8_t garbage[] = { 0x0b, 0, 0, 4, 1, 2, 3, 4 };
 	struct quic_handshake_step *step = NULL;
@@ -344,7 +344,7 @@ static int catch_message(gnutls_session_t session,
 	return 0;
 }
 
-static void missing_params_alert(void)
+TEST(missing_params_alert)
 {
 	struct quic_handshake_step *step = NULL;
 	struct own o;
@@ -365,7 +365,7 @@ static void missing_params_alert(void)
 	own_free(&o);
 }
 
-static void one_ticket_if_enabled(void)
+TEST(one_ticket_if_enabled)
 {
 	unsigned int sends[2] = { 0, 0 };
 	gnutls_datum_t key = { NULL, 0 };
@@ -396,7 +396,7 @@ static void one_ticket_if_enabled(void)
 	own_free(&o);
 }
 
-static void key_update_is_suppressed(void)
+TEST(key_update_is_suppressed)
 {
 	unsigned int sends[2] = { 0, 0 }, before, more;
 	struct quic_handshake_step *step = NULL;
@@ -412,7 +412,7 @@ static void key_update_is_suppressed(void)
 	own_free(&o);
 }
 
-static void alpn_of_a_session(void)
+TEST(alpn_of_a_session)
 {
 	char name[16];
 	unsigned int sends[2] = { 0, 0 };
@@ -444,7 +444,7 @@ static void *run_one(void *arg)
 	return (void *)(intptr_t)quic_handshake(arg);
 }
 
-static void blocking_handshake(void)
+TEST(blocking_handshake)
 {
 	pthread_t thread;
 	struct own o;
@@ -460,7 +460,7 @@ static void blocking_handshake(void)
 }
 
 /* It waits without limit, and ends when the socket fails. */
-static void blocking_handshake_ends_with_the_socket(void)
+TEST(blocking_handshake_ends_with_the_socket)
 {
 	const struct quic_connection_close mine = { .errcode = 0x150 };
 	pthread_t thread;
@@ -484,7 +484,7 @@ static void blocking_handshake_ends_with_the_socket(void)
 	own_free(&o);
 }
 
-static void own_resumption(void)
+TEST(own_resumption)
 {
 	gnutls_datum_t key = { NULL, 0 };
 	unsigned int sends[2] = { 0, 0 };
@@ -517,22 +517,3 @@ static void own_resumption(void)
 	own_free(&o);
 	gnutls_free(key.data);
 }
-
-const struct test_case step_cases[] = {
-	{ "steps_complete", complete },
-	{ "steps_deinit_is_optional", deinit_is_optional },
-	{ "steps_flags", flags_of_steps },
-	{ "steps_init_arguments", init_arguments },
-	{ "steps_step_arguments", step_arguments },
-	{ "steps_send_results", send_results },
-	{ "steps_receive_results", receive_results },
-	{ "steps_garbage_is_answered_by_an_alert", garbage_is_answered_by_an_alert },
-	{ "steps_missing_params_alert", missing_params_alert },
-	{ "steps_one_ticket_if_enabled", one_ticket_if_enabled },
-	{ "steps_key_update_is_suppressed", key_update_is_suppressed },
-	{ "steps_alpn_of_a_session", alpn_of_a_session },
-	{ "steps_blocking_handshake", blocking_handshake },
-	{ "steps_blocking_ends_with_the_socket", blocking_handshake_ends_with_the_socket },
-	{ "steps_resumption", own_resumption },
-	{ NULL, NULL },
-};

@@ -15,7 +15,7 @@
 
 #define AT(type, field, at) EXPECT_EQ(offsetof(struct type, field), at)
 
-static void layouts(void)
+TEST(layouts)
 {
 	EXPECT_EQ(sizeof(struct quic_handshake_step), 32);
 	AT(quic_handshake_step, op, 0);
@@ -56,7 +56,7 @@ static void layouts(void)
 	AT(quic_config, keepalive_probe_interval, 24);
 }
 
-static void error_texts(void)
+TEST(error_texts)
 {
 	int alert, code;
 
@@ -87,7 +87,7 @@ static void error_texts(void)
 	EXPECT(quic_strerror(-2147483647 - 1));
 }
 
-static void bare_errors(void)
+TEST(bare_errors)
 {
 	EXPECT_EQ(quic_error_bare(0), 0);
 	EXPECT_EQ(quic_error_bare(-EPIPE), -EPIPE);
@@ -114,7 +114,7 @@ static void expect_reduced(const char *in, size_t size, const char *out,
 #define REDUCED(in, out, ret) \
 	expect_reduced(in, sizeof(in) - 1, out, sizeof(out) - 1, ret)
 
-static void params_reduce(void)
+TEST(params_reduce)
 {
 	REDUCED("", "", 0);
 	REDUCED("\x04\x01\x05", "\x04\x01\x05", 0);
@@ -135,7 +135,7 @@ static void params_reduce(void)
 		"\x04\xff\xff\xff\xff\xff\xff\xff\xff", -EINVAL);
 }
 
-static void saved_session(void)
+TEST(saved_session)
 {
 	struct quic_saved_session in = {
 		.verified = true, .hostname = "host", .hostname_size = 4,
@@ -205,7 +205,7 @@ static int psk_file(bool server, const char *text)
 	return ret;
 }
 
-static void psk_files(void)
+TEST(psk_files)
 {
 	int server;
 
@@ -226,7 +226,7 @@ static void psk_files(void)
 	}
 }
 
-static void credentials_errors(void)
+TEST(credentials_errors)
 {
 	struct quic_credentials *c = client_creds(NULL);
 	struct quic_credentials *s = server_creds(NULL, NULL);
@@ -253,7 +253,7 @@ static void credentials_errors(void)
 	quic_credentials_destroy(s);
 }
 
-static void names_and_addresses(void)
+TEST(names_and_addresses)
 {
 	static const struct {
 		const char	*name;
@@ -276,7 +276,7 @@ static void names_and_addresses(void)
 	}
 }
 
-static void stream_messages(void)
+TEST(stream_messages)
 {
 	struct quic_stream_info info, offer = { .stream_id = 12,
 						.stream_flags = MSG_QUIC_STREAM_FIN };
@@ -329,7 +329,7 @@ static void on_log(int level, const char *msg)
 	EXPECT(strlen(msg) < 128);
 }
 
-static void log_settings(void)
+TEST(log_settings)
 {
 	char longer[400];
 
@@ -349,7 +349,7 @@ static void log_settings(void)
 }
 
 /* Nothing is printed unless a level was set: the output is what counts. */
-static void silent_by_default(void)
+TEST(silent_by_default)
 {
 	const char *path = scratch("stdout");
 	char text[256];
@@ -371,18 +371,3 @@ static void silent_by_default(void)
 	read_file(path, text, sizeof(text) - 1);
 	EXPECT_STR(text, "[ERROR] shown\n");
 }
-
-const struct test_case codec_cases[] = {
-	{ "codec_layouts", layouts },
-	{ "codec_error_texts", error_texts },
-	{ "codec_bare_errors", bare_errors },
-	{ "codec_params_reduce", params_reduce },
-	{ "codec_saved_session", saved_session },
-	{ "codec_psk_files", psk_files },
-	{ "codec_credentials_errors", credentials_errors },
-	{ "codec_names_and_addresses", names_and_addresses },
-	{ "codec_stream_messages", stream_messages },
-	{ "log_settings", log_settings },
-	{ "log_silent_by_default", silent_by_default },
-	{ NULL, NULL },
-};

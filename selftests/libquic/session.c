@@ -59,7 +59,7 @@ static void first_connection(struct quic_credentials *c,
 	pair_free(&p);
 }
 
-static void resumption(void)
+TEST(resumption)
 {
 	struct quic_credentials *c = client_creds("ca.pem");
 	struct quic_credentials *s = server_creds("server.pem", "server.key");
@@ -97,7 +97,7 @@ static void resumption(void)
 	quic_credentials_destroy(s);
 }
 
-static void key_of_another_server(void)
+TEST(key_of_another_server)
 {
 	struct quic_credentials *c = client_creds("ca.pem");
 	struct quic_credentials *s = server_creds("server.pem", "server.key");
@@ -116,7 +116,7 @@ static void key_of_another_server(void)
 	quic_credentials_destroy(s);
 }
 
-static void another_name(void)
+TEST(another_name)
 {
 	struct quic_credentials *c = client_creds("ca.pem");
 	struct quic_credentials *s = server_creds("server.pem", "server.key");
@@ -141,7 +141,7 @@ static void another_name(void)
 }
 
 /* What --insecure let in once must not come in by resumption later. */
-static void unverified_sessions_stay_insecure(void)
+TEST(unverified_sessions_stay_insecure)
 {
 	struct quic_credentials *insecure = insecure_creds();
 	struct quic_credentials *c = client_creds("ca.pem");
@@ -166,7 +166,7 @@ static void unverified_sessions_stay_insecure(void)
 	quic_credentials_destroy(s);
 }
 
-static void damaged_data(void)
+TEST(damaged_data)
 {
 	struct quic_credentials *c = client_creds("ca.pem");
 	struct quic_credentials *s = server_creds("server.pem", "server.key");
@@ -197,7 +197,7 @@ static void damaged_data(void)
 	quic_credentials_destroy(s);
 }
 
-static void no_ticket(void)
+TEST(no_ticket)
 {
 	struct quic_credentials *c = client_creds("ca.pem");
 	struct quic_credentials *s = server_creds("server.pem", "server.key");
@@ -215,7 +215,7 @@ static void no_ticket(void)
 	quic_credentials_destroy(s);
 }
 
-static void session_before_the_end(void)
+TEST(session_before_the_end)
 {
 	struct quic_credentials *c = client_creds("ca.pem");
 	struct quic_credentials *s = server_creds("server.pem", "server.key");
@@ -232,7 +232,7 @@ static void session_before_the_end(void)
 	quic_credentials_destroy(s);
 }
 
-static void early_data(void)
+TEST(early_data)
 {
 	struct quic_credentials *c = client_creds("ca.pem");
 	struct quic_credentials *s = server_creds("server.pem", "server.key");
@@ -316,7 +316,7 @@ static bool offer_hello(struct quic_credentials *s, const uint8_t *hello,
 	return taken;
 }
 
-static void replay_is_refused(void)
+TEST(replay_is_refused)
 {
 	struct quic_credentials *c = client_creds("ca.pem");
 	struct quic_credentials *s = server_creds("server.pem", "server.key");
@@ -346,7 +346,7 @@ static void replay_is_refused(void)
 }
 
 /* RFC 9001, section 4.6.1: the ticket says 0xffffffff or nothing. */
-static void early_data_size_in_the_ticket(void)
+TEST(early_data_size_in_the_ticket)
 {
 	static const uint8_t want[] = { 0, 42, 0, 4, 0xff, 0xff, 0xff, 0xff };
 	struct quic_credentials *c = client_creds("ca.pem");
@@ -369,17 +369,3 @@ static void early_data_size_in_the_ticket(void)
 	quic_credentials_destroy(c);
 	quic_credentials_destroy(s);
 }
-
-const struct test_case session_cases[] = {
-	{ "session_resumption", resumption },
-	{ "session_key_of_another_server", key_of_another_server },
-	{ "session_another_name", another_name },
-	{ "session_unverified_stays_insecure", unverified_sessions_stay_insecure },
-	{ "session_damaged_data", damaged_data },
-	{ "session_no_ticket", no_ticket },
-	{ "session_before_the_end", session_before_the_end },
-	{ "early_data", early_data },
-	{ "early_data_replay_is_refused", replay_is_refused },
-	{ "early_data_size_in_the_ticket", early_data_size_in_the_ticket },
-	{ NULL, NULL },
-};

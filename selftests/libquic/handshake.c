@@ -79,7 +79,7 @@ static void expect_server_refused(struct pair *p, int error, int alert)
 	EXPECT(!fake_secret(p->fds[1], QUIC_CRYPTO_APP, false)->set);
 }
 
-static void certificate_handshake(void)
+TEST(certificate_handshake)
 {
 	struct pair p;
 
@@ -107,7 +107,7 @@ static void certificate_handshake(void)
 	pair_free_cert(&p);
 }
 
-static void each_cipher(void)
+TEST(each_cipher)
 {
 	static const struct {
 		const char	*name;
@@ -135,7 +135,7 @@ static void each_cipher(void)
 	}
 }
 
-static void each_group(void)
+TEST(each_group)
 {
 	static const char *const groups[] = {
 		"SECP256R1", "X25519", "SECP384R1", "SECP521R1",
@@ -158,7 +158,7 @@ static void each_group(void)
 }
 
 /* The server wants another group: two ClientHellos, parameters set once. */
-static void hello_retry(void)
+TEST(hello_retry)
 {
 	struct pair p;
 
@@ -171,7 +171,7 @@ static void hello_retry(void)
 	pair_free_cert(&p);
 }
 
-static void rsa_certificate(void)
+TEST(rsa_certificate)
 {
 	struct pair p;
 
@@ -183,7 +183,7 @@ static void rsa_certificate(void)
 	pair_free_cert(&p);
 }
 
-static void chain_with_intermediate(void)
+TEST(chain_with_intermediate)
 {
 	struct pair p;
 
@@ -195,7 +195,7 @@ static void chain_with_intermediate(void)
 	pair_free_cert(&p);
 }
 
-static void names_that_match(void)
+TEST(names_that_match)
 {
 	static const char *const names[] = {
 		"localhost", "LOCALHOST", "quic.test", "www.quic.test",
@@ -216,7 +216,7 @@ static void names_that_match(void)
 	}
 }
 
-static void address_is_no_server_name(void)
+TEST(address_is_no_server_name)
 {
 	struct pair p;
 
@@ -228,7 +228,7 @@ static void address_is_no_server_name(void)
 	pair_free_cert(&p);
 }
 
-static void wrong_name_is_refused(void)
+TEST(wrong_name_is_refused)
 {
 	static const char *const names[] = {
 		"example.org", "quic.test.example.org", "a.b.quic.test",
@@ -250,7 +250,7 @@ static void wrong_name_is_refused(void)
 	}
 }
 
-static void untrusted_ca_is_refused(void)
+TEST(untrusted_ca_is_refused)
 {
 	struct pair p;
 
@@ -262,7 +262,7 @@ static void untrusted_ca_is_refused(void)
 	pair_free_cert(&p);
 }
 
-static void system_store_is_the_default(void)
+TEST(system_store_is_the_default)
 {
 	struct pair p;
 
@@ -273,7 +273,7 @@ static void system_store_is_the_default(void)
 	pair_free_cert(&p);
 }
 
-static void expired_certificate_is_refused(void)
+TEST(expired_certificate_is_refused)
 {
 	struct pair p;
 
@@ -284,7 +284,7 @@ static void expired_certificate_is_refused(void)
 	pair_free_cert(&p);
 }
 
-static void client_certificate_is_no_server(void)
+TEST(client_certificate_is_no_server)
 {
 	struct pair p;
 
@@ -296,7 +296,7 @@ static void client_certificate_is_no_server(void)
 	pair_free_cert(&p);
 }
 
-static void no_name_checks_the_chain_only(void)
+TEST(no_name_checks_the_chain_only)
 {
 	struct pair p;
 
@@ -308,7 +308,7 @@ static void no_name_checks_the_chain_only(void)
 	pair_free_cert(&p);
 }
 
-static void insecure_accepts_but_tells(void)
+TEST(insecure_accepts_but_tells)
 {
 	struct quic_credentials *creds = client_creds(NULL);
 	struct pair p;
@@ -324,7 +324,7 @@ static void insecure_accepts_but_tells(void)
 	pair_free_cert(&p);
 }
 
-static void client_certificate_required(void)
+TEST(client_certificate_required)
 {
 	struct quic_credentials *creds, *server;
 	struct pair p;
@@ -392,7 +392,7 @@ static void pair_init_psk(struct pair *p, const char *client_file,
 	p->server.opts.credentials = s;
 }
 
-static void psk_handshake(void)
+TEST(psk_handshake)
 {
 	struct pair p;
 
@@ -408,7 +408,7 @@ static void psk_handshake(void)
 	pair_free_cert(&p);
 }
 
-static void psk_file_without_last_newline(void)
+TEST(psk_file_without_last_newline)
 {
 	struct pair p;
 
@@ -423,7 +423,7 @@ static void psk_file_without_last_newline(void)
 	pair_free_cert(&p);
 }
 
-static void psk_wrong_key_is_refused(void)
+TEST(psk_wrong_key_is_refused)
 {
 	struct pair p;
 
@@ -436,7 +436,7 @@ static void psk_wrong_key_is_refused(void)
 	pair_free_cert(&p);
 }
 
-static void psk_unknown_identity_is_refused(void)
+TEST(psk_unknown_identity_is_refused)
 {
 	struct quic_credentials *c = client_creds(NULL);
 	struct pair p;
@@ -453,7 +453,7 @@ static void psk_unknown_identity_is_refused(void)
 }
 
 /* A client that only has a key does not fall back to any certificate. */
-static void psk_client_takes_no_certificate(void)
+TEST(psk_client_takes_no_certificate)
 {
 	struct pair p;
 
@@ -467,7 +467,7 @@ static void psk_client_takes_no_certificate(void)
 	pair_free_cert(&p);
 }
 
-static void alpn_is_chosen(void)
+TEST(alpn_is_chosen)
 {
 	struct pair p;
 
@@ -482,7 +482,7 @@ static void alpn_is_chosen(void)
 	pair_free_cert(&p);
 }
 
-static void alpn_mismatch_is_refused(void)
+TEST(alpn_mismatch_is_refused)
 {
 	struct pair p;
 
@@ -494,7 +494,7 @@ static void alpn_mismatch_is_refused(void)
 	pair_free_cert(&p);
 }
 
-static void alpn_not_offered_is_refused(void)
+TEST(alpn_not_offered_is_refused)
 {
 	struct pair p;
 
@@ -505,7 +505,7 @@ static void alpn_not_offered_is_refused(void)
 	pair_free_cert(&p);
 }
 
-static void alpn_not_answered_is_refused(void)
+TEST(alpn_not_answered_is_refused)
 {
 	struct pair p;
 
@@ -516,7 +516,7 @@ static void alpn_not_answered_is_refused(void)
 	pair_free_cert(&p);
 }
 
-static void alpn_may_be_absent(void)
+TEST(alpn_may_be_absent)
 {
 	struct pair p;
 
@@ -528,7 +528,7 @@ static void alpn_may_be_absent(void)
 	pair_free_cert(&p);
 }
 
-static void no_protocol_version_in_common(void)
+TEST(no_protocol_version_in_common)
 {
 	struct pair p;
 
@@ -544,7 +544,7 @@ static void no_protocol_version_in_common(void)
 	pair_free_cert(&p);
 }
 
-static void params_reach_the_other_side(void)
+TEST(params_reach_the_other_side)
 {
 	static const uint8_t ours[] = { 0x0f, 0x02, 0xaa, 0xbb };
 	const uint8_t *got;
@@ -562,7 +562,7 @@ static void params_reach_the_other_side(void)
 }
 
 /* 3000 bytes of parameters nobody knows, between two that count. */
-static void oversized_params_are_reduced(void)
+TEST(oversized_params_are_reduced)
 {
 	uint8_t big[3100], *q = big;
 	const uint8_t *got;
@@ -589,7 +589,7 @@ static void oversized_params_are_reduced(void)
 	}
 }
 
-static void bad_params_end_the_handshake(void)
+TEST(bad_params_end_the_handshake)
 {
 	struct pair p;
 	int side;
@@ -616,7 +616,7 @@ static void bad_params_end_the_handshake(void)
 	}
 }
 
-static void version_negotiation_failure(void)
+TEST(version_negotiation_failure)
 {
 	struct pair p;
 
@@ -653,7 +653,7 @@ static int client_after_end(uint32_t errcode, struct quic_handshake_result *res)
 	return ret;
 }
 
-static void ends_of_a_connection(void)
+TEST(ends_of_a_connection)
 {
 	struct quic_handshake_result res;
 
@@ -670,7 +670,7 @@ static void ends_of_a_connection(void)
 	EXPECT_EQ(res.close_code, 0x2345);
 }
 
-static void ended_before_it_began(void)
+TEST(ended_before_it_began)
 {
 	struct pair p;
 
@@ -684,7 +684,7 @@ static void ended_before_it_began(void)
 	pair_free_cert(&p);
 }
 
-static void messages_in_pieces(void)
+TEST(messages_in_pieces)
 {
 	static const size_t chunks[] = { 1, 7, 100, 1200 };
 	struct pair p;
@@ -701,7 +701,7 @@ static void messages_in_pieces(void)
 	}
 }
 
-static void keylog_is_written(void)
+TEST(keylog_is_written)
 {
 	const char *path = scratch("keylog");
 	char text[8192];
@@ -737,7 +737,7 @@ static void keylog_is_written(void)
 	pair_free_cert(&p);
 }
 
-static void no_keylog_unless_asked(void)
+TEST(no_keylog_unless_asked)
 {
 	struct pair p;
 
@@ -749,7 +749,7 @@ static void no_keylog_unless_asked(void)
 }
 
 /* Credentials are made once; the trusted CAs follow their file. */
-static void ca_file_is_reloaded(void)
+TEST(ca_file_is_reloaded)
 {
 	struct quic_credentials *creds = NULL;
 	const char *path = scratch("ca.pem");
@@ -789,7 +789,7 @@ static void ca_file_is_reloaded(void)
 	pair_free_cert(&p);
 }
 
-static void wrong_role_is_an_error(void)
+TEST(wrong_role_is_an_error)
 {
 	int tcp = socket(AF_INET, SOCK_STREAM, 0);
 	int local = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -829,7 +829,7 @@ static void *run_server(void *arg)
 	return NULL;
 }
 
-static void blocking_calls(void)
+TEST(blocking_calls)
 {
 	struct blocking server;
 	struct quic_handshake_result res = { .size = sizeof(res) };
@@ -851,7 +851,7 @@ static void blocking_calls(void)
 	pair_free_cert(&p);
 }
 
-static void blocking_call_times_out(void)
+TEST(blocking_call_times_out)
 {
 	struct quic_handshake_result res = { .size = sizeof(res) };
 	struct pair p;
@@ -866,7 +866,7 @@ static void blocking_call_times_out(void)
 	pair_free_cert(&p);
 }
 
-static void short_result_structure(void)
+TEST(short_result_structure)
 {
 	struct {
 		struct quic_handshake_result res;
@@ -919,7 +919,7 @@ static int old_pair(const char *client_psk, const char *hostname,
 	return ret;
 }
 
-static void old_calls_psk(void)
+TEST(old_calls_psk)
 {
 	struct old_server s = { .key = pki("psk.txt"), .alpns = "test" };
 
@@ -929,7 +929,7 @@ static void old_calls_psk(void)
 	EXPECT_EQ(s.ret, 0);
 }
 
-static void old_calls_verify(void)
+TEST(old_calls_verify)
 {
 	struct old_server s = { .key = pki("server.key"),
 				.cert = pki("server.pem"), .alpns = "test" };
@@ -939,7 +939,7 @@ static void old_calls_verify(void)
 	EXPECT_EQ(s.ret, QUIC_ERR_PEER_ALERT - 48);
 }
 
-static void old_calls_arguments(void)
+TEST(old_calls_arguments)
 {
 	struct pair p;
 
@@ -958,51 +958,3 @@ static void old_calls_arguments(void)
 		  -EINVAL);
 	fake_release(p.fds);
 }
-
-const struct test_case handshake_cases[] = {
-	{ "handshake_certificate", certificate_handshake },
-	{ "handshake_each_cipher", each_cipher },
-	{ "handshake_each_group", each_group },
-	{ "handshake_hello_retry", hello_retry },
-	{ "handshake_rsa_certificate", rsa_certificate },
-	{ "handshake_chain_with_intermediate", chain_with_intermediate },
-	{ "handshake_messages_in_pieces", messages_in_pieces },
-	{ "verify_names_that_match", names_that_match },
-	{ "verify_address_is_no_server_name", address_is_no_server_name },
-	{ "verify_wrong_name_is_refused", wrong_name_is_refused },
-	{ "verify_untrusted_ca_is_refused", untrusted_ca_is_refused },
-	{ "verify_system_store_is_the_default", system_store_is_the_default },
-	{ "verify_expired_is_refused", expired_certificate_is_refused },
-	{ "verify_client_certificate_is_no_server", client_certificate_is_no_server },
-	{ "verify_no_name_checks_the_chain_only", no_name_checks_the_chain_only },
-	{ "verify_insecure_accepts_but_tells", insecure_accepts_but_tells },
-	{ "verify_client_certificate", client_certificate_required },
-	{ "verify_ca_file_is_reloaded", ca_file_is_reloaded },
-	{ "psk_handshake", psk_handshake },
-	{ "psk_file_without_last_newline", psk_file_without_last_newline },
-	{ "psk_wrong_key_is_refused", psk_wrong_key_is_refused },
-	{ "psk_unknown_identity_is_refused", psk_unknown_identity_is_refused },
-	{ "psk_client_takes_no_certificate", psk_client_takes_no_certificate },
-	{ "alpn_is_chosen", alpn_is_chosen },
-	{ "alpn_mismatch_is_refused", alpn_mismatch_is_refused },
-	{ "alpn_not_offered_is_refused", alpn_not_offered_is_refused },
-	{ "alpn_not_answered_is_refused", alpn_not_answered_is_refused },
-	{ "alpn_may_be_absent", alpn_may_be_absent },
-	{ "failure_no_cipher_in_common", no_protocol_version_in_common },
-	{ "params_reach_the_other_side", params_reach_the_other_side },
-	{ "params_oversized_are_reduced", oversized_params_are_reduced },
-	{ "params_bad_end_the_handshake", bad_params_end_the_handshake },
-	{ "params_version_negotiation_failure", version_negotiation_failure },
-	{ "failure_ends_of_a_connection", ends_of_a_connection },
-	{ "failure_ended_before_it_began", ended_before_it_began },
-	{ "keylog_is_written", keylog_is_written },
-	{ "keylog_only_when_asked", no_keylog_unless_asked },
-	{ "options_wrong_role_is_an_error", wrong_role_is_an_error },
-	{ "options_short_result_structure", short_result_structure },
-	{ "blocking_calls", blocking_calls },
-	{ "blocking_call_times_out", blocking_call_times_out },
-	{ "old_calls_psk", old_calls_psk },
-	{ "old_calls_verify", old_calls_verify },
-	{ "old_calls_arguments", old_calls_arguments },
-	{ NULL, NULL },
-};
