@@ -17,7 +17,9 @@ from quicctl import errors, modinfo, module
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
 
 
-def make_module(folder: Path, *, vermagic: str, name: str = "quic", extra: str = "", crcs: dict[str, int] | None = None) -> Path:
+def make_module(
+    folder: Path, *, vermagic: str, name: str = "quic", extra: str = "", crcs: dict[str, int] | None = None
+) -> Path:
     """An object file with the sections of a module."""
     text = f"license=GPL\\0version=1.2\\0srcversion=ABC\\0depends=udp_tunnel,ip6_udp_tunnel\\0name={name}\\0{extra}"
     if vermagic:
@@ -34,7 +36,8 @@ def make_module(folder: Path, *, vermagic: str, name: str = "quic", extra: str =
 
 
 def test_all_facts_are_read(tmp_path: Path) -> None:
-    ko = make_module(tmp_path, vermagic="6.12.1 SMP mod_unload ", extra="alias=net-pf-2\\0alias=net-pf-10\\0", crcs={"a": 7, "bc": 9})
+    aliases = "alias=net-pf-2\\0alias=net-pf-10\\0"
+    ko = make_module(tmp_path, vermagic="6.12.1 SMP mod_unload ", extra=aliases, crcs={"a": 7, "bc": 9})
     info = modinfo.read(ko)
     assert (info.name, info.version, info.srcversion, info.license) == ("quic", "1.2", "ABC", "GPL")
     assert info.depends == ("udp_tunnel", "ip6_udp_tunnel")
