@@ -113,12 +113,12 @@ static inline void *kunit_kmalloc_array(struct kunit *test, size_t n, size_t siz
 
 #define __SHIM_POINTER(end, a, op, b, ...)				\
 	do {								\
-		const void *__a = (a);					\
-		const void *__b = (b);					\
+		typeof(a) __a = (a);					\
+		typeof(b) __b = (b);					\
 									\
-		if (!(__a op __b)) {					\
+		if (!((const void *)__a op (const void *)__b)) {					\
 			kunit_shim_fail(__FILE__, __LINE__, "%s " #op " %s: %p and %p", \
-					#a, #b, __a, __b);		\
+					#a, #b, (const void *)__a, (const void *)__b); \
 			__SHIM_SAID(end, __VA_ARGS__);			\
 		}							\
 	} while (0)
