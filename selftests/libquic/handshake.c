@@ -464,6 +464,9 @@ TEST(psk_client_takes_no_certificate)
 	EXPECT(p.server.ret < 0);
 	EXPECT(!p.client.res.complete);
 	EXPECT(!p.server.res.complete);
+	/* it was not even looked at */
+	EXPECT_EQ(p.client.res.verify, QUIC_VERIFY_NONE);
+	EXPECT(p.client.ret != QUIC_ERR_CERTIFICATE);
 	pair_free_cert(&p);
 }
 
