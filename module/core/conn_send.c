@@ -198,7 +198,8 @@ int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 lev
 		i = ARRAY_SIZE(conn->skipped);
 		while (--i)
 			conn->skipped[i] = conn->skipped[i - 1];
-		conn->skipped[0] = pn++;
+		conn->skipped[0] = pn;
+		quic_sent_skip(&space->loss.sent, pn++);
 		quic_conn_choose_skip(conn, pn);
 	}
 	tx->level = level;
