@@ -32,12 +32,16 @@ static const char * const quic_mib_names[QUIC_MIB_MAX] = {
 
 static int quic_proc_snmp_show(struct seq_file *seq, void *v)
 {
-	struct net *net = seq->private;
-	int i;
+	struct quic_net *qn = quic_net(seq->private);
+	unsigned long sum;
+	int i, cpu;
 
-	for (i = 0; i < QUIC_MIB_MAX; i++)
-		seq_printf(seq, "%-32s\t%ld\n", quic_mib_names[i],
-			   snmp_fold_field((void __percpu *)quic_net(net)->stat, i));
+	for (i = 0; i < QUIC_MIB_MAX; i++) {
+		sum = 0;
+		for_each_possible_cpu(cpu)
+			sum += READ_ONCE(per_cpu_ptr(qn->stat, cpu)->mibs[i]);
+		seq_printf(seq, "%-32s\t%lu\n", quic_mib_names[i], sum);
+	}
 	return 0;
 }
 
