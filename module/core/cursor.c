@@ -159,12 +159,23 @@ void quic_write_varint_sized(struct quic_writer *w, u64 value, u8 size)
 		return;
 	}
 	p = quic_write_reserve(w, size);
-	if (unlikely(!p))
-		return;
+	if (p)
+		quic_varint_put(p, value, size);
+}
+
+/**
+ * quic_varint_put_long() - put a variable-length integer where room is reserved
+ * @p:     the room
+ * @value: the number, which fits
+ * @size:  2, 4 or 8
+ *
+ * The part of quic_varint_put() that stands out of line.
+ *
+ * Return: the byte behind it.
+ */
+u8 *quic_varint_put_long(u8 *p, u64 value, u8 size)
+{
 	switch (size) {
-	case 1:
-		p[0] = value;
-		break;
 	case 2:
 		p[0] = 0x40 | value >> 8;
 		p[1] = value;
@@ -176,6 +187,7 @@ void quic_write_varint_sized(struct quic_writer *w, u64 value, u8 size)
 		put_u32(p, 0xc0000000 | value >> 32);
 		put_u32(p + 4, value);
 	}
+	return p + size;
 }
 
 /**

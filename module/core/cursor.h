@@ -41,6 +41,7 @@ void quic_reader_fail(struct quic_reader *r);
 u16 quic_read_u16(struct quic_reader *r);
 u32 quic_read_u32(struct quic_reader *r);
 u64 quic_read_varint_long(struct quic_reader *r);
+u8 *quic_varint_put_long(u8 *p, u64 value, u8 size);
 
 void quic_write_u8(struct quic_writer *w, u8 value);
 void quic_write_u16(struct quic_writer *w, u16 value);
@@ -76,6 +77,22 @@ static inline u64 quic_read_varint(struct quic_reader *r)
 	if (likely(r->pos < r->end && *r->pos < 0x40))
 		return *r->pos++;
 	return quic_read_varint_long(r);
+}
+
+#define QUIC_VARINT_ROOM	8	/* bytes that quic_varint_get() may look at */
+
+/*
+ * A variable-length integer without a check: QUIC_VARINT_ROOM bytes from @p on
+ * must be there, however short it is. Returns what is behind it.
+ */
+static inline const u8 *quic_varint_get(const u8 *p, u64 *value)
+{
+	u64 word = (u64)p[0] << 56 | (u64)p[1] << 48 | (u64)p[2] << 40 | (u64)p[3] << 32 |
+		   (u64)p[4] << 24 | (u64)p[5] << 16 | (u64)p[6] << 8 | p[7];
+	u8 size = 1 << (word >> 62);
+
+	*value = (word & QUIC_VARINT_MAX) >> (64 - 8 * size);
+	return p + size;
 }
 
 /* The next @len bytes where they lie, or NULL. */
@@ -120,6 +137,15 @@ static inline u8 *quic_write_reserve(struct quic_writer *w, size_t len)
 	}
 	w->pos += len;
 	return room;
+}
+
+/* Puts @value into @size bytes that were reserved at @p; returns what is behind them. */
+static inline u8 *quic_varint_put(u8 *p, u64 value, u8 size)
+{
+	if (size > 1)
+		return quic_varint_put_long(p, value, size);
+	*p = value;
+	return p + 1;
 }
 
 /* Bytes of the shortest encoding of @value. RFC 9000, section 16. */

@@ -95,6 +95,39 @@ static bool decode_stream(struct quic_reader *r, u8 type, struct quic_frame_data
 	return data->offset + len <= QUIC_VARINT_MAX;
 }
 
+/*
+ * The same for a STREAM frame with nothing unusual about it, far enough from
+ * the end of the packet that one check serves its header. False: nothing was
+ * read, decode_stream() shall judge.
+ */
+static bool decode_plain_stream(struct quic_reader *r, struct quic_frame *frame)
+{
+	const u8 *p = r->pos;
+	u64 len;
+	u8 type;
+
+	if (unlikely(quic_reader_left(r) <= 3 * QUIC_VARINT_ROOM))
+		return false;
+	type = *p++;
+	if ((type & ~7) != QUIC_FRAME_STREAM)
+		return false;
+	p = quic_varint_get(p, &frame->data.stream_id);
+	frame->data.offset = 0;
+	if (type & QUIC_FRAME_STREAM_OFF)
+		p = quic_varint_get(p, &frame->data.offset);
+	len = r->end - p;
+	if (type & QUIC_FRAME_STREAM_LEN)
+		p = quic_varint_get(p, &len);
+	if (unlikely(len > r->end - p || frame->data.offset + len > QUIC_VARINT_MAX))
+		return false;
+	frame->type = QUIC_FRAME_STREAM;
+	frame->data.data = p;
+	frame->data.len = len;
+	frame->data.fin = type & QUIC_FRAME_STREAM_FIN;
+	r->pos = p + len;
+	return true;
+}
+
 /* CRYPTO. RFC 9000, section 19.6. */
 static bool decode_crypto(struct quic_reader *r, struct quic_frame_data *data)
 {
@@ -282,6 +315,33 @@ static bool decode_other(struct quic_reader *r, struct quic_frame *frame)
 	}
 }
 
+/* Any frame, whatever is wrong with it. */
+static noinline int decode_any(struct quic_reader *r, struct quic_frame *frame, u64 *code)
+{
+	const u8 *start = r->pos;
+	u64 type = quic_read_varint(r);
+	bool fine;
+
+	/* RFC 9000, section 12.4: a type must not take more bytes than it needs. */
+	if (r->pos - start > 1 && !r->failed && r->pos - start != quic_varint_size(type)) {
+		frame->type = type;
+		*code = QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION;
+		return -EPROTO;
+	}
+	if ((type & ~7ULL) == QUIC_FRAME_STREAM) {
+		frame->type = QUIC_FRAME_STREAM;
+		fine = decode_stream(r, type, &frame->data);
+	} else {
+		frame->type = type;
+		fine = decode_other(r, frame);
+	}
+	if (!fine || r->failed) {
+		*code = QUIC_TRANSPORT_ERROR_FRAME_ENCODING;
+		return -EPROTO;
+	}
+	return 0;
+}
+
 /**
  * quic_frame_decode() - read the next frame of a packet
  * @r:     the packet's payload, not at its end
@@ -292,29 +352,9 @@ static bool decode_other(struct quic_reader *r, struct quic_frame *frame)
  */
 int quic_frame_decode(struct quic_reader *r, struct quic_frame *frame, u64 *code)
 {
-	const u8 *start = r->pos;
-	u64 type = quic_read_varint(r);
-	bool fine;
-
-	/* RFC 9000, section 12.4: a type must not take more bytes than it needs. */
-	if (unlikely(r->pos - start > 1 && !r->failed &&
-		     r->pos - start != quic_varint_size(type))) {
-		frame->type = type;
-		*code = QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION;
-		return -EPROTO;
-	}
-	if (likely((type & ~7ULL) == QUIC_FRAME_STREAM)) {
-		frame->type = QUIC_FRAME_STREAM;
-		fine = decode_stream(r, type, &frame->data);
-	} else {
-		frame->type = type;
-		fine = decode_other(r, frame);
-	}
-	if (unlikely(!fine || r->failed)) {
-		*code = QUIC_TRANSPORT_ERROR_FRAME_ENCODING;
-		return -EPROTO;
-	}
-	return 0;
+	if (likely(decode_plain_stream(r, frame)))
+		return 0;
+	return decode_any(r, frame, code);
 }
 
 /**
@@ -399,16 +439,21 @@ u8 quic_frame_crypto_overhead(u64 offset, u32 len)
 bool quic_frame_encode_stream(struct quic_writer *w, u64 stream_id, u64 offset,
 			      u32 len, bool fin)
 {
-	u8 need = quic_frame_stream_overhead(stream_id, offset, len);
+	u8 offset_size = offset ? quic_varint_size(offset) : 0;
+	u8 id_size = quic_varint_size(stream_id);
+	u8 len_size = quic_varint_size(len);
+	size_t need = 1 + id_size + offset_size + len_size;
+	u8 *p;
 
-	if (unlikely(w->failed || quic_writer_left(w) < (size_t)need + len))
+	if (unlikely(w->failed || quic_writer_left(w) < need + len))
 		return false;
-	quic_write_u8(w, QUIC_FRAME_STREAM | QUIC_FRAME_STREAM_LEN |
-		      (offset ? QUIC_FRAME_STREAM_OFF : 0) | (fin ? QUIC_FRAME_STREAM_FIN : 0));
-	quic_write_varint(w, stream_id);
+	p = quic_write_reserve(w, need);
+	*p++ = QUIC_FRAME_STREAM | QUIC_FRAME_STREAM_LEN |
+	       (offset ? QUIC_FRAME_STREAM_OFF : 0) | (fin ? QUIC_FRAME_STREAM_FIN : 0);
+	p = quic_varint_put(p, stream_id, id_size);
 	if (offset)
-		quic_write_varint(w, offset);
-	quic_write_varint(w, len);
+		p = quic_varint_put(p, offset, offset_size);
+	quic_varint_put(p, len, len_size);
 	return true;
 }
 

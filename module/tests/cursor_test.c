@@ -38,6 +38,29 @@ static void varint_is_read(struct kunit *test)
 	}
 }
 
+static void varint_is_got_and_put_unchecked(struct kunit *test)
+{
+	u8 buf[8];
+	u64 value;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(varints); i++) {
+		/* What lies behind the number does not matter. */
+		memset(buf, 0xee, sizeof(buf));
+		memcpy(buf, varints[i].bytes, varints[i].size);
+		KUNIT_EXPECT_PTR_EQ(test, quic_varint_get(buf, &value),
+				    (const u8 *)buf + varints[i].size);
+		KUNIT_EXPECT_EQ(test, value, varints[i].value);
+
+		memset(buf, 0xee, sizeof(buf));
+		KUNIT_EXPECT_PTR_EQ(test, quic_varint_put(buf, value, varints[i].size),
+				    buf + varints[i].size);
+		KUNIT_EXPECT_MEMEQ(test, buf, varints[i].bytes, varints[i].size);
+		KUNIT_EXPECT_NULL(test, memchr_inv(buf + varints[i].size, 0xee,
+						   sizeof(buf) - varints[i].size));
+	}
+}
+
 static void varint_need_not_be_shortest(struct kunit *test)
 {
 	static const u8 bytes[] = { 0x40, 0x25, 0x80, 0x00, 0x00, 0x25,
@@ -243,6 +266,7 @@ static void bytes_and_zeroes_are_written(struct kunit *test)
 
 static struct kunit_case cursor_cases[] = {
 	KUNIT_CASE(varint_is_read),
+	KUNIT_CASE(varint_is_got_and_put_unchecked),
 	KUNIT_CASE(varint_need_not_be_shortest),
 	KUNIT_CASE(varint_cut_anywhere_fails),
 	KUNIT_CASE(varint_is_written_in_shortest_form),

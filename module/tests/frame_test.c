@@ -431,6 +431,37 @@ static void overhead_is_exact(struct kunit *test)
 				check_overhead(test, buf, numbers[id], numbers[offset], lens[len]);
 }
 
+/* A header of the largest numbers, with data behind it, cut inside the data and before. */
+static void long_stream_frame_cut_anywhere_is_refused(struct kunit *test)
+{
+	struct quic_frame frame;
+	struct quic_writer w;
+	u8 bytes[100] = {};
+	u32 len, need;
+	size_t left;
+	u64 code;
+
+	quic_writer_init(&w, bytes, sizeof(bytes));
+	KUNIT_ASSERT_TRUE(test, quic_frame_encode_stream(&w, QUIC_VARINT_MAX, 1ULL << 61, 70, true));
+	need = quic_writer_used(&w) + 70;
+	for (len = 0; len < need; len++) {
+		KUNIT_EXPECT_EQ(test, decode(test, bytes, len, &frame, &code, &left), -EPROTO);
+		KUNIT_EXPECT_EQ(test, code, FRAME_ENCODING);
+	}
+	for (; len <= sizeof(bytes); len++) {
+		KUNIT_ASSERT_EQ(test, decode(test, bytes, len, &frame, &code, &left), 0);
+		KUNIT_EXPECT_EQ(test, left, len - need);
+		KUNIT_EXPECT_EQ(test, frame.data.stream_id, QUIC_VARINT_MAX);
+		KUNIT_EXPECT_EQ(test, frame.data.offset, 1ULL << 61);
+		KUNIT_EXPECT_EQ(test, frame.data.len, 70);
+	}
+	/* Without a length the data reaches to the end. */
+	bytes[0] &= ~QUIC_FRAME_STREAM_LEN;
+	KUNIT_ASSERT_EQ(test, decode(test, bytes, 50, &frame, &code, &left), 0);
+	KUNIT_EXPECT_EQ(test, frame.data.len, 50 - 17);
+	KUNIT_EXPECT_EQ(test, left, 0);
+}
+
 /* What conn_send.c does to fill a packet: room less the overhead for all of the room. */
 static void room_less_overhead_always_fits(struct kunit *test)
 {
@@ -917,6 +948,7 @@ static struct kunit_case frame_cases[] = {
 	KUNIT_CASE(padding_is_one_frame),
 	KUNIT_CASE(stream_fields_are_read),
 	KUNIT_CASE(overhead_is_exact),
+	KUNIT_CASE(long_stream_frame_cut_anywhere_is_refused),
 	KUNIT_CASE(room_less_overhead_always_fits),
 	KUNIT_CASE(data_beyond_the_last_offset_is_refused),
 	KUNIT_CASE(length_past_the_end_is_refused),
