@@ -16,7 +16,9 @@ import shlex
 import shutil
 import signal
 import socket
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -110,6 +112,7 @@ def run(lane: Lane, job: Job, *, on_output: Sink | None = None, folder: Path | N
     from quicctl import uml, vm  # the lanes know this module's types
 
     machine = vm if lane is Lane.VM else uml
+    _end_on_terminate()
     kept = folder or _new_run_folder(lane)
     kept.mkdir(parents=True, exist_ok=True)
     ports = {name: socket.socketpair() for name in ("stdout", "stderr", "control")}
@@ -215,14 +218,23 @@ class _Watch:
             self._on_output(name, data)
 
 
+def _end_on_terminate() -> None:
+    """Let a polite request to end unwind the program, so that guest and scratch files go with it."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 def _drive(launch: Launch, watch: _Watch, theirs: list[socket.socket], timeout: float) -> None:
     """Start the machine and stay with it until it is gone; it is in any case gone afterwards."""
     read_end, write_end = os.pipe()
     environment = {**os.environ, **launch.env}
+    # Should this process be killed, the machine goes with it.
+    setpriv = process.which("setpriv")
+    argv = [str(setpriv), "--pdeathsig", "KILL", *launch.argv] if setpriv else launch.argv
     deadline = time.monotonic() + timeout
     try:
         with process.running(
-            launch.argv, stdout=write_end, stderr=write_end, env=environment, pass_fds=launch.inherited
+            argv, stdout=write_end, stderr=write_end, env=environment, pass_fds=launch.inherited
         ) as machine:
             os.close(write_end)
             write_end = -1
@@ -257,14 +269,17 @@ def _judge(watch: _Watch, seconds: float) -> Outcome:
         )
     if "failed" in said:
         raise errors.GuestDied(f"the guest could not start its session: {said['failed'][0]}", detail=detail, remedy=remedy)
-    found = tuple(splat.find(watch.console()))
     if "job" not in said or "done" not in said:
-        if found:
-            raise errors.KernelSplat(f"the guest died: {found[0].title}", detail=found[0].text, remedy=remedy)
+        reported = splat.find(watch.console())
+        if reported:
+            raise errors.KernelSplat(f"the guest died: {reported[0].title}", detail=reported[0].text, remedy=remedy)
         raise errors.GuestDied("the guest died before the job was done", detail=detail, remedy=remedy)
     complaints = [f"module not unloaded: {value}" for value in said.get("unload", [])]
     complaints += [f"process left running: {value}" for value in said.get("stray", [])]
     complaints += [f"{value} did not come back" for value in said.get("lost", [])]
+    symbols = watch.folder / "results" / "symbols.txt"
+    console = splat.resolve(watch.console(), symbols.read_text()) if symbols.exists() else watch.console()
+    found = tuple(splat.find(console))
     # A report turns lockdep off, so this is news only where nothing was reported.
     if "0" in said.get("locks", []) and not found:
         complaints.append("lockdep had turned itself off")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from dataclasses import dataclass
 
@@ -44,6 +45,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )
 _STAMP = re.compile(r"^(?:<\d+>)?\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])? ?")
+_BARE_ADDRESS = re.compile(r"(?m)^((?:\[[^\]]*\] *)*\s*)0x([0-9a-f]{6,16})$")
 _BEFORE, _AFTER = 2, 60
 _APART = 120
 
@@ -84,3 +86,30 @@ def find(console: str, known: tuple[Known, ...] = KNOWN) -> list[Splat]:
             continue
         found.append(Splat(kind, line.strip(), text))
     return found
+
+
+def resolve(console: str, symbols: str) -> str:
+    """Name the bare addresses in leak reports that were printed after their module was gone.
+
+    The symbols are those lines of /proc/kallsyms that name a module, written while it was loaded.
+    """
+    table = []
+    for line in symbols.splitlines():
+        fields = line.split()
+        if len(fields) == 4 and fields[1] in "tT":
+            table.append((int(fields[0], 16), fields[2], fields[3]))
+    if not table:
+        return console
+    table.sort()
+    addresses = [address for address, _, _ in table]
+    end = addresses[-1] + 0x1000
+
+    def name(match: re.Match[str]) -> str:
+        address = int(match[2], 16)
+        at = bisect.bisect_right(addresses, address) - 1
+        if at < 0 or address >= end:
+            return match[0]
+        start, symbol, module = table[at]
+        return f"{match[1]}{symbol}+{address - start:#x} {module}"
+
+    return _BARE_ADDRESS.sub(name, console)

@@ -53,6 +53,7 @@ done
 
 for name in $loaded; do
 	[ -d /sys/module/$name ] || continue
+	[ -z "$leaks" ] || grep "\[$name\]" /proc/kallsyms >>$base/out/symbols.txt
 	tries=0
 	until reason=$(rmmod "$name" 2>&1); do
 		tries=$((tries + 1))

@@ -72,7 +72,7 @@ static void leak(void)
 	int i;
 
 	/* The last pointer may linger in a register or on a stack. */
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 4; i++) {
 		char *memory = kmalloc(200, GFP_KERNEL);
 
 		if (memory)
