@@ -13,7 +13,8 @@ void quic_timer_run(struct quic_sock *qs)
 {
 	u64 now = quic_sock_now();
 
-	if (now >= qs->timer_armed)
+	/* It fires up to a tick before the deadline that it was armed for. */
+	if (!timer_pending(&qs->timer))
 		qs->timer_armed = QUIC_DEADLINE_NEVER;
 	quic_conn_on_timeout(&qs->conn, now);
 	quic_sock_settle(qs);
