@@ -442,7 +442,8 @@ static void long_stream_frame_cut_anywhere_is_refused(struct kunit *test)
 	u64 code;
 
 	quic_writer_init(&w, bytes, sizeof(bytes));
-	KUNIT_ASSERT_TRUE(test, quic_frame_encode_stream(&w, QUIC_VARINT_MAX, 1ULL << 61, 70, true));
+	KUNIT_ASSERT_TRUE(test, quic_frame_encode_stream(&w, QUIC_VARINT_MAX, 1ULL << 61, 70,
+							 true));
 	need = quic_writer_used(&w) + 70;
 	for (len = 0; len < need; len++) {
 		KUNIT_EXPECT_EQ(test, decode(test, bytes, len, &frame, &code, &left), -EPROTO);
@@ -472,7 +473,8 @@ static void room_less_overhead_always_fits(struct kunit *test)
 	for (room = 12; room < sizeof(buf); room++) {
 		need = quic_frame_stream_overhead(70, 1 << 20, room);
 		quic_writer_init(&w, buf, room);
-		KUNIT_EXPECT_TRUE(test, quic_frame_encode_stream(&w, 70, 1 << 20, room - need, true));
+		KUNIT_EXPECT_TRUE(test, quic_frame_encode_stream(&w, 70, 1 << 20, room - need,
+								 true));
 	}
 }
 
@@ -487,11 +489,22 @@ static void data_beyond_the_last_offset_is_refused(struct kunit *test)
 		{ "crypto", { 0x06, [1 ... 8] = 0xff, 1, 'x' }, 11, FRAME_ENCODING },
 	};
 	struct quic_frame frame;
+	struct quic_writer w;
+	u8 bytes[64] = {};
 	size_t left;
 	u64 code;
 
 	expect_refused(test, bad, ARRAY_SIZE(bad));
 	KUNIT_EXPECT_EQ(test, decode(test, stream_ok, sizeof(stream_ok), &frame, &code, &left), 0);
+
+	/* The same far from the end of the packet. */
+	quic_writer_init(&w, bytes, sizeof(bytes));
+	KUNIT_ASSERT_TRUE(test, quic_frame_encode_stream(&w, 4, QUIC_VARINT_MAX - 29, 30, false));
+	KUNIT_EXPECT_EQ(test, decode(test, bytes, sizeof(bytes), &frame, &code, &left), -EPROTO);
+	KUNIT_EXPECT_EQ(test, code, FRAME_ENCODING);
+	quic_writer_init(&w, bytes, sizeof(bytes));
+	KUNIT_ASSERT_TRUE(test, quic_frame_encode_stream(&w, 4, QUIC_VARINT_MAX - 30, 30, false));
+	KUNIT_EXPECT_EQ(test, decode(test, bytes, sizeof(bytes), &frame, &code, &left), 0);
 }
 
 static void length_past_the_end_is_refused(struct kunit *test)
