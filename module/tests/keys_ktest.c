@@ -2,7 +2,7 @@
 /* The key schedule. RFC 9001, appendix A; RFC 9369, appendix A; RFC 4231. */
 #include <crypto/sha2.h>
 #include <kunit/test.h>
-#include <linux/kernel.h>
+#include <linux/hex.h>
 #include <linux/tls.h>
 #include <uapi/linux/quic.h>
 

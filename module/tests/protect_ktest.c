@@ -5,7 +5,7 @@
  */
 #include <kunit/test.h>
 #include <linux/bottom_half.h>
-#include <linux/kernel.h>
+#include <linux/hex.h>
 #include <linux/tls.h>
 #include <uapi/linux/quic.h>
 
