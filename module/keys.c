@@ -19,7 +19,7 @@
 MODULE_IMPORT_NS("CRYPTO_INTERNAL");
 
 #define QUIC_LABEL_PREFIX	"tls13 "
-#define QUIC_LABEL_MAX		32
+#define QUIC_LABEL_MAX		48
 #define QUIC_KEY_MAX		32
 
 /* How to get the fast AEAD that never goes asynchronous; found out on first use. */
