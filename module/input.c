@@ -520,7 +520,10 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 	batch.now = quic_sock_now();
 	batch.ecn = quic_addr_skb_ecn(skb);
 	quic_conn_on_datagram(&qs->conn, qs->conn.active_path, skb->len, batch.now);
+	/* The backlog comes here with BH on; what protects packets is per processor. */
+	local_bh_disable();
 	quic_input_walk(&batch, skb);
+	local_bh_enable();
 	consume_skb(skb);
 	return;
 
@@ -555,6 +558,7 @@ void quic_input_undecryptable(struct quic_sock *qs)
 	__skb_queue_head_init(&queue);
 	skb_queue_splice_init(&qs->undecryptable, &queue);
 	qs->undecryptable_bytes = 0;
+	local_bh_disable();
 	while ((skb = __skb_dequeue(&queue))) {
 		batch.skb = skb;
 		batch.share = skb->truesize;
@@ -562,4 +566,5 @@ void quic_input_undecryptable(struct quic_sock *qs)
 		quic_input_datagram(&batch, skb, skb->data, skb->len);
 		kfree_skb(skb);
 	}
+	local_bh_enable();
 }
