@@ -7,13 +7,15 @@ import enum
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 _RESULT = re.compile(r"^(?P<indent>\s*)(?P<verdict>ok|not ok)\s+(?P<number>\d+)(?:\s+-)?\s*(?P<rest>.*)$")
 _PLAN = re.compile(r"^(?P<indent>\s*)1\.\.(?P<count>\d+)(?:\s*#\s*(?P<directive>.*))?$")
 _SUBTEST = re.compile(r"^\s*# Subtest: (?P<name>.*)$")
-_NOISE = re.compile(r"^(TAP version \d+|KTAP version \d+|# (Starting|FAILED|PASSED|Totals).*|#\s+(RUN|OK)\s.*)$")
+_NOISE = re.compile(
+    r"^(K?TAP version \d+|# (Starting|FAILED|PASSED|Totals).*|# \S+: pass:\d+ fail:\d+.*|#\s+(RUN|OK)\s.*)$"
+)
 _STAMP = re.compile(r"^\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])? ")
 _SECONDS = re.compile(r"(?:^|\s)time=([0-9.]+)(ms|s)?\b")
 
@@ -42,7 +44,6 @@ class _Level:
     name: str = ""
     expected: int | None = None
     seen: int = 0
-    notes: list[str] = field(default_factory=list)
     seen_before: int = 0
 
 
@@ -57,6 +58,7 @@ class Parser:
         self.problems: list[str] = []
         self._on_result = on_result
         self._levels: list[_Level] = []
+        self._notes: list[str] = []
 
     def feed(self, line: str) -> None:
         """Take one line, without its newline."""
@@ -67,6 +69,7 @@ class Parser:
         result = _RESULT.match(line)
         if subtest:
             self._level(indent).name = subtest["name"].strip()
+            self._notes.clear()
         elif plan:
             level = self._level(indent)
             level.expected, level.seen = int(plan["count"]), 0
@@ -79,7 +82,7 @@ class Parser:
         elif line.strip().startswith("#"):
             text = line.strip()
             if not _NOISE.match(text):
-                self._level(indent).notes.append(text.removeprefix("#").strip())
+                self._notes.append(text.removeprefix("#").strip())
         elif line.strip().startswith("Bail out!"):
             self.problems.append(line.strip())
 
@@ -114,7 +117,7 @@ class Parser:
         since = suite.seen_before if suite else 0
         level = self._level(indent)
         level.seen += 1
-        notes, level.notes = level.notes, []
+        notes, self._notes = self._notes, []
         if suite is not None:
             cases = self.results[since:]
             if status is not Status.FAIL or any(c.status is Status.FAIL for c in cases):

@@ -116,7 +116,7 @@ def tree_files(tree: Path) -> Iterator[Path]:
     for folder, names, files in os.walk(tree):
         names[:] = [n for n in names if not n.startswith(".") and n not in ("__pycache__", "node_modules")]
         for name in files:
-            if not name.endswith((".o", ".ko", ".cmd", ".mod", ".mod.c", ".pyc", ".a")) or name.startswith("."):
+            if not name.endswith((".o", ".ko", ".cmd", ".mod", ".mod.c", ".pyc", ".a")):
                 yield Path(folder) / name
 
 

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from quicctl import builder, errors, guest, selftest
+from quicctl.ktap import Status
+from quicctl.selftest import Where
+
+SUITE = """
+static struct kunit_case cases[] = {
+	KUNIT_CASE(first),
+	KUNIT_CASE(second),
+	{}
+};
+static struct kunit_suite suite = {
+	.name = "quic_rtt",
+	.test_cases = cases,
+};
+"""
+PROGRAM = """
+TEST(opens)
+{
+}
+
+TEST(closes)
+{
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    tree = tmp_path / "project"
+    for name in ("module/tests", "selftests/core", "selftests/socket", "selftests/netns", "selftests/quicctl"):
+        (tree / name).mkdir(parents=True)
+    (tree / "module" / "Kbuild").write_text("quic-y += tests/rtt_test.o\n")
+    (tree / "module" / "tests" / "rtt_test.c").write_text(SUITE)
+    (tree / "selftests" / "socket" / "states.c").write_text(PROGRAM)
+    (tree / "selftests" / "socket" / "harness.c").write_text("int main(void) { return 0; }\n")
+    (tree / "selftests" / "netns" / "test_loss.py").write_text("def test_drop():\n    pass\n")
+    monkeypatch.setattr(builder, "project", lambda: tree)
+    return tree
+
+
+def names(patterns: list[str], *wheres: Where) -> list[str]:
+    units = selftest.select(patterns, wheres or list(Where))
+    return [f"{u.where}:{u.group.name}/{u.name}" + (f"={','.join(u.cases)}" if u.cases else "") for u in units]
+
+
+def test_group_is_chosen_by_name() -> None:
+    assert names(["socket"]) == ["vm:socket/states", "uml:socket/states"]
+
+
+def test_lane_narrows() -> None:
+    assert names(["socket"], Where.VM) == ["vm:socket/states"]
+
+
+def test_part_of_a_case_chooses_the_case() -> None:
+    assert names(["open"], Where.VM) == ["vm:socket/states=opens"]
+
+
+def test_program_is_chosen_whole() -> None:
+    assert names(["socket/states"], Where.VM) == ["vm:socket/states"]
+
+
+def test_wildcards_match_the_whole_name() -> None:
+    assert names(["socket/*/cl*"], Where.VM) == ["vm:socket/states=closes"]
+
+
+def test_patterns_add_up() -> None:
+    assert names(["open", "close"], Where.VM) == ["vm:socket/states=closes,opens"]
+    assert names(["open", "socket"], Where.VM) == ["vm:socket/states"]
+
+
+def test_suites_of_the_core_are_read_from_the_source() -> None:
+    assert names(["core"], Where.CORE) == ["core:core/quic_rtt"]
+    assert names(["second"], Where.CORE) == ["core:core/quic_rtt=second"]
+
+
+def test_pytest_files_are_found() -> None:
+    assert names(["drop"], Where.UML) == ["uml:netns/test_loss=test_drop"]
+
+
+@pytest.mark.parametrize("pattern", ["nonsense", "socket/other", "*/nothing"])
+def test_pattern_that_matches_nothing_is_an_error(pattern: str) -> None:
+    with pytest.raises(errors.NoSuchTest) as caught:
+        names([pattern])
+    assert pattern in caught.value.message
+    assert "socket" in caught.value.remedy
+
+
+def test_pattern_outside_of_the_lane_is_an_error() -> None:
+    with pytest.raises(errors.NoSuchTest):
+        names(["socket"], Where.CORE)
+
+
+Play = Callable[..., selftest.Report]
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
+    """Run the socket group of lane vm with a guest that says what it is told to."""
+
+    def run(output: bytes, *, stderr: bytes = b"", death: errors.QuicctlError | None = None, **ill: object) -> selftest.Report:
+        def boot(_lane: guest.Lane, _job: guest.Job, *, on_output: guest.Sink) -> guest.Outcome:
+            on_output("stderr", stderr)
+            for at in range(0, len(output), 7):  # lines arrive in pieces
+                on_output("stdout", output[at : at + 7])
+            if death:
+                raise death
+            fields = {"status": 0, "seconds": 1.0, "splats": (), "complaints": (), "folder": tmp_path, **ill}
+            return guest.Outcome(**fields)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(selftest, "_guest_job", lambda *_: None)
+        monkeypatch.setattr(guest, "run", boot)
+        return selftest.run(selftest.select(["socket"], [Where.VM]))
+
+    return run
+
+
+def outcome(report: selftest.Report) -> dict[str, Status]:
+    return {f"{r.group}/{r.case.name}": r.case.status for r in report.results}
+
+
+def test_results_of_a_guest(play: Play) -> None:
+    report = play(b"noise\n#quicctl begin 0\n1..2\nok 1 opens\nnot ok 2 closes\n#quicctl end 0 1\n")
+    assert outcome(report) == {
+        "socket/states.opens": Status.PASS,
+        "socket/states.closes": Status.FAIL,
+        "guest/kernel reports nothing": Status.PASS,
+    }
+    assert (report.passed, report.failed, report.skipped) == (2, 1, 0)
+
+
+def test_report_of_the_kernel_is_a_failure(play: Play) -> None:
+    from quicctl.splat import Splat
+
+    report = play(b"#quicctl begin 0\n1..1\nok 1 a\n#quicctl end 0 0\n", splats=(Splat("kasan", "BUG: KASAN: x", "text"),))
+    [failed] = [r for r in report.results if r.case.status is Status.FAIL]
+    assert "BUG: KASAN: x" in failed.case.detail
+
+
+def test_module_that_stays_loaded_is_a_failure(play: Play) -> None:
+    report = play(b"#quicctl begin 0\n1..1\nok 1 a\n#quicctl end 0 0\n", complaints=("module not unloaded: busy",))
+    assert report.failed == 1
+
+
+def test_status_that_no_result_explains_is_a_failure(play: Play) -> None:
+    report = play(b"#quicctl begin 0\n1..1\nok 1 a\n#quicctl end 0 139\n", stderr=b"Segmentation fault\n")
+    assert outcome(report)["socket/states.ended"] is Status.FAIL
+
+
+def test_silent_program_is_a_failure(play: Play) -> None:
+    assert outcome(play(b"#quicctl begin 0\n#quicctl end 0 0\n"))["socket/states.reports"] is Status.FAIL
+
+
+def test_program_that_stops_early_is_a_failure(play: Play) -> None:
+    report = play(b"#quicctl begin 0\n1..3\nok 1 a\n#quicctl end 0 0\n")
+    assert outcome(report)["socket/states.complete"] is Status.FAIL
+
+
+def test_death_of_the_guest_fails_what_ran_and_the_lane(play: Play) -> None:
+    report = play(b"#quicctl begin 0\n1..2\nok 1 a\n", death=errors.GuestDied("gone", detail="last words"))
+    assert report.failed >= 2
+    assert any("last words" in r.case.detail for r in report.results)
+
+
+def test_program_whose_turn_did_not_come_is_a_failure(play: Play) -> None:
+    report = play(b"", death=errors.GuestDied("gone"))
+    assert outcome(report)["socket/states.runs"] is Status.FAIL
+
+
+def test_lane_that_cannot_run_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise errors.GuestUnavailable("no emulator", remedy="install one")
+
+    monkeypatch.setattr(selftest, "_guest_job", refuse)
+    report = selftest.run(selftest.select(["socket"], [Where.VM]))
+    assert (report.passed, report.failed) == (0, 1)
+    assert "no emulator" in report.results[0].case.detail
