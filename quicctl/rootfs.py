@@ -23,10 +23,10 @@ PACKAGES = (
     "libc-bin", "libgnutls30", "ngtcp2-client", "ngtcp2-server", "openssl", "procps", "python3", "sed", "strace", "tar",
     "util-linux", "mount", "mawk", "ethtool",
 )  # fmt: skip
-_RECIPE = "3"
+_RECIPE = "4"
 _WITHOUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/zoneinfo", "var/cache/debconf")
 _MODULE_FOLDERS = (
-    "kernel/crypto", "kernel/arch", "kernel/lib", "kernel/net/ipv4", "kernel/net/ipv6", "kernel/net/sched",
+    "kernel/crypto", "kernel/arch/x86/crypto", "kernel/lib", "kernel/net/ipv4", "kernel/net/ipv6", "kernel/net/sched",
     "kernel/net/tls", "kernel/net/core", "kernel/net/packet", "kernel/net/unix", "kernel/net/netlink", "kernel/net/bridge",
     "kernel/net/802", "kernel/net/llc", "kernel/net/netfilter", "kernel/net/sunrpc", "kernel/net/handshake",
     "kernel/net/key", "kernel/net/sctp", "kernel/drivers/net", "kernel/drivers/block", "kernel/fs/overlayfs",
