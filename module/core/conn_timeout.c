@@ -65,6 +65,10 @@ static enum quic_space_id quic_pto_space(const struct quic_conn *conn, u64 now, 
 	}
 	if (in_flight || conn->peer_validated)
 		return found;
+	/* Before its first packet there is nobody to keep going. */
+	if (conn->space[QUIC_SPACE_INITIAL] &&
+	    !conn->space[QUIC_SPACE_INITIAL]->loss.sent.next)
+		return found;
 	/* A client keeps a server going that may not send: section 6.2.2.1. */
 	*at = max(conn->last_probe, conn->last_rx) + (base << shift);
 	return conn->tx_keys & BIT(QUIC_CRYPTO_HANDSHAKE) ? QUIC_SPACE_HANDSHAKE :
