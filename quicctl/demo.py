@@ -155,11 +155,14 @@ def _in_guest(size: int, ko: Path | None, progress: Progress) -> DemoReport:
         kernel=booted,
     )
     said: list[str] = []
+    pending = ""
 
     def on_output(name: str, data: bytes) -> None:
-        text = data.decode(errors="replace").rstrip()
-        said.extend(text.splitlines())
-        progress("\n".join(f"guest: {line}" for line in text.splitlines()))
+        nonlocal pending
+        *lines, pending = (pending + data.decode(errors="replace")).split("\n")
+        for line in lines:
+            said.append(line)
+            progress(f"guest: {line}")
 
     outcome = guest.run(guest.Lane.VM, job, on_output=on_output)
     if outcome.splats:

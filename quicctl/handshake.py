@@ -128,7 +128,7 @@ def serve(
     family, where = endpoint.resolve(address, passive=True)
     _Source(options.send).close()  # what cannot be read is said before a client comes
     reports: list[Report] = []
-    failures: list[errors.QuicctlError] = []
+    failures: list[Exception] = []
     workers: list[threading.Thread] = []
     with QuicSocket(family) as listener, _credentials(options.identity, server=True) as credentials:
         _configure(listener, options)
@@ -145,9 +145,9 @@ def serve(
                 reports.append(report)
                 if on_report:
                     on_report(report)
-            except errors.QuicctlError as failure:
+            except Exception as failure:
                 failures.append(failure)
-                if on_error and count != 1:
+                if on_error and count != 1 and isinstance(failure, errors.QuicctlError):
                     on_error(failure)
 
         try:
