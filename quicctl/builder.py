@@ -21,7 +21,7 @@ _BUILDS_KEPT = 24
 _SECONDS = 1800.0
 _WARNING = re.compile(r"\bwarning: ")
 # Said by Kbuild about the machine, not about the code.
-_NOT_OURS = re.compile(r"warning: the compiler differs from the one used to build the kernel")
+_NOT_OURS = re.compile(r"warning: (the compiler|pahole version) differs from the one used to build the kernel")
 
 Progress = Callable[[str], None]
 
