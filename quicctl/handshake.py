@@ -35,6 +35,7 @@ STANDARD_STREAM = Path("-")
 _SLICE = 1 << 20
 _TICK = 1.0
 _LINGER = 5.0
+_CONFIRMATION = 2.0
 _SIOCOUTQ = 0x5411
 _NO_ALERT = -1
 _ALERT_NO_ALPN = 120
@@ -107,6 +108,8 @@ def connect(address: Address, options: Options, *, hostname: str | None = None) 
         flow = _Flow(sock, options, source, sink, where)
         if options.send is not None or options.receive is not None:
             flow.run_client()
+        else:
+            flow.await_server()
         return flow.report("client", tls)
 
 
@@ -180,7 +183,12 @@ def _attend(sock: QuicSocket, options: Options, credentials: libquic.Credentials
 def _configure(sock: QuicSocket, options: Options) -> None:
     if options.congestion is not None:
         sock.set_config(uapi.Config(congestion_control_algo=options.congestion))
-    sock.enable(uapi.EventType.STREAM_UPDATE, uapi.EventType.CONNECTION_CLOSE)
+    sock.enable(
+        uapi.EventType.STREAM_UPDATE,
+        uapi.EventType.CONNECTION_CLOSE,
+        uapi.EventType.NEW_TOKEN,
+        uapi.EventType.NEW_SESSION_TICKET,
+    )
 
 
 @contextlib.contextmanager
@@ -420,6 +428,7 @@ class _Flow:
         self._handed_over = False  # all that is to be sent is in the kernel, FIN included
         self._acknowledged = False
         self._fin_received = False
+        self._confirmed = False
         self._echo_hash = hashlib.sha256()
         self._close: uapi.ConnectionClose | None = None
         sock.settimeout(_TICK)
@@ -433,6 +442,21 @@ class _Flow:
             if not self._step():
                 break
         self._finish(complete=self._sending_done() and (self._fin_received or not wants_data))
+
+    def await_server(self) -> None:
+        """Stay until the server is through with the handshake: a close that overtakes it would spoil it.
+
+        The kernel tells nothing of HANDSHAKE_DONE, but a server that is done usually sends a token or a ticket.
+        """
+        leave = time.monotonic() + _CONFIRMATION
+        while not self._confirmed and time.monotonic() < leave:
+            with contextlib.suppress(BlockingIOError):
+                self._take(self._sock.receive())
+        if self._close is not None and self._close.errcode != 0:
+            raise errors.PeerRefused(
+                f"{self._peer} ended the connection after the handshake: {uapi.describe_close(self._close)}",
+                remedy="compare certificates, keys, PSK and protocols of the two ends",
+            )
 
     def run_server(self) -> None:
         """Answer the client's stream, and stay until the client leaves or has had time to."""
@@ -516,6 +540,9 @@ class _Flow:
                 self._sent_seconds = time.monotonic() - self._began
             case uapi.ConnectionClose():
                 self._close = message
+                self._confirmed = True
+            case uapi.Token() | uapi.SessionTicket():
+                self._confirmed = True
 
     def _start_sender(self, stream_id: int) -> None:
         self._sender = threading.Thread(target=self._send_all, args=(stream_id,), daemon=True)
