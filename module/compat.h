@@ -10,11 +10,18 @@
 
 #include <linux/hrtimer.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 #include <linux/timer.h>
 #include <linux/uaccess.h>
 #include <net/inet_sock.h>
 #include <net/sock.h>
 #include <net/udp_tunnel.h>
+
+/* 7.0: allocation by type. */
+#ifndef kzalloc_obj
+#define kmalloc_obj(obj, gfp)	((typeof(obj) *)kmalloc(sizeof(obj), gfp))
+#define kzalloc_obj(obj, gfp)	((typeof(obj) *)kzalloc(sizeof(obj), gfp))
+#endif
 
 /* 6.16: from_timer() was renamed. */
 #ifndef timer_container_of
@@ -61,7 +68,9 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #define sk_drops_inc(sk)	atomic_inc(&(sk)->sk_drops)
 #endif
 
-/* 6.5: struct proto says where struct ipv6_pinfo is. Before, it was the last member, and max_header is TCP's alone. */
+/* 6.5: struct proto says where struct ipv6_pinfo is. Before, it was the last
+ * member, and max_header is TCP's alone.
+ */
 #ifndef QUIC_HAVE_IPV6_PINFO_OFFSET
 #define ipv6_pinfo_offset	max_header
 #endif

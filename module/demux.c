@@ -166,7 +166,7 @@ int quic_demux_set_peer(struct quic_sock *qs)
 	int err;
 
 	quic_demux_drop_peer(qs);
-	entry = kzalloc(sizeof(*entry), GFP_ATOMIC);
+	entry = kzalloc_obj(*entry, GFP_ATOMIC);
 	if (!entry)
 		return -ENOMEM;
 	entry->addr = qs->peer;
@@ -201,7 +201,7 @@ int quic_demux_add_cid(struct quic_sock *qs, const struct quic_cid *cid)
 	if (!qs->peer_entry)
 		quic_demux_set_peer(qs);
 
-	entry = kzalloc(sizeof(*entry), GFP_ATOMIC);
+	entry = kzalloc_obj(*entry, GFP_ATOMIC);
 	if (!entry)
 		return -ENOMEM;
 	entry->cid = *cid;
@@ -607,11 +607,8 @@ static bool quic_demux_is_uniform(struct sk_buff *skb, u32 size)
 		u32 avail;
 
 		avail = skb_seq_read(at, &data, &state);
-		if (!avail) {
-			is_uniform = false;
-			/* It has ended by itself. */
-			return false;
-		}
+		if (!avail)
+			return false;	/* the walk has ended by itself */
 		len = min_t(u32, len, QUIC_DEMUX_PEEK);
 		if (unlikely(avail < len)) {
 			if (skb_copy_bits(skb, at, buf, len)) {

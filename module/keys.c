@@ -147,7 +147,10 @@ u8 quic_cipher_secret_len(u16 cipher)
 	return c ? c->secret_len : 0;
 }
 
-/* HMAC over up to two pieces; on the plain hash, so that no key is ever set in a shared transform. RFC 2104. */
+/*
+ * HMAC over up to two pieces; on the plain hash, so that no key is ever set in a
+ * shared transform. RFC 2104.
+ */
 static int quic_hmac(struct crypto_shash *hash, const u8 *key, u32 key_len, const u8 *first,
 		     u32 first_len, const u8 *second, u32 second_len, u8 *out)
 {
@@ -260,7 +263,8 @@ int quic_hkdf_expand_label(u16 cipher, const u8 *secret, u8 secret_len, const ch
 				label, out, len);
 }
 
-/* Which driver? Measured: the SIMD wrapper is asynchronous before 6.17, and asking for a
+/*
+ * Which driver? Measured: the SIMD wrapper is asynchronous in 6.1 and 6.12, and asking for a
  * synchronous one yields a driver 13 times slower than what is under the wrapper.
  */
 static enum quic_aead_kind quic_aead_probe(const struct quic_cipher *c)
@@ -349,7 +353,7 @@ static struct quic_hp *quic_hp_create(const struct quic_cipher *c, const u8 *key
 	u32 i;
 	int err;
 
-	hp = kzalloc(sizeof(*hp), GFP_KERNEL);
+	hp = kzalloc_obj(*hp, GFP_KERNEL);
 	if (!hp)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&hp->refs, 1);
@@ -388,7 +392,7 @@ static struct quic_key *quic_key_new(u32 version, const struct quic_secret *secr
 	if (!c || secret->len != c->secret_len)
 		return ERR_PTR(-EINVAL);
 
-	key = kzalloc(sizeof(*key), GFP_KERNEL);
+	key = kzalloc_obj(*key, GFP_KERNEL);
 	if (!key)
 		return ERR_PTR(-ENOMEM);
 	key->cipher = secret->cipher;

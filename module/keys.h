@@ -61,10 +61,14 @@ struct quic_secret {
 bool quic_cipher_is_supported(u32 cipher);
 u8 quic_cipher_secret_len(u16 cipher);
 
-/* All of these may sleep. Keys come back allocated; quic_key_free() wipes and frees (NULL allowed). */
+/*
+ * All of these may sleep. Keys come back allocated; quic_key_free() wipes and
+ * frees (NULL allowed).
+ */
 struct quic_key *quic_key_create(u32 version, const struct quic_secret *secret);
 /* The next generation: replaces *@secret, keeps header protection of @key. */
-struct quic_key *quic_key_update(u32 version, struct quic_secret *secret, const struct quic_key *key);
+struct quic_key *quic_key_update(u32 version, struct quic_secret *secret,
+				 const struct quic_key *key);
 int quic_keys_initial(u32 version, const struct quic_cid *dcid, bool is_server,
 		      struct quic_key **tx, struct quic_key **rx);
 void quic_key_free(struct quic_key *key);

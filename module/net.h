@@ -44,7 +44,7 @@ struct quic_mibs {
  * @conns:     sockets that connected or were accepted, for /proc
  */
 struct quic_net {
-	spinlock_t lock;
+	spinlock_t lock;	/* see above */
 	struct hlist_head udp_socks;
 	struct hlist_head listeners;
 	struct hlist_head conns;

@@ -32,7 +32,10 @@ struct quic_protect_cpu {
 /* Drivers put their context into scatterlists, so it must not lie in the per-CPU area itself. */
 static DEFINE_PER_CPU(struct quic_protect_cpu *, quic_protect_cpus);
 
-/* RFC 9001, section 5.3. CCM's counter block carries the length of its length field: RFC 3610, section 2.3. */
+/*
+ * RFC 9001, section 5.3. CCM's counter block carries the length of its length
+ * field: RFC 3610, section 2.3.
+ */
 static void quic_protect_nonce(const struct quic_key *key, u64 pn, u8 *iv)
 {
 	u64 low;
@@ -110,7 +113,8 @@ int quic_protect_seal(struct quic_key *key, u8 *packet, u32 hdr_len, const u8 *s
  * @len:     bytes behind the header, tag included
  * @pn:      packet number
  *
- * Call with BH off. The cipher text is gone afterwards even if it did not authenticate; the tag stays.
+ * Call with BH off. The cipher text is gone afterwards even if it did not authenticate; the tag
+ * stays.
  *
  * Return: 0; -EBADMSG; -EAGAIN where quic_protect_may_run() says no.
  */

@@ -28,7 +28,8 @@ struct quic_mask {
  * right before it at @src - @hdr_len. Writes cipher text and tag behind the
  * header in @packet. Softirq or process context with BH off; does not sleep.
  */
-int quic_protect_seal(struct quic_key *key, u8 *packet, u32 hdr_len, const u8 *src, u32 len, u64 pn);
+int quic_protect_seal(struct quic_key *key, u8 *packet, u32 hdr_len, const u8 *src, u32 len,
+		      u64 pn);
 /* Decrypt in place: @len bytes behind the header, tag included. -EBADMSG. */
 int quic_protect_open(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u64 pn);
 /* Add header protection to @n packets (the packet number length is read from the first byte). */

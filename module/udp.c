@@ -322,7 +322,7 @@ static struct quic_udp *quic_udp_create(struct sock *sk, union quic_addr *addr, 
 	struct quic_udp *udp;
 	int err;
 
-	udp = kzalloc(sizeof(*udp), GFP_KERNEL);
+	udp = kzalloc_obj(*udp, GFP_KERNEL);
 	if (!udp)
 		return ERR_PTR(-ENOMEM);
 	udp->net = net;

@@ -41,7 +41,10 @@ struct quic_udp {
 	struct rcu_head rcu;
 };
 
-/* Finds or creates; fills in the port if it was 0. ERR_PTR. Process context. uapi.md, section 2.4. */
+/*
+ * Finds or creates; fills in the port if it was 0. ERR_PTR. Process context.
+ * uapi.md, section 2.4.
+ */
 struct quic_udp *quic_udp_get(struct sock *sk, union quic_addr *addr);
 void quic_udp_put(struct quic_udp *udp);
 

@@ -285,7 +285,10 @@ static void sizes_and_numbers_round_trip(struct kunit *test)
 	quic_key_free(key);
 }
 
-/* RFC 9001, section 5.4.1: the length is read from the byte that is still, or again, in the clear. */
+/*
+ * RFC 9001, section 5.4.1: the length is read from the byte that is still, or
+ * again, in the clear.
+ */
 static void burst_is_masked_and_unmasked(struct kunit *test)
 {
 	const struct packet_case *c = test->param_value;
@@ -334,4 +337,5 @@ static struct kunit_suite protect_suite = {
 	.name = "quic_protect",
 	.test_cases = protect_cases,
 };
+
 kunit_test_suite(protect_suite);
