@@ -448,6 +448,7 @@ void quic_output(struct quic_sock *qs, u64 now)
 	struct quic_conn *conn = &qs->conn;
 
 	local_bh_disable();
+	quic_conn_tx_start(conn);
 	if (conn->state == QUIC_CONN_CLOSING) {
 		if (conn->close_frames == QUIC_CONTROL_STALE && quic_output_datagram(qs, now))
 			QUIC_INC_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_FRM_OUTCLOSES);

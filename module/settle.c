@@ -51,7 +51,6 @@ void quic_sock_settle(struct quic_sock *qs)
 		quic_sock_try_close(qs);
 	if (conn->todo & QUIC_TODO_TX) {
 		conn->todo &= ~QUIC_TODO_TX;
-		quic_deadline_clear(&conn->deadlines, QUIC_DEADLINE_PACING);
 		quic_output(qs, now);
 	}
 	if (conn->todo & QUIC_TODO_STATE)

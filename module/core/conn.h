@@ -141,6 +141,8 @@ struct quic_conn {
 	u8 close_frames;	/* CONNECTION_CLOSE must be (re)sent */
 	bool idle_armed_by_tx;	/* RFC 9000, section 10.1: one restart per send after receive */
 	bool corked;		/* MSG_MORE: hold what does not fill a packet */
+	bool control_due;	/* this round of sending has control frames to write */
+	bool in_burst;		/* and has sent something */
 	u64 held_since;		/* stream data waits for more to join it; 0: it does not */
 	bool nodelay;		/* no Nagle-like delay */
 	u8 token_len;		/* of new_token_data */
@@ -299,7 +301,7 @@ int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 lev
 void quic_conn_tx_abandon(struct quic_conn *conn, struct quic_tx_packet *tx);
 bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now);
 void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 size, u64 now);
-
+void quic_conn_tx_start(struct quic_conn *conn);
 void quic_conn_tx_done(struct quic_conn *conn);
 
 /* conn_timeout.c */

@@ -14,6 +14,9 @@
 #define QUIC_HOLD_TIME		100000ULL	/* ns */
 #define QUIC_HOLD_PACKETS	16
 
+/* Packets that the window and pacing must allow for before a burst is begun. */
+#define QUIC_BURST_PACKETS_MIN	16
+
 /* Room below which no stream data is begun in a packet that holds other frames. */
 #define QUIC_STREAM_ROOM_MIN	64
 
@@ -93,18 +96,45 @@ release:
 	return false;
 }
 
+/*
+ * A batch of packets costs little more than one, so a burst is not begun for
+ * less than this: the next ACK, or a moment of pacing, allows for more.
+ */
+static u32 quic_conn_quantum(const struct quic_conn *conn, const struct quic_path *path)
+{
+	return conn->in_burst ? path->mss : QUIC_BURST_PACKETS_MIN * path->mss;
+}
+
+/* Is the window open far enough, or about to be opened further by an ACK? */
+static bool quic_conn_has_window(const struct quic_conn *conn, const struct quic_path *path)
+{
+	const struct quic_cong *cong = &path->cong;
+
+	if (!quic_cong_has_room(cong))
+		return false;
+	if (conn->in_burst || !cong->bytes_in_flight)
+		return true;
+	return cong->cwnd - cong->bytes_in_flight >=
+	       min_t(u64, quic_conn_quantum(conn, path), cong->cwnd / 3);
+}
+
 /* May packets that count against the window leave now? Sets the pacing deadline if not. */
 static bool quic_conn_may_send(struct quic_conn *conn, enum quic_space_id id, u64 now)
 {
 	struct quic_path *path = quic_conn_path(conn);
+	u32 quantum;
 
-	if (!quic_cong_has_room(&path->cong) ||
-	    !quic_sent_has_room(&conn->space[id]->loss.sent))
+	if (!quic_sent_has_room(&conn->space[id]->loss.sent))
 		return false;
-	if (id != QUIC_SPACE_APP || quic_pacer_may_send(&path->pacer, path->mss, now))
+	if (id != QUIC_SPACE_APP)
+		return quic_cong_has_room(&path->cong);
+	if (!quic_conn_has_window(conn, path))
+		return false;
+	quantum = quic_conn_quantum(conn, path);
+	if (quic_pacer_may_send(&path->pacer, quantum, now))
 		return true;
 	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_PACING,
-			  quic_pacer_next(&path->pacer, path->mss, now));
+			  quic_pacer_next(&path->pacer, quantum, now));
 	return false;
 }
 
@@ -174,7 +204,7 @@ bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now)
 		return !conn->corked && quic_conn_may_send(conn, id, now);
 	if (id != QUIC_SPACE_APP)
 		return false;
-	if (!quic_conn_has_control(conn) &&
+	if (!conn->control_due &&
 	    (list_empty(&conn->streams.ready) || quic_conn_holds_data(conn, now)))
 		return false;
 	return quic_conn_may_send(conn, id, now);
@@ -553,8 +583,10 @@ bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 no
 	if (tx->level != QUIC_CRYPTO_EARLY)
 		quic_fill_crypto(tx, space);
 	if (app) {
-		if (tx->level == QUIC_CRYPTO_APP)
+		if (tx->level == QUIC_CRYPTO_APP && conn->control_due) {
 			quic_fill_control(conn, tx);
+			conn->control_due = quic_conn_has_control(conn);
+		}
 		quic_fill_streams(conn, tx, tx->probe || !quic_conn_holds_data(conn, now));
 	}
 	if (tx->probe && !tx->eliciting)
@@ -585,6 +617,7 @@ void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 
 			tx->record.flags |= QUIC_SENT_0RTT;
 		quic_cong_on_sent(&path->cong, size);
 		quic_pacer_on_sent(&path->pacer, size);
+		conn->in_burst = true;
 		/* RFC 9000, section 10.1 */
 		if (!conn->idle_armed_by_tx && quic_conn_is_open(conn)) {
 			conn->idle_armed_by_tx = true;
@@ -611,6 +644,17 @@ void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 
 void quic_conn_tx_abandon(struct quic_conn *conn, struct quic_tx_packet *tx)
 {
 	quic_conn_packet_lost(conn, quic_level_space(tx->level), &tx->record);
+}
+
+/**
+ * quic_conn_tx_start() - a round of sending begins
+ * @conn: connection
+ */
+void quic_conn_tx_start(struct quic_conn *conn)
+{
+	conn->control_due = quic_conn_has_control(conn);
+	conn->in_burst = false;
+	quic_deadline_clear(&conn->deadlines, QUIC_DEADLINE_PACING);
 }
 
 /**

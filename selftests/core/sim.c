@@ -262,7 +262,7 @@ void sim_settle(struct sim_end *end)
 	u32 i;
 
 	if (conn->todo & QUIC_TODO_TX) {
-		quic_deadline_clear(&conn->deadlines, QUIC_DEADLINE_PACING);
+		quic_conn_tx_start(conn);
 		for (i = 0; i < ARRAY_SIZE(order); i++)
 			while (sim_send_one(end, order[i]))
 				if (conn->state == QUIC_CONN_CLOSING)
