@@ -67,7 +67,7 @@ class BenchReport:
     kernel: str
     unit: str
     mtu: int
-    module_source: str
+    module_build: str
     figures: tuple[Figure, ...]
 
 
@@ -164,9 +164,9 @@ def _in_guest(
             "a measurement failed: " + (said[-1] if said else process.describe_end(outcome.status)),
             remedy=f"see {outcome.folder}",
         )
-    source = modinfo.read(modules[0]).srcversion if modules else ""
+    build = modinfo.read(modules[0]).build_id if modules else ""
     figures = parse((outcome.folder / "stdout").read_text())
-    return BenchReport(booted.release, "instructions", MTU, source, figures)
+    return BenchReport(booted.release, "instructions", MTU, build, figures)
 
 
 def _on_host(programs: Path, protocols: Sequence[Protocol], messages: Sequence[int], progress: Progress) -> BenchReport:
@@ -180,5 +180,5 @@ def _on_host(programs: Path, protocols: Sequence[Protocol], messages: Sequence[i
         said += process.run(command, timeout=_TIMEOUT, on_line=progress).stdout + "\n"
     present = module.loaded()
     mtu = int(Path("/sys/class/net/lo/mtu").read_text())
-    source = present.srcversion if present else ""
-    return BenchReport(platform.release(), "nanoseconds", mtu, source, parse(said.strip()))
+    build = present.build_id if present else ""
+    return BenchReport(platform.release(), "nanoseconds", mtu, build, parse(said.strip()))

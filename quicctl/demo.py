@@ -49,7 +49,7 @@ class DemoReport:
     place: str
     kernel: str
     module_version: str
-    module_source: str
+    module_build: str
     client_tls: Handshake
     server_tls: Handshake
     client_params: TransportParams
@@ -262,7 +262,7 @@ def _compare(client: dict[str, Any], server: dict[str, Any], place: str) -> Demo
         place=place,
         kernel=platform.release(),
         module_version=present.version if present else "built in",
-        module_source=present.srcversion if present else "",
+        module_build=present.build_id if present else "",
         client_tls=Handshake(**client["handshake"]),
         server_tls=Handshake(**server["handshake"]),
         client_params=TransportParams(**client["local_params"]),

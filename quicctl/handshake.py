@@ -129,11 +129,14 @@ def serve(
     """
     _check_server_identity(options.identity)
     family, where = endpoint.resolve(address, passive=True)
-    _Source(options.send).close()  # what cannot be read is said before a client comes
     reports: list[Report] = []
     failures: list[Exception] = []
     workers: list[threading.Thread] = []
-    with QuicSocket(family) as listener, _credentials(options.identity, server=True) as credentials:
+    with (
+        _Source(options.send) as source,  # opened and hashed before a client comes
+        QuicSocket(family) as listener,
+        _credentials(options.identity, server=True) as credentials,
+    ):
         _configure(listener, options)
         listener.bind(where)
         if options.alpn:
@@ -144,7 +147,7 @@ def serve(
 
         def attend(sock: QuicSocket, number: int) -> None:
             try:
-                report = _attend(sock, options, credentials, number if count != 1 else 0)
+                report = _attend(sock, options, source, credentials, number if count != 1 else 0)
                 reports.append(report)
                 if on_report:
                     on_report(report)
@@ -168,11 +171,11 @@ def serve(
     return reports
 
 
-def _attend(sock: QuicSocket, options: Options, credentials: libquic.Credentials, number: int) -> Report:
+def _attend(sock: QuicSocket, options: Options, source: _Source, credentials: libquic.Credentials, number: int) -> Report:
     receive = options.receive
     if number and receive is not None and receive != STANDARD_STREAM:
         receive = receive.with_name(f"{receive.name}.{number}")
-    with sock, _Source(options.send) as source, _Sink(receive) as sink:
+    with sock, _Sink(receive) as sink:
         peer = sock.peer
         tls = _shake(sock, credentials, options, peer, server=True)
         flow = _Flow(sock, options, source, sink, peer)
@@ -315,10 +318,12 @@ class _Source:
         self.close()
 
     def close(self) -> None:
-        if self._view is not None:
-            self._view.release()
-        if self._map is not None:
-            self._map.close()
+        # A sender whose connection broke may still hold a slice; the memory then lives as long as that.
+        with contextlib.suppress(BufferError):
+            if self._view is not None:
+                self._view.release()
+            if self._map is not None:
+                self._map.close()
 
     def slices(self) -> Iterator[bytes | memoryview]:
         """The content in pieces."""

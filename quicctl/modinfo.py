@@ -14,6 +14,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from quicctl import errors
+from quicctl.module import build_id_of
 
 _SIGNATURE = b"~Module signature appended~\n"
 
@@ -42,6 +43,7 @@ class ModuleInfo:
     symbols: tuple[Symbol, ...]
     signed: bool
     machine: str
+    build_id: str
 
     @property
     def release(self) -> str:
@@ -68,6 +70,8 @@ def read(path: Path) -> ModuleInfo:
             versions = elf.get_section_by_name("__versions")
             symbols = _symbols(versions.data(), elf.elfclass, elf.little_endian) if versions is not None else ()
             machine = str(elf.get_machine_arch())
+            note = elf.get_section_by_name(".note.gnu.build-id")
+            build_id = build_id_of(note.data(), "little" if elf.little_endian else "big") if note is not None else ""
         with path.open("rb") as handle:
             handle.seek(0, 2)
             handle.seek(-min(len(_SIGNATURE), handle.tell()), 2)
@@ -95,6 +99,7 @@ def read(path: Path) -> ModuleInfo:
         symbols=symbols,
         signed=signed,
         machine=machine,
+        build_id=build_id,
     )
 
 

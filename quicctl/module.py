@@ -11,8 +11,10 @@ import errno
 import os
 import platform
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from quicctl import errors, process, uapi
 
@@ -33,7 +35,8 @@ class LoadedModule:
     """The module as the running kernel has it."""
 
     version: str
-    srcversion: str
+    build_id: str
+    """The linker's fingerprint: tells one build from another."""
     references: int
     state: str
     tainted: str
@@ -92,7 +95,7 @@ def loaded(name: str = NAME) -> LoadedModule | None:
         return None  # not there, or built in
     return LoadedModule(
         version=_read(folder / "version"),
-        srcversion=_read(folder / "srcversion"),
+        build_id=_build_id(folder / "notes" / ".note.gnu.build-id"),
         references=int(_read(folder / "refcnt") or 0),
         state=_read(folder / "initstate"),
         tainted=_read(folder / "taint"),
@@ -172,7 +175,7 @@ def load(ko: Path, *, replace: bool = False) -> Loading:
     info = modinfo.read(ko)
     present = loaded()
     if present is not None:
-        if present.srcversion == info.srcversion and present.srcversion and not replace:
+        if present.build_id and present.build_id == info.build_id and not replace:
             return Loading(ko, present, ())
         if not replace:
             raise errors.ModuleAlreadyLoaded("another build of the module is loaded")
@@ -363,6 +366,20 @@ def _connection(row: dict[str, str]) -> Connection:
 
 def _counters(path: Path) -> dict[str, int]:
     return {words[0]: int(words[1]) for words in map(str.split, _read(path).splitlines()) if len(words) == 2}
+
+
+def build_id_of(note: bytes, byteorder: Literal["little", "big"] = sys.byteorder) -> str:
+    """The linker's fingerprint out of an ELF note: sizes of name and value, type, name padded to four bytes, value."""
+    name_size, size = (int.from_bytes(note[at : at + 4], byteorder) for at in (0, 4))
+    start = 12 + (name_size + 3) // 4 * 4
+    return note[start : start + size].hex()
+
+
+def _build_id(path: Path) -> str:
+    try:
+        return build_id_of(path.read_bytes())
+    except OSError:
+        return ""
 
 
 def _read(path: Path) -> str:

@@ -39,7 +39,7 @@ def render(report: DemoReport) -> list[output.Table]:
     tls = report.client_tls
     rows = [
         ["kernel", f"{report.kernel} ({report.place})"],
-        ["module", f"quic {report.module_version} {report.module_source}".rstrip()],
+        ["module", f"quic {report.module_version}, build {report.module_build[:12]}".replace(" ,", ",")],
         ["handshake", f"{tls.milliseconds:.1f} ms at the client, {report.server_tls.milliseconds:.1f} ms at the server"],
         ["TLS", f"{tls.cipher_suite}, {tls.group}, {tls.signature}"],
         ["certificate", f"{tls.verify}: {tls.peer_subject}"],

@@ -33,7 +33,7 @@ def _render(done: Loading) -> list[output.Table]:
     rows = [
         ["module", str(done.path)],
         ["version", done.module.version or "-"],
-        ["source", done.module.srcversion or "-"],
+        ["build", done.module.build_id or "-"],
         ["also loaded", ", ".join(done.dependencies) or "-"],
     ]
     return [output.Table("loaded", (), rows)]

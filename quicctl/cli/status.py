@@ -20,7 +20,7 @@ def _render(now: Status) -> list[output.Table]:
         rows.append(["module", "built in" if now.usable else "not loaded (quicctl load)"])
     else:
         rows += [
-            ["module", f"loaded, version {now.loaded.version or '-'}, source {now.loaded.srcversion or '-'}"],
+            ["module", f"loaded, version {now.loaded.version or '-'}, build {now.loaded.build_id or '-'}"],
             ["references", str(now.loaded.references)],
         ]
     rows.append(["listeners", ", ".join(now.listeners) or "-"])

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+import struct
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from quicctl import errors, modinfo, module, process
 
 INFO = modinfo.ModuleInfo(
-    Path("quic.ko"), "quic", "1", "x SMP", "SRC1", "GPL", ("udp_tunnel", "ip6_udp_tunnel"), (), (), (), False, "x64"
+    Path("quic.ko"), "quic", "1", "x SMP", "SRC1", "GPL", ("udp_tunnel", "ip6_udp_tunnel"), (), (), (), False, "x64", "ab01"
 )
 
 
@@ -41,17 +43,17 @@ class Machine:
         read = module._read
         monkeypatch.setattr(module, "_read", lambda path: self.proc_net.get(str(path), read(path)))
 
-    def insert(self, name: str, srcversion: str = "SRC1", references: int = 0) -> None:
+    def insert(self, name: str, build: str = "ab01", references: int = 0) -> None:
         folder = self.sys / name
         folder.mkdir()
         (folder / "refcnt").write_text(f"{references}\n")
-        (folder / "srcversion").write_text(f"{srcversion}\n")
+        (folder / "notes").mkdir()
+        note = struct.pack("=III4s", 4, 2, 3, b"GNU") + bytes.fromhex(build)
+        (folder / "notes" / ".note.gnu.build-id").write_bytes(note)
         self.order.insert(0, name)
 
     def remove(self, name: str) -> None:
-        for path in (self.sys / name).iterdir():
-            path.unlink()
-        (self.sys / name).rmdir()
+        shutil.rmtree(self.sys / name)
         self.order.remove(name)
 
     def run(self, argv: list[object], **_: object) -> process.Result:
@@ -132,12 +134,14 @@ def test_same_build_loaded_twice_is_no_trouble(machine: Machine) -> None:
 
 
 def test_other_build_is_replaced_only_when_asked(machine: Machine) -> None:
-    machine.insert("quic", srcversion="OLD")
+    machine.insert("quic", build="cd02")
     with pytest.raises(errors.ModuleAlreadyLoaded) as caught:
         module.load(Path("quic.ko"))
     assert "--replace" in caught.value.remedy
     module.load(Path("quic.ko"), replace=True)
-    assert (machine.sys / "quic" / "srcversion").read_text().strip() == "SRC1"
+    now = module.loaded()
+    assert now is not None
+    assert now.build_id == "ab01"
 
 
 def test_unload_is_refused_while_connections_live(machine: Machine) -> None:
