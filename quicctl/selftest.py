@@ -41,7 +41,7 @@ class Kind(enum.Enum):
     """C programs that print KTAP."""
     PYTEST = enum.auto()
     KUNIT = enum.auto()
-    """Suites that ran when the module was loaded; their results are read from debugfs."""
+    """Suites inside the module, started and read through debugfs."""
     HOST_PYTEST = enum.auto()
     """Python tests that stay on the host, whatever they start themselves."""
     BUILD = enum.auto()
@@ -373,8 +373,8 @@ def _guest_job(lane: guest.Lane, units: list[Unit], scratch: Path, progress: Pro
     lines = []
     for number, unit in enumerate(units):
         command = _guest_command(unit)
-        limit = "" if unit.group.kind is Kind.KUNIT else f"timeout -k 5 {seconds:.0f} "
-        lines += [f"echo '{_MARK} begin {number}'", f"{limit}{command}", f"echo \"{_MARK} end {number} $?\""]
+        lines += [f"echo '{_MARK} begin {number}'", f"timeout -k 5 {seconds:.0f} {command}"]
+        lines += [f'echo "{_MARK} end {number} $?"']
     script = scratch / "tests.sh"
     script.write_text("\n".join([*lines, ""]))
     return guest.Job(
@@ -390,7 +390,8 @@ def _guest_job(lane: guest.Lane, units: list[Unit], scratch: Path, progress: Pro
 
 def _guest_command(unit: Unit) -> str:
     if unit.group.kind is Kind.KUNIT:
-        return "cat /sys/kernel/debug/kunit/quic*/results"
+        suite = f"/sys/kernel/debug/kunit/{unit.name}"
+        return f"sh -c 'echo 1 >{suite}/run && cat {suite}/results'"
     if unit.group.kind is Kind.PROGRAMS:
         program = f"{guest.BASE}/payload/tests/{Path(unit.group.folder).name}/{unit.name}"
         return shlex.join([program, *(unit.cases or ())])
@@ -465,9 +466,8 @@ def _units(group: Group) -> Iterator[tuple[str, tuple[str, ...]]]:
     elif group.kind is Kind.KUNIT:
         listed = set(re.findall(r"tests/(\w+)\.o", (tree / "module" / "Kbuild").read_text()))
         sources = [source for source in sorted(folder.glob("*.c")) if source.stem in listed]
-        known = [suite for source in sources for suite in _suites(source.read_text())]
-        if known:
-            yield "suites", tuple(f"{suite}.{case}" for suite, names in known for case in names)
+        for source in sources:
+            yield from _suites(source.read_text())
     elif group.kind is Kind.PROGRAMS:
         for source in sorted(folder.glob("*.c")):
             cases = _names(_C_CASE, source.read_text())

@@ -50,7 +50,8 @@ def prepare(job: guest.Job, scratch: Path, ports: Mapping[str, int]) -> guest.La
         f"uml_dir={scratch}/", "root=none", "rootfstype=hostfs", "rootflags=/", "ro", f"init={guest.guest_init()}",
         f"quic_orders={scratch / 'orders'}", "con=null", "con0=null,fd:1", "ssl=null", "kasan_multi_shot", "log_buf_len=8M",
         # With checks on, caches go without their per-processor sheaves, whose stale pointers hide leaks from kmemleak.
-        "slab_debug=F", "loglevel=7", "panic=-1", "oops=panic",
+        # Suites are started one by one; a slow one is no hung task.
+        "slab_debug=F", "kunit.autorun=0", "sysctl.kernel.hung_task_timeout_secs=400", "loglevel=7", "panic=-1", "oops=panic",
         *(f"ssl{number}=fd:{fd}" for number, fd in enumerate(ports.values())),
         *([] if job.leaks else ["kmemleak=off"]),
         *(["panic_on_warn=1"] if job.panic_on_warn else []),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tarfile
 from collections.abc import Mapping
 from functools import cache as remembered
 from pathlib import Path
@@ -61,8 +60,7 @@ def prepare(job: guest.Job, scratch: Path, ports: Mapping[str, int]) -> guest.La
         argv += ["-device", f"virtio-blk-pci,drive=disk{number}"]
 
     def fetch(place: Path) -> None:
-        with tarfile.open(results) as tar:
-            tar.extractall(place, filter="data")
+        process.run(["tar", "-x", "--no-same-owner", "-f", str(results), "-C", str(place)], timeout=300)
 
     return guest.Launch(tuple(argv), tuple(ports.values()), fetch)
 
