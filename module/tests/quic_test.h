@@ -11,6 +11,16 @@
 #include "../core/core.h"
 #include "../core/reassembly.h"
 
+/*
+ * Rounds of a test over random input: @n, or a few in a kernel, whose
+ * sanitizers make an allocation some hundred times as dear.
+ */
+#ifdef __KERNEL__
+#define QUIC_TEST_ROUNDS(n)	((n) / 50)
+#else
+#define QUIC_TEST_ROUNDS(n)	(n)
+#endif
+
 /* A chunk with a copy of @data, to be freed by quic_host_chunk_free(); NULL without memory. */
 struct quic_rx_chunk *quic_test_chunk(u64 offset, const void *data, u32 len);
 

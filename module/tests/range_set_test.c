@@ -4,7 +4,7 @@
 #include "quic_test.h"
 
 #define SPACE	64	/* offsets of the model */
-#define SEEDS	2000
+#define SEEDS	QUIC_TEST_ROUNDS(2000)
 #define STEPS	40
 
 /* A set as a map: bit i stands for offset i. */

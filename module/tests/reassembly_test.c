@@ -6,7 +6,7 @@
 
 #define MANY	1000	/* chunks: no limit that matters */
 #define SPACE	300	/* bytes of the model */
-#define SEEDS	3000
+#define SEEDS	QUIC_TEST_ROUNDS(3000)
 
 /* Inserts @text at @offset. */
 static int insert(struct kunit *test, struct quic_reassembly *ra, u64 offset, const char *text,

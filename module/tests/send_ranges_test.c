@@ -6,7 +6,7 @@
 
 #define PACKETS		64
 #define MOST_BYTES	3200
-#define SEEDS		1500
+#define SEEDS		QUIC_TEST_ROUNDS(1500)
 
 static void expect_next(struct kunit *test, const struct quic_send_ranges *sr, u64 offset, u64 len)
 {
