@@ -85,6 +85,8 @@ class Parser:
                 self._notes.append(text.removeprefix("#").strip())
         elif line.strip().startswith("Bail out!"):
             self.problems.append(line.strip())
+        elif self._notes and line.startswith("    ") and "version" not in line:
+            self._notes.append(line.strip())  # KUnit goes on without the sign
 
     def finish(self) -> None:
         """Check that all that was announced has come."""

@@ -15,7 +15,7 @@ KTAP version 1
     1..3
     ok 1 first_sample
     # backoff: EXPECTATION FAILED at rtt_test.c:10
-    # expected 3
+    Expected 2 == 3
     not ok 2 backoff
     ok 3 slow # SKIP needs a clock
 # quic_rtt: pass:1 fail:1 skip:1 total:3
@@ -50,7 +50,7 @@ def test_kunit_cases_carry_their_suite_and_the_sum_is_no_case() -> None:
 
 def test_failure_keeps_what_was_said_before_it() -> None:
     [failed] = [r for r in ktap.parse(KUNIT) if r.status is Status.FAIL]
-    assert failed.detail == "backoff: EXPECTATION FAILED at rtt_test.c:10\nexpected 3"
+    assert failed.detail == "backoff: EXPECTATION FAILED at rtt_test.c:10\nExpected 2 == 3"
 
 
 def test_skip_keeps_its_reason() -> None:
@@ -123,7 +123,7 @@ def test_junit_counts_and_tells(tmp_path: Path) -> None:
     [suite] = ElementTree.parse(tmp_path / "out" / "junit.xml").getroot()
     assert (suite.get("name"), suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("vm.socket", "3", "1", "1")
     [failure] = suite.iter("failure")
-    assert "expected 3" in (failure.text or "")
+    assert "Expected 2 == 3" in (failure.text or "")
 
 
 def test_junit_survives_control_characters(tmp_path: Path) -> None:
