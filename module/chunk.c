@@ -238,22 +238,28 @@ static void quic_slot_put(struct quic_slot *slot)
 }
 
 /*
- * A slot for stream bytes from @offset on, of the size that fills a packet.
- * The frame header is taken as long as it gets for the first 16384 streams.
+ * Stream bytes from @offset on that fill a packet. The frame header is taken as
+ * long as it gets for the first 4096 streams of each type.
  */
-static struct quic_slot *quic_slot_new(struct quic_sock *qs, u64 offset)
+static u32 quic_slot_payload(struct quic_sock *qs, u64 offset)
 {
-	struct quic_path *path = quic_conn_path(&qs->conn);
-	struct sock *sk = quic_sock_sk(qs);
-	struct quic_slot *slot;
-	s8 order = -1;
-	u32 size, room;
+	u32 size = quic_conn_path(&qs->conn)->mss;
 
-	size = path->mss - 1 - quic_remote_cids_active(&qs->conn.remote_cids)->cid.len - 4;
+	size -= 1 + quic_remote_cids_active(&qs->conn.remote_cids)->cid.len + 4;
 	size -= quic_frame_stream_overhead(1 << 13, offset, size);
 	if (!qs->conn.plaintext)
 		size -= QUIC_TAG_LEN;
-	size = min_t(u32, size, QUIC_SLOT_PAYLOAD_MAX);
+	return min_t(u32, size, QUIC_SLOT_PAYLOAD_MAX);
+}
+
+static struct quic_slot *quic_slot_new(struct quic_sock *qs, u64 offset)
+{
+	u32 size = quic_slot_payload(qs, offset);
+	struct sock *sk = quic_sock_sk(qs);
+	struct quic_slot *slot;
+	s8 order = -1;
+	u32 room;
+
 	room = size + sizeof(*slot) + QUIC_SLOT_HEADROOM;
 	if (room <= QUIC_SLOT_SIZE) {
 		room = QUIC_SLOT_SIZE;
@@ -288,6 +294,33 @@ static void quic_slot_free(struct sock *sk, struct quic_slot *slot)
 		quic_slot_put(slot);
 	else
 		free_pages((unsigned long)slot, slot->order);
+}
+
+/**
+ * quic_send_buf_room() - how much to append for the send buffer to be full
+ * @qs:     socket, locked
+ * @buf:    buffers of a stream
+ * @offset: where they end
+ * @space:  bytes of memory left in the send buffer, more than none
+ *
+ * The last slot is filled although it may pass the limit: a slot cut short
+ * would make a short packet of it.
+ *
+ * Return: bytes.
+ */
+u64 quic_send_buf_room(struct quic_sock *qs, const struct quic_send_buf *buf, u64 offset,
+		       u64 space)
+{
+	u32 size = quic_slot_payload(qs, offset);
+	struct quic_slot *slot;
+	u64 room = 0;
+
+	if (!list_empty(&buf->chunks)) {
+		slot = list_last_entry(&buf->chunks, struct quic_slot, list);
+		if (!slot->sent)
+			room = slot->size - slot->len;
+	}
+	return room + DIV_ROUND_UP_ULL(space, max_t(u32, size, QUIC_SLOT_SIZE)) * size;
 }
 
 /**

@@ -78,6 +78,8 @@ int quic_chunk_init(void);
 void quic_chunk_exit(void);
 
 /* Appends up to @len bytes from @from; returns how many, or errno if none. May sleep on memory, not on space. */
+u64 quic_send_buf_room(struct quic_sock *qs, const struct quic_send_buf *buf, u64 offset,
+		       u64 space);
 int quic_send_buf_append(struct quic_sock *qs, struct quic_send_buf *buf, u64 offset,
 			 struct iov_iter *from, u32 len);
 /* A chunk with @len bytes of its own, charged; NULL: no memory, or the receive buffer is full. */

@@ -123,6 +123,7 @@ static void quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 	bool plain;
 	u8 reserved;
 	u32 tag;
+	int err;
 	u8 i;
 
 	for (i = 0; i < pn_len; i++)
@@ -144,10 +145,14 @@ static void quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 		if (level == QUIC_CRYPTO_APP)
 			key = quic_input_app_key(qs, packet[0] & QUIC_HEADER_KEY_PHASE, rx.pn,
 						 &choice);
-		if (!key || quic_protect_open(key, packet, hdr_len, len - hdr_len, rx.pn)) {
+		err = key ? quic_protect_open(key, packet, hdr_len, len - hdr_len, rx.pn) :
+			    -EBADMSG;
+		if (err == -EBADMSG)
 			quic_input_not_opened(qs, level, packet, len, batch->now);
+		else if (err)	/* the cipher may not run here: as if it had been lost */
+			quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
+		if (err)
 			return;
-		}
 		if (level == QUIC_CRYPTO_APP &&
 		    !quic_input_key_phase(qs, choice, rx.pn, batch->now))
 			return;

@@ -187,7 +187,8 @@ static int quic_send_stream_some(struct quic_sock *qs, struct quic_stream *strea
 		quic_conn_stream_blocked(conn, stream);
 	if (space <= 0 || !credit)
 		return 0;
-	n = min3(left, credit, (u64)min_t(s64, space, QUIC_SEND_BATCH));
+	n = min3(left, credit, quic_send_buf_room(qs, &stream->send.buf, stream->send.ranges.end,
+						   min_t(s64, space, QUIC_SEND_BATCH)));
 	n = quic_send_buf_append(qs, &stream->send.buf, stream->send.ranges.end, &msg->msg_iter, n);
 	if (n <= 0)
 		return n ?: -ENOMEM;

@@ -18,12 +18,21 @@ static void quic_settle_state(struct quic_sock *qs)
 		quic_sock_set_state(quic_sock_sk(qs), TCP_CLOSE);
 }
 
+/* A writer that waits for memory is woken when it can fill a burst, not for every ACK. */
+static bool quic_settle_has_space(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_wmem_queued) <= sk->sk_sndbuf / 3 * 2;
+}
+
 static void quic_settle_wake(struct quic_sock *qs)
 {
 	struct sock *sk = quic_sock_sk(qs);
 	u8 todo = qs->conn.todo;
 
-	qs->conn.todo &= ~(QUIC_TODO_WAKE_READ | QUIC_TODO_WAKE_WRITE | QUIC_TODO_TIMER);
+	qs->conn.todo &= ~(QUIC_TODO_WAKE_READ | QUIC_TODO_WAKE_WRITE |
+			   QUIC_TODO_WAKE_SPACE | QUIC_TODO_TIMER);
+	if ((todo & QUIC_TODO_WAKE_SPACE) && quic_settle_has_space(sk))
+		todo |= QUIC_TODO_WAKE_WRITE;
 	if (sock_flag(sk, SOCK_DEAD))
 		return;
 	if (todo & QUIC_TODO_WAKE_READ)

@@ -5,8 +5,8 @@
  */
 #include "sock.h"
 
-/* Deadlines at or before this are left to the fine timer. */
-#define QUIC_TIMER_SLACK	(NSEC_PER_SEC / HZ)
+/* Deadlines nearer than this are left to the fine timer. */
+#define QUIC_TIMER_SLACK	(2 * NSEC_PER_SEC / HZ)
 
 /* Under the socket lock: hand what is due to the connection. */
 void quic_timer_run(struct quic_sock *qs)
@@ -73,25 +73,25 @@ static void quic_timer_arm_pacer(struct quic_sock *qs, u64 at)
  * @qs:  socket, locked
  * @now: time
  *
- * The coarse timer is moved only to be earlier: one that fires too early just
- * arms itself again, which is cheaper than moving it with every packet.
+ * What is due within a tick or two, an ACK on a fast path among it, is left to
+ * the fine timer. The coarse one is moved only to be earlier: one that fires
+ * too early just arms itself again, which is cheaper than moving it with every
+ * packet.
  */
 void quic_timer_arm(struct quic_sock *qs, u64 now)
 {
-	struct quic_deadlines *deadlines = &qs->conn.deadlines;
-	u64 pacing = deadlines->at[QUIC_DEADLINE_PACING];
-	u64 at;
+	u64 at = quic_deadlines_earliest(&qs->conn.deadlines);
 
-	if (pacing != QUIC_DEADLINE_NEVER)
-		quic_timer_arm_pacer(qs, pacing);
-	quic_deadline_clear(deadlines, QUIC_DEADLINE_PACING);
-	at = quic_deadlines_earliest(deadlines);
-	quic_deadline_set(deadlines, QUIC_DEADLINE_PACING, pacing);
-	if (at == QUIC_DEADLINE_NEVER || at >= qs->timer_armed)
+	if (at == QUIC_DEADLINE_NEVER)
+		return;
+	if (at <= now + QUIC_TIMER_SLACK) {
+		quic_timer_arm_pacer(qs, at);
+		return;
+	}
+	if (at >= qs->timer_armed && timer_pending(&qs->timer))
 		return;
 	qs->timer_armed = at;
-	sk_reset_timer(quic_sock_sk(qs), &qs->timer,
-		       jiffies + (at > now ? nsecs_to_jiffies(at - now) + 1 : 1));
+	sk_reset_timer(quic_sock_sk(qs), &qs->timer, jiffies + nsecs_to_jiffies(at - now) + 1);
 }
 
 void quic_timer_stop(struct quic_sock *qs)

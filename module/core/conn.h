@@ -55,6 +55,7 @@ enum quic_conn_state {
 #define QUIC_TODO_WAKE_WRITE	0x04
 #define QUIC_TODO_STATE		0x08	/* the connection ended, or was established */
 #define QUIC_TODO_TIMER		0x10
+#define QUIC_TODO_WAKE_SPACE	0x20	/* like WAKE_WRITE, once enough is free */
 
 /**
  * struct quic_crypto_stream - handshake bytes of one level

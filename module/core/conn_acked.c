@@ -30,7 +30,7 @@ static void quic_acked_stream(struct quic_conn *conn, const struct quic_sent_not
 		return;
 	if (quic_stream_send_on_acked(&stream->send, note->offset, note->len, note->fin)) {
 		quic_host_send_release(conn, &stream->send.buf, stream->send.ranges.acked);
-		conn->todo |= QUIC_TODO_WAKE_WRITE;
+		conn->todo |= QUIC_TODO_WAKE_SPACE;
 	}
 	if (stream->send.state == QUIC_SEND_RECVD) {
 		quic_acked_event(conn, stream->id, QUIC_STREAM_SEND_STATE_RECVD, 0, 0);

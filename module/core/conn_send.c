@@ -57,6 +57,18 @@ static bool quic_tx_control(struct quic_tx_packet *tx, u8 *state, u16 bit, bool 
 	return true;
 }
 
+/* Hold data for a while, counted from the first time it was held. */
+static bool quic_conn_hold_on(struct quic_conn *conn, u64 now)
+{
+	if (!conn->held_since)
+		conn->held_since = now;
+	if (now >= conn->held_since + QUIC_HOLD_TIME)
+		return false;
+	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_PACING,
+			  conn->held_since + QUIC_HOLD_TIME);
+	return true;
+}
+
 /* Does the connection wait for company of its small stream data? */
 static bool quic_conn_holds_data(struct quic_conn *conn, u64 now)
 {
@@ -64,6 +76,8 @@ static bool quic_conn_holds_data(struct quic_conn *conn, u64 now)
 	const struct quic_stream *stream;
 	u64 bytes = 0;
 
+	if (conn->in_burst && !conn->corked)
+		return false;
 	if (!conn->corked &&
 	    (conn->nodelay || !space->loss.eliciting_in_flight || space->probes))
 		goto release;
@@ -81,15 +95,8 @@ static bool quic_conn_holds_data(struct quic_conn *conn, u64 now)
 		if (bytes >= QUIC_HOLD_PACKETS * (u64)conn->path[conn->active_path].mss)
 			goto release;
 	}
-	if (conn->corked)
+	if (conn->corked || quic_conn_hold_on(conn, now))
 		return true;
-	if (!conn->held_since)
-		conn->held_since = now;
-	if (now >= conn->held_since + QUIC_HOLD_TIME)
-		goto release;
-	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_PACING,
-			  conn->held_since + QUIC_HOLD_TIME);
-	return true;
 
 release:
 	conn->held_since = 0;
@@ -492,11 +499,26 @@ static bool quic_fill_stream_control(struct quic_tx_packet *tx, struct quic_stre
 }
 
 /*
+ * Is this the last of what was written so far, behind full packets of the same
+ * burst? It waits for company, so that the next write makes a full packet of it.
+ */
+static bool quic_tx_is_short_tail(const struct quic_conn *conn, const struct quic_tx_packet *tx,
+				  const struct quic_stream *stream, u64 end)
+{
+	const struct quic_stream_send *send = &stream->send;
+
+	return conn->in_burst && !conn->nodelay && !tx->probe && quic_tx_is_empty(tx) &&
+	       end == send->ranges.end && send->fin == QUIC_CONTROL_IDLE &&
+	       stream->ready.next == &conn->streams.ready;
+}
+
+/*
  * STREAM frames of one stream until the packet is full or the stream has said
  * all. The host's buffers are shaped like packets: a piece that fits only a
  * fresh packet waits for one, so that it is encrypted from where it lies.
  */
-static bool quic_fill_stream_data(struct quic_tx_packet *tx, struct quic_stream *stream)
+static bool quic_fill_stream_data(struct quic_conn *conn, struct quic_tx_packet *tx,
+				  struct quic_stream *stream, u64 now)
 {
 	struct quic_stream_send *send = &stream->send;
 	struct quic_sent_note *note;
@@ -514,6 +536,10 @@ static bool quic_fill_stream_data(struct quic_tx_packet *tx, struct quic_stream 
 				if (!quic_tx_is_empty(tx) || room <= overhead + QUIC_STREAM_ROOM_MIN)
 					return false;
 				len = room - overhead;
+			} else if (quic_tx_is_short_tail(conn, tx, stream, offset + len) &&
+				   room - overhead - len > QUIC_STREAM_ROOM_MIN &&
+				   quic_conn_hold_on(conn, now)) {
+				return false;
 			}
 		}
 		fin = quic_stream_send_is_end(send, offset + len);
@@ -536,7 +562,8 @@ static bool quic_fill_stream_data(struct quic_tx_packet *tx, struct quic_stream 
 	return true;
 }
 
-static void quic_fill_streams(struct quic_conn *conn, struct quic_tx_packet *tx, bool data)
+static void quic_fill_streams(struct quic_conn *conn, struct quic_tx_packet *tx, bool data,
+			      u64 now)
 {
 	struct quic_stream *stream, *next;
 	bool room = true;
@@ -544,7 +571,7 @@ static void quic_fill_streams(struct quic_conn *conn, struct quic_tx_packet *tx,
 	list_for_each_entry_safe(stream, next, &conn->streams.ready, ready) {
 		room = quic_fill_stream_control(tx, stream);
 		if (room && data && stream->has_send)
-			room = quic_fill_stream_data(tx, stream);
+			room = quic_fill_stream_data(conn, tx, stream, now);
 		if (!quic_stream_has_something(stream))
 			list_del_init(&stream->ready);
 		if (!room)
@@ -587,7 +614,7 @@ bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 no
 			quic_fill_control(conn, tx);
 			conn->control_due = quic_conn_has_control(conn);
 		}
-		quic_fill_streams(conn, tx, tx->probe || !quic_conn_holds_data(conn, now));
+		quic_fill_streams(conn, tx, tx->probe || !quic_conn_holds_data(conn, now), now);
 	}
 	if (tx->probe && !tx->eliciting)
 		quic_tx_wrote(tx, NULL, quic_frame_encode_type(&tx->w, QUIC_FRAME_PING));
