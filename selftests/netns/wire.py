@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two network namespaces joined by a veth pair, and code that runs inside one of them.
+
+A socket stays in the namespace of the thread that made it, so both ends of a connection can live in one process. Names carry
+the process ID; everything goes with the namespaces.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def ip(*words: str) -> str:
+    """Run ip(8), whose message explains a failure."""
+    return _tool("ip", *words)
+
+
+def _tool(*argv: str) -> str:
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, f"{' '.join(argv)}: {ended.stderr.strip()}"
+    return ended.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """One end of the wire."""
+
+    name: str
+    device: str
+    v4: str
+    v6: str
+
+    def address(self, family: str) -> str:
+        """The end's address of a family, v4 or v6."""
+        return self.v4 if family == "v4" else self.v6
+
+    def start(self, work: Callable[[], T]) -> Future[T]:
+        """Do some work inside, in a thread of its own; threads that it starts are inside as well."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                _enter(self.name)
+                future.set_result(work())
+            except BaseException as failure:
+                future.set_exception(failure)
+
+        threading.Thread(target=run, daemon=True).start()
+        return future
+
+    def impair(self, *words: str, bursts: bool = False) -> None:
+        """Let netem treat what this end sends.
+
+        A burst of datagrams passes a queue as one packet. Unless that is wanted a token bucket in front splits it, so that
+        each datagram has its own fate.
+        """
+        tc = ["ip", "netns", "exec", self.name, "tc", "qdisc", "replace", "dev", self.device]
+        if bursts:
+            _tool(*tc, "root", "netem", "limit", "10000", *words)
+            return
+        _tool(*tc, "root", "handle", "1:", "tbf", "rate", "2gbit", "burst", "1600", "limit", "100000000")
+        _tool(*tc, "parent", "1:1", "handle", "2:", "netem", "limit", "10000", *words)
+
+    def dropped(self) -> int:
+        """How many packets netem has dropped here."""
+        import json
+
+        said = json.loads(_tool("ip", "netns", "exec", self.name, "tc", "-s", "-j", "qdisc", "show", "dev", self.device))
+        return int(next(q["drops"] for q in said if q["kind"] == "netem"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Both ends."""
+
+    near: Namespace
+    far: Namespace
+
+
+def _enter(name: str) -> None:
+    handle = os.open(Path("/run/netns") / name, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _libc.setns(handle, _CLONE_NEWNET) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), name)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def wire(mtu: int = 1500) -> Iterator[Wire]:
+    """Make a wire, and take it away."""
+    near = Namespace(f"quic-near-{os.getpid()}", "near", "10.0.0.1", "fd00::1")
+    far = Namespace(f"quic-far-{os.getpid()}", "far", "10.0.0.2", "fd00::2")
+    made: list[str] = []
+    try:
+        for end in (near, far):
+            ip("netns", "add", end.name)
+            made.append(end.name)
+        ip("link", "add", near.device, "netns", near.name, "mtu", str(mtu), "type", "veth",
+           "peer", "name", far.device, "netns", far.name, "mtu", str(mtu))  # fmt: skip
+        for end in (near, far):
+            ip("-n", end.name, "link", "set", "lo", "up")
+            ip("-n", end.name, "addr", "add", f"{end.v4}/24", "dev", end.device)
+            ip("-n", end.name, "addr", "add", f"{end.v6}/64", "dev", end.device, "nodad")
+            ip("-n", end.name, "link", "set", end.device, "up")
+        yield Wire(near, far)
+    finally:
+        for name in made:
+            ip("netns", "del", name)
