@@ -17,6 +17,10 @@
 /* Packets that the window and pacing must allow for before a burst is begun. */
 #define QUIC_BURST_PACKETS_MIN	16
 
+/* What an ACK frame tells at most: ranges, and numbers below the largest. */
+#define QUIC_ACK_FRAME_RANGES	32
+#define QUIC_ACK_FRAME_REACH	1024
+
 /* Room below which no stream data is begun in a packet that holds other frames. */
 #define QUIC_STREAM_ROOM_MIN	64
 
@@ -261,15 +265,20 @@ static bool quic_fill_ack(struct quic_conn *conn, struct quic_tx_packet *tx,
 			  struct quic_space *space, u64 now)
 {
 	const struct quic_ack_ranges *received = &space->received;
+	u32 count = min_t(u32, received->count, QUIC_ACK_FRAME_RANGES);
 	struct quic_sent_note *note;
 	u64 delay = 0;
 
-	if (!received->count)
+	if (!count)
 		return false;
+	/* Older gaps were reported many times over. RFC 9000, section 13.2.3. */
+	while (count > 1 && received->range[count - 1].last + QUIC_ACK_FRAME_REACH <
+			    received->range[0].last)
+		count--;
 	if (tx->level == QUIC_CRYPTO_APP)
 		delay = quic_ack_policy_delay(&space->ack, now,
 					      conn->local.ack_delay_exponent);
-	if (!quic_frame_encode_ack(&tx->w, received->range, received->count, delay,
+	if (!quic_frame_encode_ack(&tx->w, received->range, count, delay,
 				   space->ack.has_ecn ? space->ack.ecn : NULL))
 		return false;
 	tx->has_ack = true;

@@ -369,6 +369,32 @@ static void optimistic_ack_is_seen(struct kunit *test)
 	sim_destroy(sim);
 }
 
+/* RFC 9000, section 13.2.3: numbers left out long ago do not fill every ACK. */
+static void old_gaps_are_not_reported_for_ever(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_ack_ranges *received;
+	struct quic_tx_packet tx;
+	u8 wire[1200];
+	u64 pn;
+
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	received = &sim->server.conn.space[QUIC_SPACE_APP]->received;
+	for (pn = 100; pn < 20000; pn += 500)
+		quic_ack_ranges_add(received, pn);
+	KUNIT_EXPECT_GE(test, received->count, 40);
+	sim->server.conn.ping = QUIC_CONTROL_STALE;
+	sim->server.conn.space[QUIC_SPACE_APP]->ack.immediate = true;
+	quic_writer_init(&tx.w, wire, sizeof(wire));
+	quic_conn_tx_start(&sim->server.conn);
+	KUNIT_ASSERT_EQ(test, quic_conn_tx_begin(&sim->server.conn, &tx, QUIC_CRYPTO_APP), 0);
+	KUNIT_ASSERT_TRUE(test, quic_conn_tx_fill(&sim->server.conn, &tx, sim->now));
+	KUNIT_EXPECT_TRUE(test, tx.has_ack);
+	KUNIT_EXPECT_LE(test, quic_writer_used(&tx.w), 20);
+	quic_conn_tx_abandon(&sim->server.conn, &tx);
+	sim_destroy(sim);
+}
+
 static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(handshake_is_confirmed_and_discards_its_spaces),
 	KUNIT_CASE(handshake_survives_heavy_loss),
@@ -385,6 +411,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(max_stream_data_creates_the_peers_stream),
 	KUNIT_CASE(server_keeps_to_the_amplification_limit),
 	KUNIT_CASE(optimistic_ack_is_seen),
+	KUNIT_CASE(old_gaps_are_not_reported_for_ever),
 	{}
 };
 
