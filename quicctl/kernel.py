@@ -136,10 +136,11 @@ def _cached(release: str) -> Kernel | None:
     kdir = home / "prepared"
     if not kdir.exists():
         kdir = home / "usr" / "src" / f"linux-headers-{release}"
-    if not kdir.exists():
+    modules = home / "lib" / "modules" / release
+    image = next((p for p in (home / "boot" / f"vmlinuz-{release}", modules / "vmlinuz") if p.exists()), None)
+    if image is None or not kdir.exists():
         return None
-    image = home / "boot" / f"vmlinuz-{release}"
-    return Kernel(release, kdir, image=image, modules=home / "lib" / "modules" / release)
+    return Kernel(release, kdir, image=image, modules=modules)
 
 
 def _fetch(source: archive.Archive, release: str) -> Kernel:
@@ -147,8 +148,11 @@ def _fetch(source: archive.Archive, release: str) -> Kernel:
 
     def make(scratch: Path) -> None:
         headers = f"linux-headers-{release}"
-        names = [headers, f"linux-image-{release}"]
+        image = f"linux-image-{release}"
+        names = [headers, image]
         names += [n for n in source.depends(headers) if n.startswith(("linux-headers-", "linux-kbuild-"))]
+        # Newer releases split the image.
+        names += [n for n in source.depends(image) if n.startswith(("linux-binary-", "linux-modules-"))]
         with tempfile.TemporaryDirectory(dir=home.parent) as folder:
             archive.unpack(source.download(names, Path(folder)), scratch)
         makefile = scratch / "usr" / "src" / headers / "Makefile"
@@ -166,7 +170,9 @@ def _fetch(source: archive.Archive, release: str) -> Kernel:
     cache.entry(home, make)
     kernel = _cached(release)
     if kernel is None:
-        raise errors.HeadersMissing(f"the packages of kernel {release} hold no headers", remedy=f"remove {home} and retry")
+        raise errors.HeadersMissing(
+            f"the packages of kernel {release} hold no headers or no image", remedy=f"remove {home} and retry"
+        )
     return kernel
 
 

@@ -29,8 +29,9 @@ _MODULE_FOLDERS = (
     "kernel/crypto", "kernel/arch/x86/crypto", "kernel/lib", "kernel/net/ipv4", "kernel/net/ipv6", "kernel/net/sched",
     "kernel/net/tls", "kernel/net/core", "kernel/net/packet", "kernel/net/unix", "kernel/net/netlink", "kernel/net/bridge",
     "kernel/net/802", "kernel/net/llc", "kernel/net/netfilter", "kernel/net/sunrpc", "kernel/net/handshake",
-    "kernel/net/key", "kernel/net/sctp", "kernel/drivers/net", "kernel/drivers/block", "kernel/fs/overlayfs",
-    "kernel/fs/ext4", "kernel/fs/jbd2", "kernel/fs/mbcache.ko", "kernel/drivers/char/hw_random", "kernel/drivers/nvme",
+    "kernel/net/key", "kernel/net/sctp", "kernel/drivers/net", "kernel/drivers/block",
+    "kernel/drivers/virtio", "kernel/drivers/char/virtio_console", "kernel/fs/overlayfs", "kernel/fs/ext4",
+    "kernel/fs/jbd2", "kernel/fs/mbcache.ko", "kernel/drivers/char/hw_random", "kernel/drivers/nvme",
 )  # fmt: skip
 _NOT_FOR_GUESTS = {"mypy", "mypyc", "ruff", "pip", "setuptools"}
 
