@@ -400,6 +400,7 @@ def _guest_command(unit: Unit) -> str:
 
 def _pytest_arguments(unit: Unit) -> list[str]:
     argv = ["-m", "pytest", "-p", "quicctl.ktap_pytest", "-p", "no:terminal", "-p", "no:cacheprovider"]
+    argv += ["-o", "addopts=--strict-markers"]  # the project's own concern the terminal
     argv += [f"{unit.group.folder}/{unit.name}.py"]
     if unit.cases is not None:
         argv += ["-k", " or ".join(unit.cases)]
