@@ -56,6 +56,8 @@ class Group:
     kind: Kind
     folder: str
     lanes: tuple[Where, ...]
+    only: tuple[str, ...] = ()
+    """Python files that make up the group; empty for all that no other group of the folder claims."""
 
 
 GROUPS = (
@@ -68,6 +70,7 @@ GROUPS = (
     Group("socket", Kind.PROGRAMS, "selftests/socket", (Where.VM, Where.UML)),
     Group("netns", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML)),
     Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML)),
+    Group("tool", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end",)),
     Group("canary", Kind.HOST_PYTEST, "selftests/guest", (Where.UML,)),
 )
 
@@ -475,7 +478,10 @@ def _units(group: Group) -> Iterator[tuple[str, tuple[str, ...]]]:
             if cases:
                 yield source.stem, tuple(cases)
     else:
+        claimed = {name for other in GROUPS if other.folder == group.folder for name in other.only}
         for source in sorted(folder.glob("test_*.py")):
+            if source.stem not in (group.only or {source.stem} - claimed):
+                continue
             yield source.stem, tuple(_names(_PY_CASE, source.read_text()))
 
 
