@@ -7,6 +7,7 @@
 
 /* Deadlines nearer than this are left to the fine timer. */
 #define QUIC_TIMER_SLACK	(2 * NSEC_PER_SEC / HZ)
+#define QUIC_TIMER_RETRY	NSEC_PER_MSEC
 
 /* Under the socket lock: hand what is due to the connection. */
 void quic_timer_run(struct quic_sock *qs)
@@ -85,7 +86,8 @@ void quic_timer_arm(struct quic_sock *qs, u64 now)
 	if (at == QUIC_DEADLINE_NEVER)
 		return;
 	if (at <= now + QUIC_TIMER_SLACK) {
-		quic_timer_arm_pacer(qs, at);
+		/* What has passed and could not be worked off must not be tried at once again. */
+		quic_timer_arm_pacer(qs, at > now ? at : now + QUIC_TIMER_RETRY);
 		return;
 	}
 	if (at >= qs->timer_armed && timer_pending(&qs->timer))

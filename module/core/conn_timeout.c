@@ -58,8 +58,10 @@ static enum quic_space_id quic_pto_space(const struct quic_conn *conn, u64 now, 
 			period += conn->remote.max_ack_delay * 1000;
 		}
 		period <<= shift;
-		if (space->loss.last_eliciting + period < *at) {
-			*at = space->loss.last_eliciting + period;
+		/* A probe that could not leave counts as sent, or it were due for ever. */
+		period += max(space->loss.last_eliciting, conn->last_probe);
+		if (period < *at) {
+			*at = period;
 			found = id;
 		}
 	}
