@@ -493,13 +493,13 @@ static struct quic_sock *quic_demux_find_reset(struct net *net, const struct sk_
 	return NULL;
 }
 
-/* A short header with an ID that nobody has. */
-static void quic_demux_short(struct quic_udp *udp, struct sk_buff *skb)
+/* A short header, at @data, with an ID that nobody has. */
+static void quic_demux_short(struct quic_udp *udp, struct sk_buff *skb, const u8 *data)
 {
 	union quic_addr local, peer;
 	struct quic_sock *qs;
 
-	if (!(skb->data[0] & QUIC_HEADER_FIXED_BIT) || skb->len < QUIC_STATELESS_RESET_MIN) {
+	if (!(data[0] & QUIC_HEADER_FIXED_BIT) || skb->len < QUIC_STATELESS_RESET_MIN) {
 		quic_demux_drop(udp, skb, QUIC_MIB_PKT_INVHDRDROP);
 		return;
 	}
@@ -511,7 +511,7 @@ static void quic_demux_short(struct quic_udp *udp, struct sk_buff *skb)
 	quic_addr_from_skb(skb, &local, &peer);
 	qs = quic_demux_find_listener(udp->net, udp, &local, &peer, NULL, 0);
 	if (qs) {
-		quic_stateless_reset(udp, skb, skb->data + 1, qs->secret, skb->len);
+		quic_stateless_reset(udp, skb, data + 1, qs->secret, skb->len);
 		sock_put(quic_sock_sk(qs));
 	}
 	quic_demux_drop(udp, skb, QUIC_MIB_PKT_RCVDROP);
@@ -524,6 +524,11 @@ static void quic_demux_long(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 	struct quic_header hdr;
 	struct quic_sock *qs;
 
+	skb = skb_unshare(skb, GFP_ATOMIC);
+	if (!skb) {
+		QUIC_INC_STATS(udp->net, QUIC_MIB_PKT_RCVDROP);
+		return;
+	}
 	if (!pskb_may_pull(skb, len) ||
 	    quic_header_decode(skb->data, len, QUIC_CID_LEN, &hdr)) {
 		quic_demux_drop(udp, skb, QUIC_MIB_PKT_INVHDRDROP);
@@ -572,22 +577,28 @@ invalid:
 static void quic_demux_one(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 {
 	u32 peek = min_t(u32, len, QUIC_DEMUX_PEEK);
+	u8 buf[QUIC_DEMUX_PEEK];
 	struct quic_sock *qs;
-	const u8 *dcid;
+	const u8 *data, *dcid;
 	u8 dcid_len;
 
-	if (unlikely(!pskb_may_pull(skb, peek)) ||
-	    unlikely(quic_header_peek_dcid(skb->data, peek, QUIC_CID_LEN, &dcid, &dcid_len))) {
+	/*
+	 * Not pulled: that would give a clone a head of its own whose pages are
+	 * still the other's, and input.c could not tell that it must not write.
+	 */
+	data = skb_header_pointer(skb, 0, peek, buf);
+	if (unlikely(!data) ||
+	    unlikely(quic_header_peek_dcid(data, peek, QUIC_CID_LEN, &dcid, &dcid_len))) {
 		quic_demux_drop(udp, skb, QUIC_MIB_PKT_INVHDRDROP);
 		return;
 	}
 	qs = quic_demux_find_cid(udp->net, dcid, dcid_len);
 	if (likely(qs))
 		quic_demux_deliver(udp, qs, skb);
-	else if (quic_header_is_long(skb->data[0]))
+	else if (quic_header_is_long(data[0]))
 		quic_demux_long(udp, skb, len);
 	else
-		quic_demux_short(udp, skb);
+		quic_demux_short(udp, skb, data);
 }
 
 /* Do all datagrams of an aggregate bear the ID of the first? */
