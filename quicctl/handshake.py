@@ -307,7 +307,8 @@ class _Source:
         self._map: mmap.mmap | None = None
         self._view: memoryview | None = None
         if path == STANDARD_STREAM:
-            self._stream = sys.stdin.buffer
+            # Unbuffered: a thread that waits in the buffered reader would stop the interpreter from ending.
+            self._stream = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
         elif path is not None:
             self._open(path)
 
@@ -331,7 +332,7 @@ class _Source:
             for start in range(0, len(self._view), _SLICE):
                 yield self._view[start : start + _SLICE]
         elif self._stream is not None:
-            while piece := self._stream.read1(65536) if hasattr(self._stream, "read1") else self._stream.read(65536):
+            while piece := self._stream.read(65536):
                 self._hash.update(piece)
                 yield piece
 
