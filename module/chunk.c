@@ -403,7 +403,7 @@ static bool quic_send_direct(struct quic_slot *slot, u64 offset, u32 len,
 {
 	u32 headers = tx->w.pos - tx->w.start;
 
-	if (tx->level != QUIC_CRYPTO_APP || offset != slot->offset || len != slot->len ||
+	if (!tx->may_direct || tx->full_datagram || offset != slot->offset || len != slot->len ||
 	    headers > QUIC_SLOT_HEADROOM || quic_writer_left(&tx->w) - len >= 128)
 		return false;
 	memcpy(slot->data - headers, tx->w.start, headers);

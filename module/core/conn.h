@@ -207,6 +207,7 @@ struct quic_rx_packet {
  * @full_datagram: it holds a path frame: the datagram must be padded
  * @start:   first byte of the payload
  * @record:  becomes the entry in the ring
+ * @may_direct: the payload may be encrypted from where its bytes lie: nothing is put behind them
  * @direct:  host: the payload is encrypted straight from here
  * @direct_len: bytes of plaintext at @direct
  */
@@ -219,6 +220,7 @@ struct quic_tx_packet {
 	bool probe;
 	bool has_ack;
 	bool full_datagram;
+	bool may_direct;
 	u64 pn;
 	u8 *start;
 	struct quic_sent_packet record;

@@ -251,6 +251,7 @@ int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 lev
 	tx->has_ack = false;
 	tx->full_datagram = false;
 	tx->probe = space->probes > 0;
+	tx->may_direct = false;
 	tx->direct = NULL;
 	tx->direct_len = 0;
 	tx->start = tx->w.pos;
