@@ -86,8 +86,12 @@ static int quic_recv_stream_data(struct quic_conn *conn, struct quic_stream *str
 				quic_recv_deliver(conn, stream, chunk);
 		}
 	}
-	if (ra->next == stream->recv.final_size && !stream->recv.fin_delivered)
+	if (ra->next == stream->recv.final_size && !stream->recv.fin_delivered) {
 		quic_recv_deliver(conn, stream, NULL);
+		/* Without room for the end of the stream the peer has to say it again. */
+		if (!stream->recv.fin_delivered)
+			err = -ENOBUFS;
+	}
 	return err;
 }
 
@@ -141,7 +145,7 @@ static int quic_recv_stream(struct quic_conn *conn, const struct quic_rx_packet 
 	conn->todo |= QUIC_TODO_WAKE_READ;
 	if (recv->final_size == U64_MAX)
 		return err;
-	if (quic_stream_recv_update(recv)) {
+	if (err != -ENOBUFS && quic_stream_recv_update(recv)) {
 		quic_recv_state_event(conn, stream->id, QUIC_STREAM_RECV_STATE_RECVD,
 				      recv->final_size, 0);
 		quic_conn_stream_settle(conn, stream);

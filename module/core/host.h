@@ -42,7 +42,10 @@ struct quic_rx_chunk *quic_host_chunk_new(struct quic_conn *conn, const struct q
 struct quic_rx_chunk *quic_host_chunk_split(struct quic_rx_chunk *chunk, u32 at);
 void quic_host_chunk_free(struct quic_rx_chunk *chunk);
 
-/* In-order bytes for the application; @chunk NULL: only the end of the stream. */
+/*
+ * In-order bytes for the application. @chunk NULL: only the end of the stream;
+ * a host without room for that clears recv.fin_delivered and is asked again.
+ */
 void quic_host_deliver(struct quic_conn *conn, struct quic_stream *stream,
 		       struct quic_rx_chunk *chunk, bool fin);
 /* In-order CRYPTO bytes of @level (enum quic_crypto_level). */

@@ -193,6 +193,26 @@ static void stop_sending_is_answered(struct kunit *test)
 	sim_destroy(sim);
 }
 
+/* The end of a stream that found no room is not acknowledged, so it comes again. */
+static void end_of_stream_without_room_is_repeated(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	sim_send(&sim->client, 2, 1000, false);
+	sim_run_for(sim, SIM_SECOND);
+	sim->server.refuse_fin = 1;
+	sim_send(&sim->client, 2, 0, true);
+	sim_settle(&sim->client);
+	sim_run_for(sim, 15 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, sim->server.refuse_fin, 0);
+	KUNIT_EXPECT_FALSE(test, sim->server.finished[2]);
+	sim_run_for(sim, 10 * SIM_SECOND);
+	KUNIT_EXPECT_TRUE(test, sim->server.finished[2]);
+	KUNIT_EXPECT_NULL(test, quic_streams_find(&sim->server.conn.streams, 2));
+	sim_destroy(sim);
+}
+
 /* RFC 9000, section 10.2 */
 static void close_drains_the_peer(struct kunit *test)
 {
@@ -404,6 +424,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(congestion_slows_down_on_a_narrow_link),
 	KUNIT_CASE(streams_are_renewed),
 	KUNIT_CASE(stop_sending_is_answered),
+	KUNIT_CASE(end_of_stream_without_room_is_repeated),
 	KUNIT_CASE(close_drains_the_peer),
 	KUNIT_CASE(silence_ends_the_connection),
 	KUNIT_CASE(probes_back_off),

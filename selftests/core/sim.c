@@ -128,6 +128,11 @@ void quic_host_deliver(struct quic_conn *conn, struct quic_stream *stream,
 
 	if (id >= SIM_STREAMS)
 		abort();
+	if (!chunk && end->refuse_fin) {
+		end->refuse_fin--;
+		stream->recv.fin_delivered = false;
+		return;
+	}
 	if (end->finished[id])
 		end->bad_bytes++;
 	if (chunk) {

@@ -19,6 +19,7 @@ struct sim;
 
 /**
  * struct sim_end - one endpoint and its application
+ * @mute:      nothing that it sends arrives
  * @auto_read: the application takes what is delivered at once
  * @received:  bytes delivered in order, by stream ID
  * @finished:  the end of the stream was delivered
@@ -33,6 +34,7 @@ struct sim_end {
 	struct sim_end *peer;
 	bool auto_read;
 	bool mute;
+	u32 refuse_fin;		/* ends of streams that find no room */
 	u64 received[SIM_STREAMS];
 	bool finished[SIM_STREAMS];
 	u64 unread[SIM_STREAMS];
