@@ -6,6 +6,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from conftest import SLOW, Content, Pki
 
 aioquic = pytest.importorskip("aioquic", reason="aioquic is not installed")
 
-from aio_peer import Failed, Stranger, run_client, run_server, stranger  # noqa: E402
+from aio_peer import Failed, Outcome, Stranger, run_client, run_server, stranger  # noqa: E402
 from aioquic.quic.configuration import QuicConfiguration  # noqa: E402
 
 from quicctl import errors, handshake  # noqa: E402
@@ -22,7 +23,7 @@ from quicctl.handshake import Identity, Options, Report  # noqa: E402
 
 ALPN = "sample"
 PATIENCE = 200 * SLOW
-HOSTS = ("127.0.0.1", "::1")
+V4, V6 = "127.0.0.1", "::1"
 
 
 def options(pki: Pki, sends: Content, folder: Path, *, server: bool = False, ca: Path | None = None) -> Options:
@@ -74,19 +75,20 @@ def serving(host: str, given: Options) -> Serving:
     return Serving(port, end)
 
 
-def connect_to(peer: Stranger, host: str, theirs: QuicConfiguration, content: bytes, given: Options):  # type: ignore[no-untyped-def]
+def connect_to(
+    peer: Stranger, host: str, theirs: QuicConfiguration, content: bytes, given: Options
+) -> tuple[Future[Outcome], Callable[[], Report]]:
+    """Start the stranger's server; what it will have seen, and our client's call."""
     listening: queue.Queue[int] = queue.Queue()
     outcome = peer.start(run_server(host, theirs, content, listening.put))
     port = listening.get(timeout=PATIENCE)
     return outcome, lambda: handshake.connect((host, port), given, hostname="localhost")
 
 
-@pytest.mark.parametrize("host", HOSTS, ids=("v4", "v6"))
-def test_our_client(host: str, pki: Pki, ours: Content, theirs: Content, tmp_path: Path) -> None:
+def exchange_as_client(host: str, pki: Pki, ours: Content, theirs: Content, folder: Path) -> None:
+    given = options(pki, ours, folder)
     with stranger() as peer:
-        outcome, connect = connect_to(
-            peer, host, configuration(pki, client=False), theirs.path.read_bytes(), options(pki, ours, tmp_path)
-        )
+        outcome, connect = connect_to(peer, host, configuration(pki, client=False), theirs.path.read_bytes(), given)
         report = connect()
         brought = outcome.result(PATIENCE)
     assert (report.handshake.verify, report.handshake.alpn, brought.alpn) == ("ok", ALPN, ALPN)
@@ -94,9 +96,8 @@ def test_our_client(host: str, pki: Pki, ours: Content, theirs: Content, tmp_pat
     assert (brought.received, brought.sha256) == (ours.size, ours.sha256)
 
 
-@pytest.mark.parametrize("host", HOSTS, ids=("v4", "v6"))
-def test_our_server(host: str, pki: Pki, ours: Content, theirs: Content, tmp_path: Path) -> None:
-    server = serving(host, options(pki, ours, tmp_path, server=True))
+def exchange_as_server(host: str, pki: Pki, ours: Content, theirs: Content, folder: Path) -> None:
+    server = serving(host, options(pki, ours, folder, server=True))
     with stranger() as peer:
         brought = peer.call(run_client(host, server.port, configuration(pki, client=True), theirs.path.read_bytes()), PATIENCE)
     report = server.end()
@@ -105,10 +106,26 @@ def test_our_server(host: str, pki: Pki, ours: Content, theirs: Content, tmp_pat
     assert (brought.received, brought.sha256) == (ours.size, ours.sha256)
 
 
+def test_our_client(pki: Pki, ours: Content, theirs: Content, tmp_path: Path) -> None:
+    exchange_as_client(V4, pki, ours, theirs, tmp_path)
+
+
+def test_our_client_v6(pki: Pki, small: Content, small_theirs: Content, tmp_path: Path) -> None:
+    exchange_as_client(V6, pki, small, small_theirs, tmp_path)
+
+
+def test_our_server(pki: Pki, ours: Content, theirs: Content, tmp_path: Path) -> None:
+    exchange_as_server(V4, pki, ours, theirs, tmp_path)
+
+
+def test_our_server_v6(pki: Pki, small: Content, small_theirs: Content, tmp_path: Path) -> None:
+    exchange_as_server(V6, pki, small, small_theirs, tmp_path)
+
+
 def test_our_client_trusts_not_anybody(pki: Pki, ours: Content, theirs: Content, tmp_path: Path) -> None:
     with stranger() as peer:
         outcome, connect = connect_to(
-            peer, HOSTS[0], configuration(pki, client=False), b"", options(pki, ours, tmp_path, ca=pki.stranger_ca)
+            peer, V4, configuration(pki, client=False), b"", options(pki, ours, tmp_path, ca=pki.stranger_ca)
         )
         with pytest.raises(errors.CertificateNotTrusted):
             connect()
@@ -117,8 +134,8 @@ def test_our_client_trusts_not_anybody(pki: Pki, ours: Content, theirs: Content,
 
 
 def test_their_client_trusts_not_anybody(pki: Pki, ours: Content, tmp_path: Path) -> None:
-    server = serving(HOSTS[0], options(pki, ours, tmp_path, server=True))
+    server = serving(V4, options(pki, ours, tmp_path, server=True))
     with stranger() as peer, pytest.raises(ConnectionError):
-        peer.call(run_client(HOSTS[0], server.port, configuration(pki, client=True, ca=pki.stranger_ca), b""), PATIENCE)
+        peer.call(run_client(V4, server.port, configuration(pki, client=True, ca=pki.stranger_ca), b""), PATIENCE)
     with pytest.raises(errors.PeerRefused):
         server.end()
