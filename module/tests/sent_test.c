@@ -235,11 +235,13 @@ static void reserved_packet_needs_no_memory(struct kunit *test)
 	struct quic_sent sent;
 	u64 pn;
 
+	if (!quic_test_fail_alloc(1, 100))
+		kunit_skip(test, "no failure injection here");
+	quic_test_fail_alloc(0, 0);
 	quic_sent_init(&sent);
 	for (pn = 0; pn < 1000; pn++) {
 		KUNIT_ASSERT_EQ(test, quic_sent_reserve(&sent, pn), 0);
-		if (!quic_test_fail_alloc(1, 100))
-			kunit_skip(test, "no failure injection here");
+		quic_test_fail_alloc(1, 100);
 		KUNIT_ASSERT_EQ(test, add(&sent, pn), 0);
 		quic_test_fail_alloc(0, 0);
 	}
