@@ -361,6 +361,13 @@ class _Reader:
             self._run.record(unit.where, unit.group.name, case)
 
 
+# Patience with a slow kernel, and how much to move: the debug kernel looks for faults, the other moves the amounts.
+_GUEST_ENVIRONMENT = {
+    guest.Lane.VM: {"QUIC_SLOW": "2"},
+    guest.Lane.UML: {"QUIC_SLOW": "5", "QUIC_NETNS_BYTES": str(2 << 20), "QUIC_INTEROP_BYTES": str(1 << 20)},
+}
+
+
 def _guest_job(lane: guest.Lane, units: list[Unit], scratch: Path, progress: Progress) -> guest.Job:
     """Build what the units need and write the script that runs them one after the other."""
     where = Where(lane.value)
@@ -387,7 +394,7 @@ def _guest_job(lane: guest.Lane, units: list[Unit], scratch: Path, progress: Pro
         tree=tree,
         timeout=_LANE_SECONDS[where],
         kernel=None if lane is guest.Lane.UML else booted,
-        env={"QUIC_SLOW": "5" if lane is guest.Lane.UML else "2"},
+        env=_GUEST_ENVIRONMENT[lane],
     )
 
 
