@@ -228,6 +228,13 @@ static int quic_output_seal(struct quic_sock *qs, struct quic_key *key,
 	return hdr_len + len + QUIC_TAG_LEN;
 }
 
+/* Memory or the cipher was not to be had: settle tries again in a moment. */
+static bool quic_output_later(struct quic_conn *conn)
+{
+	conn->todo |= QUIC_TODO_TX;
+	return false;
+}
+
 /* One 1-RTT packet into the burst; false: nothing more to send now. */
 static bool quic_output_packet(struct quic_sock *qs, struct quic_burst *burst,
 			       struct quic_tx_packet *tx, u64 now)
@@ -243,10 +250,10 @@ static bool quic_output_packet(struct quic_sock *qs, struct quic_burst *burst,
 		return false;
 	data = quic_burst_room(burst, mss);
 	if (!data)
-		return false;
+		return quic_output_later(conn);
 	quic_writer_init(&tx->w, data, mss - tag);
 	if (quic_conn_tx_begin(conn, tx, QUIC_CRYPTO_APP))
-		return false;
+		return quic_output_later(conn);
 	tx->may_direct = true;
 	quic_output_short_header(conn, tx);
 	if (!quic_conn_tx_fill(conn, tx, now))
@@ -257,7 +264,7 @@ static bool quic_output_packet(struct quic_sock *qs, struct quic_burst *burst,
 	size = quic_output_seal(qs, burst->key, tx);
 	if (size < 0) {
 		quic_conn_tx_abandon(conn, tx);
-		return false;
+		return quic_output_later(conn);
 	}
 	quic_conn_tx_commit(conn, tx, size, now);
 	if (quic_burst_add(burst, data, size))
@@ -413,7 +420,7 @@ static bool quic_output_datagram(struct quic_sock *qs, u64 now)
 		return false;
 	skb = alloc_skb(QUIC_UDP_HEADROOM + mss, GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb)
-		return false;
+		return quic_output_later(conn);
 	skb_reserve(skb, QUIC_UDP_HEADROOM);
 	data = skb->data;
 
@@ -444,7 +451,7 @@ static bool quic_output_datagram(struct quic_sock *qs, u64 now)
 		for (; i < n; i++)
 			quic_conn_tx_abandon(conn, &packet[i].tx);
 		kfree_skb(skb);
-		return false;
+		return quic_output_later(conn);
 	}
 	skb_put(skb, used);
 	return quic_udp_xmit(qs, skb, 0, &qs->local, &qs->peer, 0) == 0;

@@ -5,6 +5,8 @@
  */
 #include "sock.h"
 
+#define QUIC_SETTLE_RETRY	NSEC_PER_MSEC
+
 u64 quic_sock_now(void)
 {
 	return ktime_get_ns();
@@ -41,6 +43,19 @@ static void quic_settle_wake(struct quic_sock *qs)
 		sk->sk_write_space(sk);
 }
 
+/* What could not be sent for want of memory or a cipher is tried again soon. */
+static void quic_settle_transmit(struct quic_sock *qs, u64 now)
+{
+	struct quic_conn *conn = &qs->conn;
+
+	conn->todo &= ~QUIC_TODO_TX;
+	quic_output(qs, now);
+	if (!(conn->todo & QUIC_TODO_TX))
+		return;
+	conn->todo &= ~QUIC_TODO_TX;
+	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_PACING, now + QUIC_SETTLE_RETRY);
+}
+
 /**
  * quic_sock_settle() - do all that a batch left to do
  * @qs: socket, locked; the caller holds a reference beyond the orphan's own
@@ -58,10 +73,8 @@ void quic_sock_settle(struct quic_sock *qs)
 	now = quic_sock_now();
 	if (qs->is_shut)
 		quic_sock_try_close(qs);
-	if (conn->todo & QUIC_TODO_TX) {
-		conn->todo &= ~QUIC_TODO_TX;
-		quic_output(qs, now);
-	}
+	if (conn->todo & QUIC_TODO_TX)
+		quic_settle_transmit(qs, now);
 	if (conn->todo & QUIC_TODO_STATE)
 		quic_settle_state(qs);
 	quic_settle_wake(qs);

@@ -645,6 +645,8 @@ void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 
 	struct quic_space *space = quic_tx_space(conn, tx);
 	struct quic_path *path = &conn->path[tx->path];
 
+	if (conn->state == QUIC_CONN_CLOSING)
+		conn->close_frames = QUIC_CONTROL_SENT;
 	tx->record.time = now;
 	tx->record.size = size;
 	tx->record.path = tx->path;
@@ -705,8 +707,6 @@ void quic_conn_tx_done(struct quic_conn *conn)
 {
 	struct quic_cong *cong = &quic_conn_path(conn)->cong;
 
-	if (conn->state == QUIC_CONN_CLOSING)
-		conn->close_frames = QUIC_CONTROL_SENT;
 	/* The stream that was first lets the others go ahead next time. */
 	if (!list_empty(&conn->streams.ready))
 		list_move_tail(conn->streams.ready.next, &conn->streams.ready);
