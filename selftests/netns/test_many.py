@@ -15,7 +15,7 @@ from wire import Wire
 
 from quicctl import endpoint, errors, libquic
 from quicctl.endpoint import QuicSocket
-from quicctl.uapi import MsgFlag, TransportParams
+from quicctl.uapi import Config, MsgFlag
 
 CONNECTIONS = 100
 STREAMS = 10
@@ -23,7 +23,7 @@ SIZE = 5000
 PATIENCE = 200 * SLOW
 ALPN = "echo"
 # The first client waits idle for the last one, long where the kernel checks itself.
-PATIENT = TransportParams(max_idle_timeout=int(PATIENCE * 1_000_000))
+KEPT_ALIVE = Config(keepalive_probe_interval=5_000_000)
 
 
 def body(connection: int, stream: int) -> bytes:
@@ -67,7 +67,7 @@ def serve(host: str, pki: Pki, listening: queue.Queue[int], failures: queue.Queu
         credentials.certificate(pki.cert, pki.key)
         listener.bind(where)
         listener.set_alpn(ALPN)
-        listener.set_transport_params(PATIENT)
+        listener.set_config(KEPT_ALIVE)
         listener.settimeout(PATIENCE)
         listener.listen(CONNECTIONS)
         listening.put(listener.local[1])
@@ -82,7 +82,7 @@ def ask(number: int, where: endpoint.Address, credentials: libquic.Credentials, 
     """One client: all streams at once, when every other client is connected too."""
     family, where = endpoint.resolve(where)
     with QuicSocket(family) as sock:
-        sock.set_transport_params(PATIENT)
+        sock.set_config(KEPT_ALIVE)
         sock.connect(where)
         libquic.handshake(sock.fileno(), credentials, server=False, hostname=where[0], alpn=ALPN, timeout=PATIENCE)
         sock.settimeout(PATIENCE)
