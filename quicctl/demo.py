@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from quicctl import errors, module, process
-from quicctl.handshake import Transfer
 from quicctl.libquic import Handshake
+from quicctl.transfer import Transfer
 from quicctl.uapi import TransportParams
 
 MEBIBYTE = 1 << 20

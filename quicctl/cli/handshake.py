@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quicctl import endpoint, uapi
+from quicctl import endpoint, transfer, uapi
 from quicctl import handshake as library
 from quicctl.cli import output
 from quicctl.cli.options import JsonOption
@@ -65,7 +65,7 @@ def handshake(
         keylog=keylog,
     )
     # What goes to standard output is the data, if it was asked for; then the report goes to standard error.
-    aside = recv == library.STANDARD_STREAM
+    aside = recv == transfer.STANDARD_STREAM
     if listen is not None:
         reports = library.serve(
             endpoint.parse_address(listen),
