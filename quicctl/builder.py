@@ -18,6 +18,7 @@ from quicctl import cache, errors, process, rootfs
 from quicctl.kernel import Kernel
 
 _BUILDS_KEPT = 24
+_TREES_KEPT = 10
 _SECONDS = 1800.0
 _WARNING = re.compile(r"\bwarning: ")
 # Said by Kbuild about the machine, not about the code.
@@ -141,7 +142,9 @@ def programs(folder: str, *, progress: Progress | None = None, options: Iterable
     """
     tree = project()
     _need_compiler()
-    build = cache.root() / "work" / "selftests" / folder
+    # One for each tree: make remembers where the sources lie.
+    trees = cache.root() / "work" / "selftests"
+    build = trees / cache.key(str(tree)) / folder
     arguments = [*options]
     if folder != "core":
         arguments.append(f"LIBQUIC={library(progress=progress).folder}")
@@ -149,6 +152,8 @@ def programs(folder: str, *, progress: Progress | None = None, options: Iterable
         build.mkdir(parents=True, exist_ok=True)
         argv = ["make", "-C", str(tree / "selftests" / folder), f"O={build}", f"-j{os.cpu_count() or 1}", *arguments]
         _make(argv, f"the tests of selftests/{folder} do not build", progress)
+    os.utime(build.parent)
+    cache.prune(trees, keep=_TREES_KEPT)
     return build
 
 

@@ -113,6 +113,17 @@ def test_make_of_an_outer_make_does_not_leak_in(project: Path, tmp_path: Path, m
     assert builder.module(target(tmp_path)).module.exists()
 
 
+def test_tests_of_another_tree_do_not_get_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("one", "other"):
+        tests = tmp_path / name / "selftests" / "core"
+        tests.mkdir(parents=True)
+        (tests / "Makefile").write_text("$(O)/core-tests: $(CURDIR)/main.c\n\tcp $< $@\n")
+        (tests / "main.c").write_text(name)
+        monkeypatch.setattr(builder, "project", lambda name=name: tmp_path / name)
+        assert (builder.programs("core") / "core-tests").read_text() == name
+
+
 def test_latest_without_a_build(project: Path) -> None:
     with pytest.raises(errors.ModuleNotBuilt):
         builder.latest()
