@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,7 @@ def test_tests_of_another_tree_do_not_get_in_the_way(tmp_path: Path, monkeypatch
         tests.mkdir(parents=True)
         (tests / "Makefile").write_text("$(O)/core-tests: $(CURDIR)/main.c\n\tcp $< $@\n")
         (tests / "main.c").write_text(name)
+        os.utime(tests / "main.c", (1, 1))
         monkeypatch.setattr(builder, "project", lambda name=name: tmp_path / name)
         assert (builder.programs("core") / "core-tests").read_text() == name
 
