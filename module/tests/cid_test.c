@@ -610,7 +610,7 @@ static struct kunit_case cid_cases[] = {
 };
 
 static struct kunit_suite cid_suite = {
-	.name = "quic-cid",
+	.name = "quic_cid",
 	.test_cases = cid_cases,
 };
 

@@ -76,7 +76,7 @@ static struct kunit_case deadlines_cases[] = {
 };
 
 static struct kunit_suite deadlines_suite = {
-	.name = "quic-deadlines",
+	.name = "quic_deadlines",
 	.test_cases = deadlines_cases,
 };
 

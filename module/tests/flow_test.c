@@ -156,7 +156,7 @@ static struct kunit_case flow_cases[] = {
 };
 
 static struct kunit_suite flow_suite = {
-	.name = "quic-flow",
+	.name = "quic_flow",
 	.test_cases = flow_cases,
 };
 

@@ -337,7 +337,7 @@ static struct kunit_case key_phase_cases[] = {
 };
 
 static struct kunit_suite key_phase_suite = {
-	.name = "quic-key-phase",
+	.name = "quic_key_phase",
 	.test_cases = key_phase_cases,
 };
 

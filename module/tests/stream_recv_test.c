@@ -404,7 +404,7 @@ static struct kunit_case stream_recv_cases[] = {
 };
 
 static struct kunit_suite stream_recv_suite = {
-	.name = "quic-stream-recv",
+	.name = "quic_stream_recv",
 	.test_cases = stream_recv_cases,
 };
 

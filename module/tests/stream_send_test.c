@@ -417,7 +417,7 @@ static struct kunit_case stream_send_cases[] = {
 };
 
 static struct kunit_suite stream_send_suite = {
-	.name = "quic-stream-send",
+	.name = "quic_stream_send",
 	.test_cases = stream_send_cases,
 };
 

@@ -763,7 +763,7 @@ static struct kunit_case streams_cases[] = {
 };
 
 static struct kunit_suite streams_suite = {
-	.name = "quic-streams",
+	.name = "quic_streams",
 	.test_cases = streams_cases,
 };
 
