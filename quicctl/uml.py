@@ -32,7 +32,7 @@ def prepare(job: guest.Job, scratch: Path, ports: Mapping[str, int]) -> guest.La
     guest.write_env(
         payload, job,
         {
-            "PATH": f"{guest.BASE}/payload/bin:{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin"
+            "PATH": f"{guest.BASE}/payload/bin:{guest.BASE}/python/bin:/usr/local/sbin:/usr/local/bin"
             ":/usr/sbin:/usr/bin:/sbin:/bin",
             "PYTHONPATH": f"{guest.BASE}/tree", "QUIC_LANE": "uml",
         },
@@ -40,6 +40,8 @@ def prepare(job: guest.Job, scratch: Path, ports: Mapping[str, int]) -> guest.La
     orders = [
         f"mount {payload} hostfs ro {guest.BASE}/payload",
         *([f"mount {job.tree.resolve()} hostfs ro {guest.BASE}/tree"] if job.tree else []),
+        # Under paths of their own: the environment may lie below /tmp, which the guest has its own of.
+        f"mount {Path(sys.executable).parent.parent} hostfs ro {guest.BASE}/python",
         f"mount {out} hostfs rw {guest.BASE}/out",
         *(f"port {name} /dev/ttyS{number}" for number, name in enumerate(ports)),
         f"exec {guest.BASE}/payload/session.sh",

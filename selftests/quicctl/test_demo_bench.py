@@ -14,7 +14,8 @@ from test_handshake import TLS
 from quicctl import bench, demo, errors, process
 from quicctl.cli.demo import render
 from quicctl.cli.output import to_json
-from quicctl.handshake import Report, Transfer
+from quicctl.handshake import Report
+from quicctl.transfer import Transfer
 from quicctl.uapi import TransportParams
 
 
