@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from quicctl import errors, guest, rootfs, vm
+from quicctl import errors, guest, kernel, rootfs, uml, vm
 
 Boot = Callable[..., guest.Outcome]
 
@@ -165,3 +166,16 @@ def test_tree_is_taken_without_what_was_built(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     assert {str(p.relative_to(tmp_path)) for p in rootfs.tree_files(tmp_path)} == {"a.c", "sub/b.py"}
+
+
+def test_debug_guest_finds_an_environment_that_lies_below_tmp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment = tmp_path / "clone" / ".venv"
+    monkeypatch.setattr(uml, "debug_kernel", lambda: kernel.Kernel("7.0", tmp_path, "um", image=Path("/bin/true")))
+    monkeypatch.setattr(guest, "guest_init", lambda: tmp_path / "init")
+    monkeypatch.setattr(sys, "executable", str(environment / "bin" / "python"))
+    uml.prepare(guest.Job(("true",)), tmp_path, {})
+    mounts = dict(line.split()[4:0:-3] for line in (tmp_path / "orders").read_text().splitlines() if line.startswith("mount "))
+    said = (tmp_path / "payload" / "env").read_text()
+    assert mounts[f"{guest.BASE}/python"] == str(environment)
+    assert f"{guest.BASE}/python/bin" in said
+    assert str(environment) not in said
