@@ -173,9 +173,10 @@ def test_debug_guest_finds_an_environment_that_lies_below_tmp(monkeypatch: pytes
     monkeypatch.setattr(uml, "debug_kernel", lambda: kernel.Kernel("7.0", tmp_path, "um", image=Path("/bin/true")))
     monkeypatch.setattr(guest, "guest_init", lambda: tmp_path / "init")
     monkeypatch.setattr(sys, "executable", str(environment / "bin" / "python"))
+    (tmp_path / "payload").mkdir()
     uml.prepare(guest.Job(("true",)), tmp_path, {})
     mounts = dict(line.split()[4:0:-3] for line in (tmp_path / "orders").read_text().splitlines() if line.startswith("mount "))
-    said = (tmp_path / "payload" / "env").read_text()
+    said = (tmp_path / "payload" / "env.sh").read_text()
     assert mounts[f"{guest.BASE}/python"] == str(environment)
     assert f"{guest.BASE}/python/bin" in said
     assert str(environment) not in said
