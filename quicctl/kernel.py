@@ -96,13 +96,17 @@ def from_tree(kdir: Path) -> Kernel:
     return Kernel(release, kdir, arch="um" if um else "x86")
 
 
+def known_series(name: str) -> Series:
+    """A series of the support matrix by its name; raises HeadersMissing."""
+    wanted = next((s for s in SERIES if s.name == name), None)
+    if wanted is None:
+        raise errors.HeadersMissing(f"no kernel series {name}", remedy="known series: " + ", ".join(s.name for s in SERIES))
+    return wanted
+
+
 def newest(series: str = DEFAULT_SERIES) -> Kernel:
     """The newest cloud kernel of a series that the archive offers, downloaded and unpacked if need be."""
-    wanted = next((s for s in SERIES if s.name == series), None)
-    if wanted is None:
-        raise errors.HeadersMissing(
-            f"no kernel series {series}", remedy="known series: " + ", ".join(s.name for s in SERIES)
-        )
+    wanted = known_series(series)
     answer = cache.root() / "kernels" / f".newest-{series}"
     if answer.exists() and time.time() - answer.stat().st_mtime < archive.INDEX_LIFETIME:
         known = _cached(answer.read_text())

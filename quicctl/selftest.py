@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import enum
 import fnmatch
+import multiprocessing
 import os
 import re
 import shlex
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from quicctl import builder, cache, errors, guest, kernel, process, uml
@@ -76,6 +80,7 @@ GROUPS = (
 
 _UNIT_SECONDS = {Where.CORE: 300.0, Where.HOST: 900.0, Where.VM: 600.0, Where.UML: 900.0}
 _LANE_SECONDS = {Where.VM: 1800.0, Where.UML: 2400.0}
+_IN_GUEST = (Kind.PROGRAMS, Kind.PYTEST, Kind.KUNIT)
 _MARK = "#quicctl"
 _LINTS = ("ruff", "mypy")
 
@@ -109,6 +114,13 @@ class TestResult:
     where: Where
     group: str
     case: CaseResult
+    series: str | None = None
+    """Lane vm: the kernel series, if several were asked for."""
+
+    @property
+    def lane(self) -> str:
+        """Where it ran, in words."""
+        return f"{self.where} {self.series}" if self.series else str(self.where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,19 +207,43 @@ def catalogue(wheres: Sequence[Where]) -> Iterator[tuple[Where, str]]:
                         yield where, f"{group.name}/{unit}/{case}"
 
 
-def run(units: Sequence[Unit], *, on_result: OnResult | None = None, progress: Progress | None = None) -> Report:
-    """Run the units lane by lane. A lane that cannot run is a failure, not a skip."""
+def run(
+    units: Sequence[Unit],
+    *,
+    series: Sequence[str] = (),
+    on_result: OnResult | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Run the units, each lane as a process beside the others. A lane that cannot run is a failure, not a skip.
+
+    With series, kernels of kernel.SERIES, lane vm runs once for each of them; otherwise on the default one.
+    """
+    for name in series:
+        kernel.known_series(name)
     began = time.monotonic()
     run_ = _Run(on_result or (lambda _: None), progress or (lambda _: None))
-    for where in Where:
-        wanted = [unit for unit in units if unit.where is where]
-        here = [unit for unit in wanted if unit.group.kind in (Kind.PROGRAMS, Kind.PYTEST, Kind.KUNIT)]
-        if where in (Where.VM, Where.UML) and here:
-            run_.guest(where, here)
-            wanted = [unit for unit in wanted if unit not in here]
-        for unit in wanted:
-            run_.host(unit)
+    lanes = list(_lanes(units, series))
+    if len(lanes) == 1:
+        run_.lane(lanes[0])
+    else:
+        run_.side_by_side(lanes)
     return Report(tuple(run_.results), time.monotonic() - began, tuple(run_.folders))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """Units that run one after the other."""
+
+    units: tuple[Unit, ...]
+    series: str | None = None
+
+
+def _lanes(units: Sequence[Unit], series: Sequence[str]) -> Iterator[_Lane]:
+    for wheres in ((Where.VM,), (Where.UML,), (Where.CORE, Where.HOST)):
+        wanted = tuple(unit for where in wheres for unit in units if unit.where is where)
+        if wanted:
+            for name in (series if wheres == (Where.VM,) else ()) or (None,):
+                yield _Lane(wanted, name)
 
 
 class _Run:
@@ -219,10 +255,64 @@ class _Run:
         self._on_result = on_result
         self._progress = progress
 
-    def record(self, where: Where, group: str, case: CaseResult) -> None:
-        result = TestResult(where, group, case)
+    def take(self, result: TestResult) -> None:
+        """Note a result."""
         self.results.append(result)
         self._on_result(result)
+
+    def side_by_side(self, lanes: Sequence[_Lane]) -> None:
+        """Run each lane in a process of its own: what one waits for does not hold up the others."""
+        fork = multiprocessing.get_context("fork")
+        open_: dict[Connection, tuple[_Lane, BaseProcess]] = {}
+        try:
+            for lane in lanes:
+                ours, theirs = fork.Pipe(duplex=False)
+                child = fork.Process(target=_work, args=(lane, theirs))
+                child.start()
+                theirs.close()
+                open_[ours] = lane, child
+            while open_:
+                for ready in wait(list(open_)):
+                    assert isinstance(ready, Connection)
+                    self._hear(ready, open_)
+        finally:
+            left = [started for _, started in open_.values()]
+            for started in left:
+                started.terminate()
+            for started in left:
+                started.join()
+
+    def _hear(self, ready: Connection, open_: dict[Connection, tuple[_Lane, BaseProcess]]) -> None:
+        try:
+            said = ready.recv()
+        except EOFError:
+            lane, ended = open_.pop(ready)
+            ended.join()
+            if ended.exitcode:
+                where = lane.units[0].where
+                how = f"the lane's process {process.describe_end(ended.exitcode)}"
+                self.take(TestResult(where, "lane", CaseResult("runs", Status.FAIL, how), lane.series))
+            return
+        match said:
+            case TestResult():
+                self.take(said)
+            case Path():
+                self.folders.append(said)
+            case str():
+                self._progress(said)
+
+    def lane(self, lane: _Lane) -> None:
+        """Run a lane's units in this process."""
+        guests = [u for u in lane.units if u.where in (Where.VM, Where.UML) and u.group.kind in _IN_GUEST]
+        if guests:
+            self.guest(guests[0].where, guests, lane.series)
+        for unit in lane.units:
+            if unit not in guests:
+                self.host(unit)
+
+    def record(self, where: Where, group: str, case: CaseResult, series: str | None = None) -> None:
+        """Note a case's result."""
+        self.take(TestResult(where, group, case, series))
 
     def host(self, unit: Unit) -> None:
         """Run a unit on this machine."""
@@ -242,22 +332,23 @@ class _Run:
         except errors.QuicctlError as failure:
             collector.broke(failure)
 
-    def guest(self, where: Where, units: list[Unit]) -> None:
+    def guest(self, where: Where, units: list[Unit], series: str | None) -> None:
         """Boot the lane's guest once and run the units in it."""
         lane = guest.Lane(where.value)
+        name = f"{where} {series}" if series else str(where)
         with tempfile.TemporaryDirectory(prefix="quicctl-selftest-") as scratch:
             try:
-                job = _guest_job(lane, units, Path(scratch), self._progress)
+                job = _guest_job(lane, units, series, Path(scratch), self._progress)
             except errors.QuicctlError as failure:
-                self.record(where, "guest", CaseResult("prepared", Status.FAIL, _explain(failure)))
+                self.record(where, "guest", CaseResult("prepared", Status.FAIL, _explain(failure)), series)
                 return
-            reader = _Reader(self, units)
-            self._progress(f"{where}: booting the guest for {len(units)} test program(s)")
+            reader = _Reader(self, units, series)
+            self._progress(f"{name}: booting the guest for {len(units)} test program(s)")
             try:
                 outcome = guest.run(lane, job, on_output=reader.take)
             except errors.QuicctlError as failure:
                 reader.interrupted(failure)
-                self.record(where, "guest", CaseResult("lives", Status.FAIL, _explain(failure)))
+                self.record(where, "guest", CaseResult("lives", Status.FAIL, _explain(failure)), series)
                 return
         reader.finish()
         self.folders.append(outcome.folder)
@@ -265,15 +356,26 @@ class _Run:
         if not outcome.healthy:
             said = [*outcome.complaints, *(f"{s.kind}: {s.title}\n{s.text}" for s in outcome.splats)]
             case = CaseResult(case.name, Status.FAIL, "\n".join([*said, f"console: {outcome.folder / 'console.log'}"]))
-        self.record(where, "guest", case)
+        self.record(where, "guest", case, series)
+
+
+def _work(lane: _Lane, channel: Connection) -> None:
+    """A lane's process: what comes out goes through the channel."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process in order
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    run_ = _Run(channel.send, channel.send)
+    run_.lane(lane)
+    for folder in run_.folders:
+        channel.send(folder)
 
 
 class _Collector:
     """Turns the output of one unit into results, and sees to it that a silent unit is a failed one."""
 
-    def __init__(self, run: _Run, unit: Unit) -> None:
+    def __init__(self, run: _Run, unit: Unit, series: str | None = None) -> None:
         self._run = run
         self.unit = unit
+        self._series = series
         self._parser = Parser(self._take)
         self._failed = self._count = 0
         self._last: list[str] = []
@@ -285,7 +387,7 @@ class _Collector:
     def result(self, case: CaseResult) -> None:
         self._count += 1
         self._failed += case.status is Status.FAIL
-        self._run.record(self.unit.where, self.unit.group.name, case)
+        self._run.record(self.unit.where, self.unit.group.name, case, self._series)
 
     def end(self, status: int, said: str = "") -> None:
         """The unit's program is over."""
@@ -320,9 +422,10 @@ class _Collector:
 class _Reader:
     """Follows a guest's output, in which marks tell which unit is speaking."""
 
-    def __init__(self, run: _Run, units: list[Unit]) -> None:
+    def __init__(self, run: _Run, units: list[Unit], series: str | None) -> None:
         self._run = run
         self._units = units
+        self._series = series
         self._collector: _Collector | None = None
         self._next = 0
         self._pending = {"stdout": b"", "stderr": b""}
@@ -336,7 +439,7 @@ class _Reader:
                 self._errors = [*self._errors[-40:], line]
             elif line.startswith(f"{_MARK} begin "):
                 unit = self._units[int(line.split()[2])]
-                self._collector = _Collector(self._run, unit)
+                self._collector = _Collector(self._run, unit, self._series)
                 self._errors = []
                 self._next += 1
             elif line.startswith(f"{_MARK} end ") and self._collector is not None:
@@ -358,7 +461,7 @@ class _Reader:
     def _not_run(self) -> None:
         for unit in self._units[self._next :]:
             case = CaseResult(f"{unit.name}.runs", Status.FAIL, "the guest ended before its turn came")
-            self._run.record(unit.where, unit.group.name, case)
+            self._run.record(unit.where, unit.group.name, case, self._series)
 
 
 # Patience with a slow kernel, and how much to move: the debug kernel looks for faults, the other moves the amounts.
@@ -368,11 +471,13 @@ _GUEST_ENVIRONMENT = {
 }
 
 
-def _guest_job(lane: guest.Lane, units: list[Unit], scratch: Path, progress: Progress) -> guest.Job:
+def _guest_job(
+    lane: guest.Lane, units: list[Unit], series: str | None, scratch: Path, progress: Progress
+) -> guest.Job:
     """Build what the units need and write the script that runs them one after the other."""
     where = Where(lane.value)
     tree = builder.project()
-    booted = uml.debug_kernel(progress) if lane is guest.Lane.UML else kernel.newest()
+    booted = uml.debug_kernel(progress) if lane is guest.Lane.UML else kernel.newest(series or kernel.DEFAULT_SERIES)
     built = builder.module(booted, tests=lane is guest.Lane.UML, progress=progress)
     files = [("lib", builder.library(progress=progress).folder / "lib")]
     for folder in sorted({u.group.folder for u in units if u.group.kind is Kind.PROGRAMS}):

@@ -23,6 +23,10 @@ def selftest(
     where: Annotated[
         list[tests.Where] | None, typer.Option("--where", help="Lane to run in; may be given several times. Default: all.")
     ] = None,
+    kernel: Annotated[
+        list[str] | None,
+        typer.Option("--kernel", metavar="SERIES", help="Lane vm: 6.1, 6.12 or 7; may be given several times. Default: 6.12."),
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the tests that would run.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show passed cases too.")] = False,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML.")] = None,
@@ -41,8 +45,8 @@ def selftest(
             for case in unit.cases or ("*",):
                 output.line(f"{unit.where:5} {unit.group.name}/{unit.name}/{case}")
         return
-    report = tests.run(units, on_result=_Shower(verbose), progress=output.progress)
-    rows = [(f"{r.where}.{r.group}", r.case) for r in report.results]
+    report = tests.run(units, series=kernel or [], on_result=_Shower(verbose), progress=output.progress)
+    rows = [(f"{r.lane}.{r.group}", r.case) for r in report.results]
     if junit:
         ktap.junit(rows, junit)
     if ktap_file:
@@ -71,7 +75,7 @@ class _Shower:
             return
         took = f" ({case.seconds:.1f} s)" if case.seconds else ""
         reason = f": {case.detail}" if case.status is ktap.Status.SKIP else ""
-        output.progress(f"{case.status.upper()} {result.where} {result.group}/{case.name}{took}{reason}")
+        output.progress(f"{case.status.upper()} {result.lane} {result.group}/{case.name}{took}{reason}")
         if case.status is ktap.Status.FAIL:
             for line in case.detail.splitlines()[:_SHOWN_LINES]:
                 output.progress(f"    {line}")
@@ -80,16 +84,17 @@ class _Shower:
 def _tables(report: tests.Report) -> list[output.Table]:
     groups: dict[tuple[str, str], list[ktap.CaseResult]] = {}
     for result in report.results:
-        groups.setdefault((result.where, result.group), []).append(result.case)
+        groups.setdefault((result.lane, result.group), []).append(result.case)
     rows = []
-    for (where, group), cases in groups.items():
+    order = [str(lane) for lane in tests.Where]
+    for (where, group), cases in sorted(groups.items(), key=lambda item: order.index(item[0][0].split()[0])):
         counts = [sum(c.status is status for c in cases) for status in (ktap.Status.PASS, ktap.Status.FAIL, ktap.Status.SKIP)]
         verdict = "fail" if counts[1] else "pass" if counts[0] else "skip"
         rows.append([where, group, *(str(count) for count in counts), verdict])
     tables = [output.Table(f"selftests, {report.seconds:.0f} s", ("where", "group", "passed", "failed", "skipped", ""), rows)]
     failed = [r for r in report.results if r.case.status is ktap.Status.FAIL]
     if failed:
-        names = [[r.where, f"{r.group}/{r.case.name}", (r.case.detail.splitlines() or [""])[0][:100]] for r in failed]
+        names = [[r.lane, f"{r.group}/{r.case.name}", (r.case.detail.splitlines() or [""])[0][:100]] for r in failed]
         tables.append(output.Table("failed", ("where", "test", "why"), names))
         tables.append(output.Table("kept", (), [[str(folder)] for folder in report.folders]))
     return tables

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,3 +185,74 @@ def test_lane_that_cannot_run_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> N
     report = selftest.run(selftest.select(["socket"], [Where.VM]))
     assert (report.passed, report.failed) == (0, 1)
     assert "no emulator" in report.results[0].case.detail
+
+
+def test_lanes_run_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "meeting")
+
+    def boot(lane: guest.Lane, _job: guest.Job, *, on_output: guest.Sink) -> guest.Outcome:
+        # Opening a FIFO waits for the other end: neither gets on without the other lane.
+        with open(tmp_path / "meeting", "w" if lane is guest.Lane.VM else "r"):
+            on_output("stdout", b"#quicctl begin 0\n1..1\nok 1 a\n#quicctl end 0 0\n")
+        return guest.Outcome(status=0, seconds=1.0, splats=(), complaints=(), folder=tmp_path / lane)
+
+    monkeypatch.setattr(selftest, "_guest_job", lambda *_: None)
+    monkeypatch.setattr(guest, "run", boot)
+    said: list[str] = []
+    report = selftest.run(selftest.select(["socket"], [Where.VM, Where.UML]), progress=said.append)
+    assert (report.passed, report.failed) == (4, 0)
+    assert {r.where for r in report.results} == {Where.VM, Where.UML}
+    assert set(report.folders) == {tmp_path / "vm", tmp_path / "uml"}
+    assert len(said) == 2
+
+
+def test_several_kernels_are_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def job(_lane: guest.Lane, _units: object, series: str, *_: object) -> guest.Job:
+        return guest.Job((series,))
+
+    def boot(_lane: guest.Lane, job: guest.Job, *, on_output: guest.Sink) -> guest.Outcome:
+        verdict = b"not ok" if job.argv == ("7",) else b"ok"
+        on_output("stdout", b"#quicctl begin 0\n1..1\n" + verdict + b" 1 a\n#quicctl end 0 0\n")
+        return guest.Outcome(status=0, seconds=1.0, splats=(), complaints=(), folder=tmp_path)
+
+    monkeypatch.setattr(selftest, "_guest_job", job)
+    monkeypatch.setattr(guest, "run", boot)
+    report = selftest.run(selftest.select(["socket"], [Where.VM]), series=["6.1", "7"])
+    assert {r.lane for r in report.results} == {"vm 6.1", "vm 7"}
+    assert [r.lane for r in report.results if r.case.status is Status.FAIL] == ["vm 7"]
+
+
+def test_unknown_kernel_is_said_so_before_anything_runs() -> None:
+    with pytest.raises(errors.HeadersMissing) as caught:
+        selftest.run(selftest.select(["socket"], [Where.VM]), series=["5.4"])
+    assert "6.12" in caught.value.remedy
+
+
+def test_lane_whose_process_dies_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(selftest, "_guest_job", die)
+    report = selftest.run(selftest.select(["socket"], [Where.VM, Where.UML]))
+    assert outcome(report) == {"lane/runs": Status.FAIL}
+    assert "SIGKILL" in report.results[0].case.detail
+
+
+def test_interrupted_run_ends_its_lanes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def boot(lane: guest.Lane, _job: guest.Job, *, on_output: guest.Sink) -> guest.Outcome:
+        try:
+            on_output("stdout", b"#quicctl begin 0\n1..2\nok 1 a\n")
+            signal.pause()
+        finally:
+            (tmp_path / lane).write_text("ended in order")
+        raise AssertionError
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(selftest, "_guest_job", lambda *_: None)
+    monkeypatch.setattr(guest, "run", boot)
+    with pytest.raises(KeyboardInterrupt):
+        selftest.run(selftest.select(["socket"], [Where.VM, Where.UML]), on_result=interrupt)
+    assert (tmp_path / "vm").exists() or (tmp_path / "uml").exists()
+    assert not multiprocessing.active_children()
