@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * From a datagram to its socket. Connections are found by connection ID in one
- * resizable table under a secret hash; by the peer's address only where there
- * is no ID of ours: a stateless reset, an ICMP error. Listeners are found by
- * address. What a packet means is for input.c and listen.c.
+ * From a datagram to its socket: a connection's by its ID, else a listener's by
+ * address; a stateless reset or an ICMP error by the peer's address. What a
+ * packet means is for input.c and listen.c, the tables are demux_table.c's.
  * RFC 9000, section 5.2.
  */
-#include <linux/jhash.h>
-#include <linux/rhashtable.h>
-#include <linux/siphash.h>
 #include <net/ipv6.h>
 
 #include "alpn.h"
@@ -22,424 +18,6 @@
 #define QUIC_DEMUX_PEEK		(1 + 4 + 1 + QUIC_CID_MAX_LEN)
 /* A socket in use may queue that much beyond its buffers. */
 #define QUIC_DEMUX_BACKLOG	(64 << 10)
-
-struct quic_cid_key {
-	const struct net *net;
-	const u8 *cid;
-	u8 len;
-};
-
-/**
- * struct quic_peer_entry - a connection in the table by peer address
- * @node: in that table
- * @addr: the peer
- * @net:  its netns
- * @qs:   the socket; the entry holds no reference
- * @rcu:  for freeing
- */
-struct quic_peer_entry {
-	struct rhlist_head node;
-	union quic_addr addr;
-	struct net *net;
-	struct quic_sock *qs;
-	struct rcu_head rcu;
-};
-
-struct quic_peer_key {
-	const struct net *net;
-	const union quic_addr *addr;
-};
-
-static siphash_key_t quic_demux_secret;
-static struct rhashtable quic_cid_table;
-static struct rhltable quic_peer_table;
-
-static u32 quic_cid_hash(const struct net *net, const u8 *cid, u8 len)
-{
-	u64 first;
-
-	if (likely(len == QUIC_CID_LEN))
-		first = get_unaligned((const u64 *)cid);
-	else
-		first = siphash(cid, len, &quic_demux_secret);
-	return siphash_2u64(first, (unsigned long)net, &quic_demux_secret);
-}
-
-static u32 quic_cid_key_hash(const void *data, u32 len, u32 seed)
-{
-	const struct quic_cid_key *key = data;
-
-	return quic_cid_hash(key->net, key->cid, key->len);
-}
-
-static u32 quic_cid_obj_hash(const void *data, u32 len, u32 seed)
-{
-	const struct quic_cid_entry *entry = data;
-
-	return quic_cid_hash(entry->net, entry->cid.data, entry->cid.len);
-}
-
-static int quic_cid_cmp(struct rhashtable_compare_arg *arg, const void *obj)
-{
-	const struct quic_cid_entry *entry = obj;
-	const struct quic_cid_key *key = arg->key;
-
-	return entry->net != key->net || entry->cid.len != key->len ||
-	       memcmp(entry->cid.data, key->cid, key->len);
-}
-
-static const struct rhashtable_params quic_cid_params = {
-	.head_offset = offsetof(struct quic_cid_entry, node),
-	.hashfn = quic_cid_key_hash,
-	.obj_hashfn = quic_cid_obj_hash,
-	.obj_cmpfn = quic_cid_cmp,
-	.automatic_shrinking = true,
-};
-
-static u32 quic_peer_hash(const struct net *net, const union quic_addr *addr)
-{
-	u64 where = (u64)(__force u16)quic_addr_port(addr) << 32 ^ net_hash_mix(net);
-
-	if (addr->sa.sa_family == AF_INET6)
-		return siphash_3u64(get_unaligned((const u64 *)&addr->v6.sin6_addr.s6_addr32[0]),
-				    get_unaligned((const u64 *)&addr->v6.sin6_addr.s6_addr32[2]),
-				    where, &quic_demux_secret);
-	return siphash_2u64((__force u32)addr->v4.sin_addr.s_addr, where, &quic_demux_secret);
-}
-
-static u32 quic_peer_key_hash(const void *data, u32 len, u32 seed)
-{
-	const struct quic_peer_key *key = data;
-
-	return quic_peer_hash(key->net, key->addr);
-}
-
-static u32 quic_peer_obj_hash(const void *data, u32 len, u32 seed)
-{
-	const struct quic_peer_entry *entry = data;
-
-	return quic_peer_hash(entry->net, &entry->addr);
-}
-
-static int quic_peer_cmp(struct rhashtable_compare_arg *arg, const void *obj)
-{
-	const struct quic_peer_entry *entry = obj;
-	const struct quic_peer_key *key = arg->key;
-
-	return entry->net != key->net || !quic_addr_equal(&entry->addr, key->addr);
-}
-
-static const struct rhashtable_params quic_peer_params = {
-	.head_offset = offsetof(struct quic_peer_entry, node),
-	.hashfn = quic_peer_key_hash,
-	.obj_hashfn = quic_peer_obj_hash,
-	.obj_cmpfn = quic_peer_cmp,
-	.automatic_shrinking = true,
-};
-
-/*
- * Connections.
- */
-
-static void quic_demux_drop_peer(struct quic_sock *qs)
-{
-	struct quic_peer_entry *entry = qs->peer_entry;
-
-	if (!entry)
-		return;
-	rhltable_remove(&quic_peer_table, &entry->node, quic_peer_params);
-	kfree_rcu(entry, rcu);
-	qs->peer_entry = NULL;
-}
-
-/**
- * quic_demux_set_peer() - the peer's address of a connection is known, or changed
- * @qs: locked socket, @qs->peer set
- *
- * Return: 0, or -ENOMEM: resets and ICMP errors will not find it.
- */
-int quic_demux_set_peer(struct quic_sock *qs)
-{
-	struct net *net = sock_net(quic_sock_sk(qs));
-	struct quic_peer_entry *entry;
-	struct quic_peer_key key;
-	int err;
-
-	quic_demux_drop_peer(qs);
-	entry = kzalloc_obj(*entry, GFP_ATOMIC);
-	if (!entry)
-		return -ENOMEM;
-	entry->addr = qs->peer;
-	entry->net = net;
-	entry->qs = qs;
-	key.net = net;
-	key.addr = &entry->addr;
-	err = rhltable_insert_key(&quic_peer_table, &key, &entry->node, quic_peer_params);
-	if (err) {
-		kfree(entry);
-		return err;
-	}
-	qs->peer_entry = entry;
-	return 0;
-}
-
-/**
- * quic_demux_add_cid() - packets with this connection ID are for this socket
- * @qs:  locked socket, its peer's address known
- * @cid: the ID
- *
- * Return: 0, -EEXIST if somebody has it, -ENOMEM.
- */
-int quic_demux_add_cid(struct quic_sock *qs, const struct quic_cid *cid)
-{
-	struct net *net = sock_net(quic_sock_sk(qs));
-	struct quic_cid_key key = { .net = net, .cid = cid->data, .len = cid->len };
-	struct quic_cid_entry *entry;
-	int err;
-
-	/* Without it the connection works, so a lack of memory is no reason to fail. */
-	if (!qs->peer_entry)
-		quic_demux_set_peer(qs);
-
-	entry = kzalloc_obj(*entry, GFP_ATOMIC);
-	if (!entry)
-		return -ENOMEM;
-	entry->cid = *cid;
-	entry->net = net;
-	entry->qs = qs;
-	err = rhashtable_lookup_insert_key(&quic_cid_table, &key, &entry->node, quic_cid_params);
-	if (err) {
-		kfree(entry);
-		return err == -EEXIST ? err : -ENOMEM;
-	}
-	hlist_add_head(&entry->list, &qs->cids);
-	return 0;
-}
-
-static void quic_demux_free_cid(struct quic_cid_entry *entry)
-{
-	hlist_del(&entry->list);
-	rhashtable_remove_fast(&quic_cid_table, &entry->node, quic_cid_params);
-	kfree_rcu(entry, rcu);
-}
-
-/**
- * quic_demux_del_cid() - a connection ID is no longer in use
- * @qs:  locked socket
- * @cid: the ID; nothing happens if it is not there
- */
-void quic_demux_del_cid(struct quic_sock *qs, const struct quic_cid *cid)
-{
-	struct quic_cid_entry *entry;
-
-	hlist_for_each_entry(entry, &qs->cids, list) {
-		if (quic_cid_equal(&entry->cid, cid)) {
-			quic_demux_free_cid(entry);
-			return;
-		}
-	}
-}
-
-/**
- * quic_demux_del_all() - no packet finds this connection any more
- * @qs: socket, locked or not shared
- */
-void quic_demux_del_all(struct quic_sock *qs)
-{
-	struct quic_cid_entry *entry;
-	struct hlist_node *next;
-
-	hlist_for_each_entry_safe(entry, next, &qs->cids, list)
-		quic_demux_free_cid(entry);
-	quic_demux_drop_peer(qs);
-}
-
-/**
- * quic_demux_find_cid() - the socket of a connection ID
- * @net: netns
- * @cid: the ID
- * @len: its length
- *
- * Under RCU.
- *
- * Return: a held socket, or NULL.
- */
-struct quic_sock *quic_demux_find_cid(struct net *net, const u8 *cid, u8 len)
-{
-	struct quic_cid_key key = { .net = net, .cid = cid, .len = len };
-	struct quic_cid_entry *entry;
-
-	entry = rhashtable_lookup(&quic_cid_table, &key, quic_cid_params);
-	if (!entry || !refcount_inc_not_zero(&quic_sock_sk(entry->qs)->sk_refcnt))
-		return NULL;
-	return entry->qs;
-}
-
-/*
- * Listeners.
- */
-
-/* How well does a listener suit a datagram to @local? 0: not at all. */
-static int quic_listener_score(const struct quic_sock *qs, const struct quic_udp *udp,
-			       const union quic_addr *local)
-{
-	const union quic_addr *addr = &qs->bound;
-	const struct sock *sk = &qs->inet.sk;
-
-	if (qs->udp != udp || quic_addr_port(addr) != quic_addr_port(local))
-		return 0;
-	if (quic_addr_equal(addr, local))
-		return 3;
-	if (!quic_addr_is_any(addr))
-		return 0;
-	if (addr->sa.sa_family == local->sa.sa_family)
-		return 2;
-	return addr->sa.sa_family == AF_INET6 && !ipv6_only_sock(sk) ? 1 : 0;
-}
-
-/* May a listener serve a client that offers @name; @name NULL: one without ALPN? */
-static bool quic_listener_speaks(const struct quic_sock *qs, const u8 *name, u8 len)
-{
-	if (!name)
-		return !qs->alpn_len;
-	return quic_alpn_has(qs->alpn, qs->alpn_len, (const char *)name, len);
-}
-
-/* The best of those that @speak, or of all; among equals the peer's address decides. */
-static struct quic_sock *quic_listener_best(struct net *net, const struct quic_udp *udp,
-					    const union quic_addr *local,
-					    const union quic_addr *peer, bool any_alpn,
-					    const u8 *name, u8 len)
-{
-	struct quic_sock *qs, *best = NULL;
-	int best_score = 0;
-	u32 matches = 0;
-	u32 hash = 0;
-
-	hlist_for_each_entry_rcu(qs, &quic_net(net)->listeners, listener_node) {
-		int score = quic_listener_score(qs, udp, local);
-
-		if (!score || score < best_score ||
-		    (!any_alpn && !quic_listener_speaks(qs, name, len)))
-			continue;
-		if (score > best_score) {
-			best_score = score;
-			best = qs;
-			matches = 1;
-			hash = quic_addr_hash(peer, (u32)quic_demux_secret.key[0]);
-		} else if (qs->inet.sk.sk_reuseport) {
-			matches++;
-			if (!reciprocal_scale(hash, matches))
-				best = qs;
-			hash = jhash_1word(hash, matches);
-		}
-	}
-	return best;
-}
-
-/**
- * quic_demux_find_listener() - the listener for a datagram of no connection
- * @net:      netns
- * @udp:      socket it came in on
- * @local:    where it went
- * @peer:     where it came from
- * @alpn:     the client's protocols, each with a length byte in front; NULL: not known
- * @alpn_len: bytes in @alpn; 0: the client offers none
- *
- * Under RCU. uapi.md, section 4.11.
- *
- * Return: a held listener, or NULL.
- */
-struct quic_sock *quic_demux_find_listener(struct net *net, struct quic_udp *udp,
-					   const union quic_addr *local,
-					   const union quic_addr *peer,
-					   const u8 *alpn, u32 alpn_len)
-{
-	struct quic_sock *qs = NULL;
-	u32 i;
-
-	if (!alpn || !alpn_len) {
-		qs = quic_listener_best(net, udp, local, peer, !alpn, NULL, 0);
-	} else {
-		for (i = 0; !qs && i < alpn_len && alpn_len - i > alpn[i]; i += 1 + alpn[i])
-			qs = quic_listener_best(net, udp, local, peer, false, &alpn[i + 1],
-						alpn[i]);
-	}
-	if (!qs || !refcount_inc_not_zero(&quic_sock_sk(qs)->sk_refcnt))
-		return NULL;
-	return qs;
-}
-
-/**
- * quic_demux_needs_alpn() - does the client's ALPN list decide who listens
- * @net:   netns
- * @udp:   socket that the datagram came in on
- * @local: where it went
- *
- * Under RCU.
- */
-bool quic_demux_needs_alpn(struct net *net, struct quic_udp *udp, const union quic_addr *local)
-{
-	struct quic_sock *qs;
-
-	hlist_for_each_entry_rcu(qs, &quic_net(net)->listeners, listener_node) {
-		if (qs->alpn_len && quic_listener_score(qs, udp, local))
-			return true;
-	}
-	return false;
-}
-
-static bool quic_listener_conflicts(const struct quic_sock *a, const struct quic_sock *b)
-{
-	if (a->udp != b->udp || !quic_addr_equal(&a->bound, &b->bound))
-		return false;
-	if (a->alpn_len == b->alpn_len && !memcmp(a->alpn, b->alpn, a->alpn_len))
-		return !a->inet.sk.sk_reuseport || !b->inet.sk.sk_reuseport;
-	return quic_alpn_overlaps(a->alpn, a->alpn_len, b->alpn, b->alpn_len);
-}
-
-/**
- * quic_demux_add_listener() - datagrams without a connection may go to this socket
- * @qs: locked, bound socket
- *
- * Return: 0, or -EADDRINUSE: uapi.md, section 2.6.
- */
-int quic_demux_add_listener(struct quic_sock *qs)
-{
-	struct quic_net *qn = quic_net(sock_net(quic_sock_sk(qs)));
-	struct quic_sock *other;
-	int err = 0;
-
-	spin_lock_bh(&qn->lock);
-	hlist_for_each_entry(other, &qn->listeners, listener_node) {
-		if (quic_listener_conflicts(qs, other)) {
-			err = -EADDRINUSE;
-			break;
-		}
-	}
-	if (!err)
-		hlist_add_head_rcu(&qs->listener_node, &qn->listeners);
-	spin_unlock_bh(&qn->lock);
-	return err;
-}
-
-/**
- * quic_demux_del_listener() - no more datagrams for this listener
- * @qs: locked socket; nothing happens if it does not listen
- */
-void quic_demux_del_listener(struct quic_sock *qs)
-{
-	struct quic_net *qn = quic_net(sock_net(quic_sock_sk(qs)));
-
-	spin_lock_bh(&qn->lock);
-	if (!hlist_unhashed(&qs->listener_node))
-		hlist_del_init_rcu(&qs->listener_node);
-	spin_unlock_bh(&qn->lock);
-}
-
-/*
- * Datagrams.
- */
 
 static void quic_demux_drop(const struct quic_udp *udp, struct sk_buff *skb, enum quic_mib field)
 {
@@ -467,30 +45,25 @@ static void quic_demux_deliver(struct quic_udp *udp, struct quic_sock *qs, struc
 	sock_put(sk);
 }
 
+/* A hint, as it takes no lock: input.c decides. */
+static bool quic_demux_gave_token(struct quic_sock *qs, const void *token)
+{
+	return quic_remote_cids_is_reset(&qs->conn.remote_cids, token);
+}
+
 /*
- * A datagram that may be a stateless reset: whose peer sends from there and gave that token? The
- * look at the tokens is a hint, as it takes no lock; input.c decides. RFC 9000, section 10.3.1.
+ * A datagram that may be a stateless reset: whose peer sends from there and gave that token?
+ * RFC 9000, section 10.3.1.
  */
 static struct quic_sock *quic_demux_find_reset(struct net *net, const struct sk_buff *skb)
 {
-	union quic_addr local, peer;
-	struct quic_peer_key key = { .net = net, .addr = &peer };
-	struct rhlist_head *list, *pos;
-	struct quic_peer_entry *entry;
 	u8 token[QUIC_STATELESS_TOKEN_LEN];
+	union quic_addr local, peer;
 
 	if (skb_copy_bits(skb, skb->len - sizeof(token), token, sizeof(token)))
 		return NULL;
 	quic_addr_from_skb(skb, &local, &peer);
-	list = rhltable_lookup(&quic_peer_table, &key, quic_peer_params);
-	rhl_for_each_entry_rcu(entry, pos, list, node) {
-		struct quic_sock *qs = entry->qs;
-
-		if (quic_remote_cids_is_reset(&qs->conn.remote_cids, token) &&
-		    refcount_inc_not_zero(&quic_sock_sk(qs)->sk_refcnt))
-			return qs;
-	}
-	return NULL;
+	return quic_demux_find_peer(net, &peer, quic_demux_gave_token, token);
 }
 
 /* A short header, at @data, with an ID that nobody has. */
@@ -703,16 +276,26 @@ void quic_demux_receive(struct quic_udp *udp, struct sk_buff *skb)
  * ICMP.
  */
 
-/* Does the quoted packet bear the ID that we send to this peer? Without a lock: a hint. */
-static bool quic_demux_is_quoted(struct quic_sock *qs, const u8 *quoted, u32 len)
+/* What an ICMP error quotes of a packet of ours. */
+struct quic_quoted {
+	const union quic_addr *local;
+	u8 data[QUIC_DEMUX_PEEK];
+	u32 len;
+};
+
+/* Did this connection send it: from its address, with the ID that it sends to? */
+static bool quic_demux_is_quoted(struct quic_sock *qs, const void *arg)
 {
 	struct quic_remote_cid *remote = quic_remote_cids_active(&qs->conn.remote_cids);
+	const struct quic_quoted *quoted = arg;
 	const u8 *dcid;
 	u8 dcid_len;
 
-	if (!remote || !remote->cid.len || remote->cid.len > QUIC_CID_MAX_LEN)
+	if (!quic_addr_equal(&qs->local, quoted->local) ||
+	    !remote || !remote->cid.len || remote->cid.len > QUIC_CID_MAX_LEN)
 		return false;
-	return !quic_header_peek_dcid(quoted, len, remote->cid.len, &dcid, &dcid_len) &&
+	return !quic_header_peek_dcid(quoted->data, quoted->len, remote->cid.len, &dcid,
+				      &dcid_len) &&
 	       dcid_len == remote->cid.len && !memcmp(dcid, remote->cid.data, dcid_len);
 }
 
@@ -746,56 +329,20 @@ static void quic_demux_update_mtu(struct quic_sock *qs)
 void quic_demux_too_big(struct net *net, const struct sk_buff *skb, u32 off,
 			const union quic_addr *local, const union quic_addr *peer)
 {
-	struct quic_peer_key key = { .net = net, .addr = peer };
-	struct rhlist_head *list, *pos;
-	struct quic_peer_entry *entry;
-	u8 quoted[QUIC_DEMUX_PEEK];
-	u32 len;
+	struct quic_quoted quoted = { .local = local };
+	struct quic_sock *qs;
 
 	if (off >= skb->len)
 		return;
-	len = min_t(u32, skb->len - off, sizeof(quoted));
-	if (skb_copy_bits(skb, off, quoted, len))
+	quoted.len = min_t(u32, skb->len - off, sizeof(quoted.data));
+	if (skb_copy_bits(skb, off, quoted.data, quoted.len))
 		return;
 
 	rcu_read_lock();
-	list = rhltable_lookup(&quic_peer_table, &key, quic_peer_params);
-	rhl_for_each_entry_rcu(entry, pos, list, node) {
-		struct quic_sock *qs = entry->qs;
-
-		if (!quic_addr_equal(&qs->local, local) ||
-		    !quic_demux_is_quoted(qs, quoted, len) ||
-		    !refcount_inc_not_zero(&quic_sock_sk(qs)->sk_refcnt))
-			continue;
+	qs = quic_demux_find_peer(net, peer, quic_demux_is_quoted, &quoted);
+	if (qs) {
 		quic_demux_update_mtu(qs);
 		sock_put(quic_sock_sk(qs));
-		break;
 	}
 	rcu_read_unlock();
-}
-
-/**
- * quic_demux_init() - module init
- */
-int quic_demux_init(void)
-{
-	int err;
-
-	get_random_bytes(&quic_demux_secret, sizeof(quic_demux_secret));
-	err = rhashtable_init(&quic_cid_table, &quic_cid_params);
-	if (err)
-		return err;
-	err = rhltable_init(&quic_peer_table, &quic_peer_params);
-	if (err)
-		rhashtable_destroy(&quic_cid_table);
-	return err;
-}
-
-/**
- * quic_demux_exit() - module exit, when no socket is left
- */
-void quic_demux_exit(void)
-{
-	rhltable_destroy(&quic_peer_table);
-	rhashtable_destroy(&quic_cid_table);
 }

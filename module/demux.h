@@ -43,6 +43,10 @@ void quic_demux_del_all(struct quic_sock *qs);
 int quic_demux_set_peer(struct quic_sock *qs);
 /* A held socket, or NULL. Under RCU. */
 struct quic_sock *quic_demux_find_cid(struct net *net, const u8 *cid, u8 len);
+/* The same by the peer's address, where @match says that it is the one. */
+struct quic_sock *quic_demux_find_peer(struct net *net, const union quic_addr *peer,
+				       bool (*match)(struct quic_sock *qs, const void *arg),
+				       const void *arg);
 
 /* uapi.md, section 2.6: -EADDRINUSE. */
 int quic_demux_add_listener(struct quic_sock *qs);

@@ -27,7 +27,7 @@
  * socket lock    struct quic_sock and its quic_conn,   process: lock_sock();
  *                receive queue, keys                   softirq: bh_lock_sock()
  * quic_net.lock  UDP sockets and listeners of a netns  process and BH
- * CID table      buckets of demux.c, RCU readers       any
+ * CID table      buckets of demux_table.c, RCU readers any
  * requests_lock  a listener's requests                 any, innermost
  * ============== ===================================== =====================
  *
@@ -37,7 +37,7 @@
  * release_cb works off. Keys are created in process context only; softirq that
  * lacks one leaves the packet in the backlog of undecryptable packets.
  *
- * Lifetime: the table entries of demux.c hold no reference; a lookup takes one
+ * Lifetime: the entries of demux_table.c hold no reference; a lookup takes one
  * under RCU (the socket's memory is freed by RCU: SOCK_RCU_FREE). An armed timer
  * holds one. After close() the socket lives on as an orphan until its data was
  * delivered and the closing or draining period is over.

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Which listener a client's first packet is for: by address, device, and the
+ * protocols that the client offers; and which listeners go together.
+ * uapi.md, sections 2.6 and 4.11.
+ */
+#include <linux/jhash.h>
+#include <linux/net.h>
+#include <net/ipv6.h>
+
+#include "alpn.h"
+#include "demux.h"
+#include "net.h"
+#include "sock.h"
+#include "udp.h"
+
+/* How well does a listener suit a datagram to @local? 0: not at all. */
+static int quic_listener_score(const struct quic_sock *qs, const struct quic_udp *udp,
+			       const union quic_addr *local)
+{
+	const union quic_addr *addr = &qs->bound;
+	const struct sock *sk = &qs->inet.sk;
+
+	if (qs->udp != udp || quic_addr_port(addr) != quic_addr_port(local))
+		return 0;
+	if (quic_addr_equal(addr, local))
+		return 3;
+	if (!quic_addr_is_any(addr))
+		return 0;
+	if (addr->sa.sa_family == local->sa.sa_family)
+		return 2;
+	return addr->sa.sa_family == AF_INET6 && !ipv6_only_sock(sk) ? 1 : 0;
+}
+
+/* May a listener serve a client that offers @name; @name NULL: one without ALPN? */
+static bool quic_listener_speaks(const struct quic_sock *qs, const u8 *name, u8 len)
+{
+	if (!name)
+		return !qs->alpn_len;
+	return quic_alpn_has(qs->alpn, qs->alpn_len, (const char *)name, len);
+}
+
+/* The best of those that @speak, or of all; among equals the peer's address decides. */
+static struct quic_sock *quic_listener_best(struct net *net, const struct quic_udp *udp,
+					    const union quic_addr *local,
+					    const union quic_addr *peer, bool any_alpn,
+					    const u8 *name, u8 len)
+{
+	static u32 seed __read_mostly;
+	struct quic_sock *qs, *best = NULL;
+	int best_score = 0;
+	u32 matches = 0;
+	u32 hash = 0;
+
+	net_get_random_once(&seed, sizeof(seed));
+
+	hlist_for_each_entry_rcu(qs, &quic_net(net)->listeners, listener_node) {
+		int score = quic_listener_score(qs, udp, local);
+
+		if (!score || score < best_score ||
+		    (!any_alpn && !quic_listener_speaks(qs, name, len)))
+			continue;
+		if (score > best_score) {
+			best_score = score;
+			best = qs;
+			matches = 1;
+			hash = quic_addr_hash(peer, seed);
+		} else if (qs->inet.sk.sk_reuseport) {
+			matches++;
+			if (!reciprocal_scale(hash, matches))
+				best = qs;
+			hash = jhash_1word(hash, matches);
+		}
+	}
+	return best;
+}
+
+/**
+ * quic_demux_find_listener() - the listener for a datagram of no connection
+ * @net:      netns
+ * @udp:      socket it came in on
+ * @local:    where it went
+ * @peer:     where it came from
+ * @alpn:     the client's protocols, each with a length byte in front; NULL: not known
+ * @alpn_len: bytes in @alpn; 0: the client offers none
+ *
+ * Under RCU. uapi.md, section 4.11.
+ *
+ * Return: a held listener, or NULL.
+ */
+struct quic_sock *quic_demux_find_listener(struct net *net, struct quic_udp *udp,
+					   const union quic_addr *local,
+					   const union quic_addr *peer,
+					   const u8 *alpn, u32 alpn_len)
+{
+	struct quic_sock *qs = NULL;
+	u32 i;
+
+	if (!alpn || !alpn_len) {
+		qs = quic_listener_best(net, udp, local, peer, !alpn, NULL, 0);
+	} else {
+		for (i = 0; !qs && i < alpn_len && alpn_len - i > alpn[i]; i += 1 + alpn[i])
+			qs = quic_listener_best(net, udp, local, peer, false, &alpn[i + 1],
+						alpn[i]);
+	}
+	if (!qs || !refcount_inc_not_zero(&quic_sock_sk(qs)->sk_refcnt))
+		return NULL;
+	return qs;
+}
+
+/**
+ * quic_demux_needs_alpn() - does the client's ALPN list decide who listens
+ * @net:   netns
+ * @udp:   socket that the datagram came in on
+ * @local: where it went
+ *
+ * Under RCU.
+ */
+bool quic_demux_needs_alpn(struct net *net, struct quic_udp *udp, const union quic_addr *local)
+{
+	struct quic_sock *qs;
+
+	hlist_for_each_entry_rcu(qs, &quic_net(net)->listeners, listener_node) {
+		if (qs->alpn_len && quic_listener_score(qs, udp, local))
+			return true;
+	}
+	return false;
+}
+
+static bool quic_listener_conflicts(const struct quic_sock *a, const struct quic_sock *b)
+{
+	if (a->udp != b->udp || !quic_addr_equal(&a->bound, &b->bound))
+		return false;
+	if (a->alpn_len == b->alpn_len && !memcmp(a->alpn, b->alpn, a->alpn_len))
+		return !a->inet.sk.sk_reuseport || !b->inet.sk.sk_reuseport;
+	return quic_alpn_overlaps(a->alpn, a->alpn_len, b->alpn, b->alpn_len);
+}
+
+/**
+ * quic_demux_add_listener() - datagrams without a connection may go to this socket
+ * @qs: locked, bound socket
+ *
+ * Return: 0, or -EADDRINUSE: uapi.md, section 2.6.
+ */
+int quic_demux_add_listener(struct quic_sock *qs)
+{
+	struct quic_net *qn = quic_net(sock_net(quic_sock_sk(qs)));
+	struct quic_sock *other;
+	int err = 0;
+
+	spin_lock_bh(&qn->lock);
+	hlist_for_each_entry(other, &qn->listeners, listener_node) {
+		if (quic_listener_conflicts(qs, other)) {
+			err = -EADDRINUSE;
+			break;
+		}
+	}
+	if (!err)
+		hlist_add_head_rcu(&qs->listener_node, &qn->listeners);
+	spin_unlock_bh(&qn->lock);
+	return err;
+}
+
+/**
+ * quic_demux_del_listener() - no more datagrams for this listener
+ * @qs: locked socket; nothing happens if it does not listen
+ */
+void quic_demux_del_listener(struct quic_sock *qs)
+{
+	struct quic_net *qn = quic_net(sock_net(quic_sock_sk(qs)));
+
+	spin_lock_bh(&qn->lock);
+	if (!hlist_unhashed(&qs->listener_node))
+		hlist_del_init_rcu(&qs->listener_node);
+	spin_unlock_bh(&qn->lock);
+}
