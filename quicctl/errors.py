@@ -277,3 +277,13 @@ class PeerRefused(QuicctlError):
     """The peer answered by refusing the handshake: it closed with a TLS alert or a transport error."""
 
     exit_code = 53
+
+
+# The project's own papers.
+
+
+class BadCitation(QuicctlError):
+    """Code, a test or a list names a place in an RFC that does not exist, or names it in a form nobody would find."""
+
+    exit_code = 54
+    default_remedy = "cite as docs/testing.md says"

@@ -2,8 +2,8 @@
 """Finds the command, runs it, prints an error once.
 
 A command's module is imported only when that command runs (guests under emulation are slow), so the table below carries
-what the overview shows. A module ``quicctl.cli.<name>`` has a function ``<name>``, or a ``typer.Typer`` named ``app``
-if it has commands of its own.
+what the overview shows. A module ``quicctl.cli.<name>`` (its dashes underscores) has a function ``<name>``, or a
+``typer.Typer`` named ``app`` if it has commands of its own.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ COMMANDS = {
     "bench": "Measure QUIC beside TCP and kTLS",
     "selftest": "Run the tests where they can run",
     "vm": "Boot a guest and run a command in it",
+    "rfc-coverage": "Show which obligations of the RFCs are met and tested where",
 }
 
 
@@ -43,11 +44,12 @@ class _LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"quicctl.cli.{cmd_name}")
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"quicctl.cli.{name}")
         commands = getattr(module, "app", None)
         if commands is None:
             commands = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-            commands.command(cmd_name)(getattr(module, cmd_name))
+            commands.command(cmd_name)(getattr(module, name))
         command = typer.main.get_command(commands)
         command.name = cmd_name
         return command

@@ -309,7 +309,7 @@ static const struct violation violations[] = {
 	{ "MAX_STREAMS over 2^60: 19.11", 9,
 	  { 0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
 	  QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
-	{ "DATAGRAM not agreed on: RFC 9221, 3", 3, { 0x31, 1, 'x' },
+	{ "DATAGRAM not agreed on: RFC 9221, section 3 #3", 3, { 0x31, 1, 'x' },
 	  QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION },
 };
 
