@@ -146,7 +146,7 @@ def programs(folder: str, *, progress: Progress | None = None, options: Iterable
     trees = cache.root() / "work" / "selftests"
     build = trees / cache.key(str(tree)) / folder
     arguments = [*options]
-    if folder != "core":
+    if folder not in ("core", "fuzz"):
         arguments.append(f"LIBQUIC={library(progress=progress).folder}")
     with cache.locked(build):
         build.mkdir(parents=True, exist_ok=True)

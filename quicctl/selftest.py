@@ -43,6 +43,8 @@ class Kind(enum.Enum):
     """One program of all suites over the protocol core, in this process's place."""
     PROGRAMS = enum.auto()
     """C programs that print KTAP."""
+    FUZZ = enum.auto()
+    """Targets with a driver in common: the inputs of a corpus, then mutations of them for a moment."""
     PYTEST = enum.auto()
     KUNIT = enum.auto()
     """Suites inside the module, started and read through debugfs."""
@@ -66,6 +68,7 @@ class Group:
 
 GROUPS = (
     Group("core", Kind.CORE, "module/tests", (Where.CORE,)),
+    Group("fuzz", Kind.FUZZ, "selftests/fuzz", (Where.CORE,)),
     Group("lint", Kind.LINT, "", (Where.HOST,)),
     Group("build", Kind.BUILD, "", (Where.HOST,)),
     Group("quicctl", Kind.HOST_PYTEST, "selftests/quicctl", (Where.HOST,)),
@@ -83,6 +86,7 @@ _LANE_SECONDS = {Where.VM: 1800.0, Where.UML: 2400.0}
 _IN_GUEST = (Kind.PROGRAMS, Kind.PYTEST, Kind.KUNIT)
 _MARK = "#quicctl"
 _LINTS = ("ruff", "mypy")
+_FUZZ_CASES = ("corpus", "mutations")
 
 _C_CASE = re.compile(
     r"\bKUNIT_CASE(?:_PARAM|_SLOW)?\((\w+)|^TEST(?:_SIGNAL|_TIMEOUT)?\((\w+)|^TEST_F(?:_\w+)?\((\w+),\s*(\w+)", re.M
@@ -414,7 +418,7 @@ class _Collector:
         if wanted is not None and _case_name(case.name) not in {_case_name(c) for c in wanted}:
             return
         name = case.name
-        if self.unit.group.kind is Kind.PROGRAMS and not name.startswith(f"{self.unit.name}."):
+        if self.unit.group.kind in (Kind.PROGRAMS, Kind.FUZZ) and not name.startswith(f"{self.unit.name}."):
             name = f"{self.unit.name}.{name}"
         self.result(CaseResult(name, case.status, case.detail, case.seconds))
 
@@ -528,7 +532,7 @@ def _host_argv(unit: Unit, progress: Progress) -> list[str | Path]:
     if unit.group.kind is Kind.CORE:
         program = builder.programs("core", progress=progress) / "core-tests"
         return [program, *(f"{unit.name}.{case}" for case in unit.cases or ("",))]
-    if unit.group.kind is Kind.PROGRAMS:
+    if unit.group.kind in (Kind.PROGRAMS, Kind.FUZZ):
         return [builder.programs(Path(unit.group.folder).name, progress=progress) / unit.name, *(unit.cases or ())]
     return [sys.executable, *_pytest_arguments(unit)]
 
@@ -589,6 +593,10 @@ def _units(group: Group) -> Iterator[tuple[str, tuple[str, ...]]]:
             cases = _names(_C_CASE, source.read_text())
             if cases:
                 yield source.stem, tuple(cases)
+    elif group.kind is Kind.FUZZ:
+        for source in sorted(folder.glob("*.c")):
+            if "\nint LLVMFuzzerTestOneInput(" in source.read_text():
+                yield source.stem, _FUZZ_CASES
     else:
         claimed = {name for other in GROUPS if other.folder == group.folder for name in other.only}
         for source in sorted(folder.glob("test_*.py")):

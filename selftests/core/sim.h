@@ -64,6 +64,7 @@ struct sim_packet {
  * @delay:   one way, ns
  * @rate:    bytes per second, 0: without bound
  * @loss, @reorder, @duplicate: percent
+ * @loose:   stream IDs and bytes may be anything: nobody looks at what is delivered
  */
 struct sim {
 	struct sim_end client;
@@ -77,6 +78,7 @@ struct sim {
 	u64 random;
 	u64 lost;
 	u32 idle_steps;
+	bool loose;
 };
 
 struct sim *sim_create(void);
