@@ -66,13 +66,13 @@ static struct quic_sock *quic_demux_find_reset(struct net *net, const struct sk_
 	return quic_demux_find_peer(net, &peer, quic_demux_gave_token, token);
 }
 
-/* A short header, at @data, with an ID that nobody has. */
-static void quic_demux_short(struct quic_udp *udp, struct sk_buff *skb, const u8 *data)
+/* A short header, at @data, with an ID that nobody has; the first datagram is @len bytes. */
+static void quic_demux_short(struct quic_udp *udp, struct sk_buff *skb, const u8 *data, u32 len)
 {
 	union quic_addr local, peer;
 	struct quic_sock *qs;
 
-	if (!(data[0] & QUIC_HEADER_FIXED_BIT) || skb->len < QUIC_STATELESS_RESET_MIN) {
+	if (!(data[0] & QUIC_HEADER_FIXED_BIT) || len < QUIC_STATELESS_RESET_MIN) {
 		quic_demux_drop(udp, skb, QUIC_MIB_PKT_INVHDRDROP);
 		return;
 	}
@@ -84,7 +84,7 @@ static void quic_demux_short(struct quic_udp *udp, struct sk_buff *skb, const u8
 	quic_addr_from_skb(skb, &local, &peer);
 	qs = quic_demux_find_listener(udp->net, udp, &local, &peer, NULL, 0);
 	if (qs) {
-		quic_stateless_reset(udp, skb, data + 1, qs->secret, skb->len);
+		quic_stateless_reset(udp, skb, data + 1, qs->secret, len);
 		sock_put(quic_sock_sk(qs));
 	}
 	quic_demux_drop(udp, skb, QUIC_MIB_PKT_RCVDROP);
@@ -171,7 +171,7 @@ static void quic_demux_one(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 	else if (quic_header_is_long(data[0]))
 		quic_demux_long(udp, skb, len);
 	else
-		quic_demux_short(udp, skb, data);
+		quic_demux_short(udp, skb, data, len);
 }
 
 /* Do all datagrams of an aggregate bear the ID of the first? */

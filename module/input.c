@@ -56,21 +56,28 @@ static struct quic_key *quic_input_app_key(struct quic_sock *qs, bool phase, u64
 	}
 }
 
-/* A packet that did not authenticate. RFC 9001, section 6.6; RFC 9000, section 10.3.1. */
-static void quic_input_not_opened(struct quic_sock *qs, u8 level, const u8 *data, u32 len,
-				  u64 now)
+/*
+ * A datagram whose first packet could not be opened, for whatever reason: does it end in a token
+ * of the peer's? RFC 9000, sections 10.3 #5 and 10.3.1 #1 #4.
+ */
+static void quic_input_try_reset(struct quic_sock *qs, const u8 *data, u32 len, u64 now)
+{
+	struct quic_conn *conn = &qs->conn;
+
+	if (len >= QUIC_STATELESS_RESET_MIN &&
+	    quic_remote_cids_is_reset(&conn->remote_cids,
+				      data + len - QUIC_STATELESS_TOKEN_LEN))
+		quic_conn_on_stateless_reset(conn, now);
+}
+
+/* A packet that did not authenticate. RFC 9001, section 6.6. */
+static void quic_input_not_opened(struct quic_sock *qs, u8 level)
 {
 	struct quic_conn *conn = &qs->conn;
 
 	quic_input_count(qs, QUIC_MIB_PKT_DECDROP);
 	if (level != QUIC_CRYPTO_APP)
 		return;
-	if (len >= QUIC_STATELESS_RESET_MIN &&
-	    quic_remote_cids_is_reset(&conn->remote_cids,
-				      data + len - QUIC_STATELESS_TOKEN_LEN)) {
-		quic_conn_on_stateless_reset(conn, now);
-		return;
-	}
 	conn->key_phase.failed++;
 	if (quic_key_phase_is_exhausted(&conn->key_phase))
 		quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_AEAD_LIMIT_REACHED, 0,
@@ -107,9 +114,9 @@ static bool quic_input_key_phase(struct quic_sock *qs, enum quic_key_choice choi
 
 /*
  * A packet without header protection: number, key, decryption, frames.
- * @packet to @packet + @len is the packet, its number at @pn_offset.
+ * @packet to @packet + @len is the packet, its number at @pn_offset. False: it could not be opened.
  */
-static void quic_input_open(const struct quic_input_batch *batch, struct sk_buff *skb, u8 level,
+static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff *skb, u8 level,
 			    u8 *packet, u32 pn_offset, u32 len)
 {
 	struct quic_sock *qs = batch->qs;
@@ -129,16 +136,16 @@ static void quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 	for (i = 0; i < pn_len; i++)
 		truncated = truncated << 8 | packet[pn_offset + i];
 	rx.pn = quic_pn_expand(quic_conn_largest_received(conn, level), truncated, pn_len);
-	if (rx.pn > QUIC_PN_MAX || quic_conn_is_duplicate(conn, level, rx.pn)) {
+	if (rx.pn > QUIC_PN_MAX) {
 		quic_input_count(qs, QUIC_MIB_PKT_INVNUMDROP);
-		return;
+		return false;
 	}
 
 	plain = level == QUIC_CRYPTO_APP && conn->plaintext;
 	tag = plain ? 0 : QUIC_TAG_LEN;
 	if (len < hdr_len + tag) {
 		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
-		return;
+		return false;
 	}
 	if (!plain) {
 		key = qs->rx_key[level];
@@ -148,22 +155,30 @@ static void quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 		err = key ? quic_protect_open(key, packet, hdr_len, len - hdr_len, rx.pn) :
 			    -EBADMSG;
 		if (err == -EBADMSG)
-			quic_input_not_opened(qs, level, packet, len, batch->now);
+			quic_input_not_opened(qs, level);
 		else if (err)	/* the cipher may not run here: as if it had been lost */
 			quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
 		if (err)
-			return;
-		if (level == QUIC_CRYPTO_APP &&
-		    !quic_input_key_phase(qs, choice, rx.pn, batch->now))
-			return;
+			return false;
 	}
-	/* Only now are the reserved bits the peer's word. RFC 9000, section 17.2. */
+	/*
+	 * Only now, or the time it takes would tell the number of a packet that was made up.
+	 * RFC 9000, section 12.3 #4 #5; RFC 9001, section 9.5 #1.
+	 */
+	if (quic_conn_is_duplicate(conn, level, rx.pn)) {
+		quic_input_count(qs, QUIC_MIB_PKT_INVNUMDROP);
+		return true;
+	}
+	if (!plain && level == QUIC_CRYPTO_APP &&
+	    !quic_input_key_phase(qs, choice, rx.pn, batch->now))
+		return true;
+	/* Only now are the reserved bits the peer's word. RFC 9000, sections 17.2 #7 and 17.3.1 #3. */
 	reserved = level == QUIC_CRYPTO_APP ? QUIC_HEADER_SHORT_RESERVED :
 					      QUIC_HEADER_LONG_RESERVED;
 	if (packet[0] & reserved) {
 		quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION, 0,
 			       "reserved header bits");
-		return;
+		return true;
 	}
 
 	rx.level = level;
@@ -185,6 +200,7 @@ static void quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 			quic_input_count(qs, QUIC_MIB_FRM_INCLOSES);
 		break;
 	}
+	return true;
 }
 
 /* Keep a packet that came before its key. RFC 9001, section 5.7. */
@@ -251,68 +267,83 @@ static bool quic_input_source(struct quic_conn *conn, const struct quic_header *
 	return true;
 }
 
-/* One packet with a header of any kind. */
-static void quic_input_packet(const struct quic_input_batch *batch, struct sk_buff *skb,
+/* One packet with a header of any kind. False: it could not be opened, and will not be later. */
+static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_buff *skb,
 			      u8 *packet, const struct quic_header *hdr)
 {
 	struct quic_sock *qs = batch->qs;
 	struct quic_conn *conn = &qs->conn;
 	int level = quic_input_level(hdr->type);
 	struct quic_mask mask;
+	bool opened;
 	u64 received;
 
 	if (level < 0 || (level != QUIC_CRYPTO_APP && hdr->version != conn->version)) {
 		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
-		return;
+		return false;
 	}
 	/* A server's 0-RTT keys come with the ClientHello; a client gets no 0-RTT. */
 	if (!(conn->rx_keys & BIT(level))) {
-		if (quic_input_may_wait(conn, level))
+		if (quic_input_may_wait(conn, level)) {
 			quic_input_keep(qs, packet, hdr->packet_len);
-		else
-			quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
-		return;
+			return true;
+		}
+		quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
+		return false;
 	}
 	/* 1-RTT packets wait until the handshake is complete. RFC 9001, section 5.7. */
 	if (level == QUIC_CRYPTO_APP && conn->state == QUIC_CONN_HANDSHAKE) {
 		quic_input_keep(qs, packet, hdr->packet_len);
-		return;
+		return true;
 	}
 	if (level != QUIC_CRYPTO_APP && !quic_input_source(conn, hdr, false)) {
 		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
-		return;
+		return false;
 	}
 	if (!(level == QUIC_CRYPTO_APP && conn->plaintext)) {
 		/* The sample lies 4 bytes behind the number. RFC 9001, section 5.4.2. */
 		if (hdr->packet_len < hdr->pn_offset + 4 + QUIC_SAMPLE_LEN) {
 			quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
-			return;
+			return false;
 		}
 		mask.first = packet;
 		mask.pn = packet + hdr->pn_offset;
 		quic_protect_unmask(qs->rx_key[level], &mask, 1);
 	} else if (hdr->packet_len < hdr->pn_offset + 4) {
 		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
-		return;
+		return false;
 	}
 	received = quic_conn_largest_received(conn, level) + 1;
-	quic_input_open(batch, skb, level, packet, hdr->pn_offset, hdr->packet_len);
+	opened = quic_input_open(batch, skb, level, packet, hdr->pn_offset, hdr->packet_len);
 	if (level == QUIC_CRYPTO_INITIAL && !conn->is_server && !conn->has_server_cid &&
 	    quic_conn_largest_received(conn, level) + 1 > received) {
 		quic_input_source(conn, hdr, true);
 		conn->has_server_cid = true;
 	}
 	quic_input_count(qs, QUIC_MIB_PKT_DECFASTPATHS);
+	return opened;
+}
+
+/*
+ * RFC 9000, sections 17.2 #1 and 17.3.1 #1: the bit is set, unless we said that it need not be:
+ * RFC 9287, section 3 #2. Version Negotiation has no such bit.
+ */
+static bool quic_input_has_quic_bit(const struct quic_conn *conn, const struct quic_header *hdr)
+{
+	return (hdr->first & QUIC_HEADER_FIXED_BIT) || conn->local.grease_quic_bit ||
+	       hdr->type == QUIC_PACKET_VERSION_NEGOTIATION;
 }
 
 /* A datagram of any packets, coalesced or not. RFC 9000, section 12.2. */
 static void quic_input_datagram(const struct quic_input_batch *batch, struct sk_buff *skb,
 				u8 *data, u32 len)
 {
+	const u8 *end = data + len;
 	struct quic_sock *qs = batch->qs;
 	struct quic_header hdr;
 	struct quic_cid dcid;
 	bool first = true;
+	u8 *packet;
 
 	while (len) {
 		if (quic_header_decode(data, len, QUIC_CID_LEN, &hdr) ||
@@ -320,19 +351,23 @@ static void quic_input_datagram(const struct quic_input_batch *batch, struct sk_
 			quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
 			return;
 		}
-		dcid = hdr.dcid;
-		first = false;
+		packet = data;
+		data += hdr.packet_len;
+		len -= hdr.packet_len;
 		/* RFC 9000, section 14.1: a server drops Initials in small datagrams. */
 		if (hdr.type == QUIC_PACKET_INITIAL && qs->conn.is_server &&
 		    batch->datagram_len < QUIC_INITIAL_MIN_SIZE) {
 			quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
 			return;
 		}
-		quic_input_packet(batch, skb, data, &hdr);
+		if (!quic_input_has_quic_bit(&qs->conn, &hdr))
+			quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+		else if (!quic_input_packet(batch, skb, packet, &hdr) && first)
+			quic_input_try_reset(qs, packet, end - packet, batch->now);
 		if (qs->conn.state == QUIC_CONN_DRAINING || qs->conn.state == QUIC_CONN_CLOSED)
 			return;
-		data += hdr.packet_len;
-		len -= hdr.packet_len;
+		dcid = hdr.dcid;
+		first = false;
 	}
 }
 
@@ -353,8 +388,9 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 		quic_protect_unmask(qs->rx_key[QUIC_CRYPTO_APP], mask, n);
 	}
 	for (i = 0; i < n; i++)
-		quic_input_open(batch, datagram[i].skb, QUIC_CRYPTO_APP, datagram[i].data,
-				pn_offset, datagram[i].len);
+		if (!quic_input_open(batch, datagram[i].skb, QUIC_CRYPTO_APP, datagram[i].data,
+				     pn_offset, datagram[i].len))
+			quic_input_try_reset(qs, datagram[i].data, datagram[i].len, batch->now);
 	QUIC_ADD_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_PKT_DECFASTPATHS, n);
 }
 
