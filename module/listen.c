@@ -14,6 +14,7 @@
 #include "stateless.h"
 
 #define QUIC_REQUEST_BUCKETS	256
+#define QUIC_REQUEST_SIZE	4096	/* memory of a client's first datagram, about */
 #define QUIC_REFUSALS_MAX	128	/* waiting for process context, on the host */
 
 /* A refusal on its way to process context, where keys can be derived. */
@@ -56,17 +57,31 @@ static void quic_request_free(struct quic_request *req)
 	kfree(req);
 }
 
+/*
+ * What all requests of a listener may hold: its receive buffer, or a datagram for each place in
+ * the queue. Nobody has proven an address yet, so it must not grow with the number of requests.
+ */
+static u32 quic_requests_limit(const struct sock *sk)
+{
+	return max_t(u64, READ_ONCE(sk->sk_rcvbuf),
+		     (READ_ONCE(sk->sk_max_ack_backlog) + 1ULL) * QUIC_REQUEST_SIZE);
+}
+
 /* requests_lock held. Takes @skb over if it fits. */
 static bool quic_request_store(struct quic_sock *qs, struct quic_request *req,
 			       struct sk_buff *skb)
 {
-	if (req->bytes + skb->truesize > READ_ONCE(quic_sock_sk(qs)->sk_rcvbuf))
+	struct sock *sk = quic_sock_sk(qs);
+
+	if (req->bytes + skb->truesize > READ_ONCE(sk->sk_rcvbuf) ||
+	    (u64)qs->request_bytes + skb->truesize > quic_requests_limit(sk))
 		return false;
 	/* It may lie here for long: let go of what it came from. */
 	skb_orphan(skb);
 	skb_dst_drop(skb);
 	skb->dev = NULL;
 	req->bytes += skb->truesize;
+	qs->request_bytes += skb->truesize;
 	__skb_queue_tail(&req->queue, skb);
 	return true;
 }
@@ -175,7 +190,8 @@ void quic_listen_receive(struct quic_sock *listener, struct quic_udp *udp, struc
 	req = quic_request_find(listener, &hdr->dcid, &local, &peer);
 	if (!req && quic_listen_is_initial(hdr, len)) {
 		is_full = sk_acceptq_is_full(sk);
-		if (!is_full && skb->truesize <= READ_ONCE(sk->sk_rcvbuf))
+		if (!is_full && skb->truesize <= READ_ONCE(sk->sk_rcvbuf) &&
+		    (u64)listener->request_bytes + skb->truesize <= quic_requests_limit(sk))
 			req = quic_request_new(listener, hdr, &local, &peer);
 		is_new = req;
 	}
@@ -229,6 +245,7 @@ static int quic_listen_start(struct quic_sock *qs, int backlog)
 	sk->sk_max_ack_backlog = backlog;
 	sk->sk_ack_backlog = 0;
 	qs->nr_requests = 0;
+	qs->request_bytes = 0;
 	spin_unlock_bh(&qs->requests_lock);
 
 	/* poll() and accept() go by the state, datagrams by the table. */
@@ -263,6 +280,7 @@ void quic_listen_stop(struct quic_sock *qs)
 	list_for_each_entry(req, &requests, list)
 		sk_acceptq_removed(sk);
 	qs->nr_requests = 0;
+	qs->request_bytes = 0;
 	spin_unlock_bh(&qs->requests_lock);
 
 	list_for_each_entry_safe(req, next, &requests, list)
@@ -473,6 +491,7 @@ static void quic_accept_feed(struct quic_sock *listener, struct quic_request *re
 
 	spin_lock_bh(&listener->requests_lock);
 	hlist_del_init(&req->node);
+	listener->request_bytes -= req->bytes;
 	spin_unlock_bh(&listener->requests_lock);
 
 	if (!child)

@@ -102,7 +102,7 @@ struct quic_request {
  * @bound:      address that getsockname() tells
  * @requests:   listener: connections waiting for accept()
  * @request_hash: the same by connection ID and address, or NULL: not listening
- * @requests_lock: guards these two and @nr_requests
+ * @requests_lock: guards these two, @nr_requests and @request_bytes
  * @conn_node:  in quic_net.conns, guarded by quic_net.lock
  * @params:     transport parameters as the user set them
  * @config:     configuration as the user set it
@@ -156,6 +156,7 @@ struct quic_sock {
 	struct hlist_head *request_hash;
 	spinlock_t requests_lock;
 	u32 nr_requests;
+	u32 request_bytes;		/* memory of their datagrams */
 	u32 request_seed;
 
 	struct quic_transport_param params;
