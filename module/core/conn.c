@@ -197,6 +197,21 @@ void quic_conn_on_tx_key(struct quic_conn *conn, u8 level, u16 cipher)
 	conn->todo |= QUIC_TODO_TX | QUIC_TODO_WAKE_WRITE;
 }
 
+/*
+ * TLS moves on to another level: of those before it nothing may be left that it has not seen.
+ * RFC 9001, section 4.1.3 #3.
+ */
+static void quic_conn_check_leftovers(struct quic_conn *conn, u8 level)
+{
+	static const u8 before[] = { QUIC_SPACE_INITIAL, QUIC_SPACE_HANDSHAKE };
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(before) && before[i] != level; i++)
+		if (conn->space[before[i]] && conn->space[before[i]]->crypto.recv.count)
+			quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
+				       QUIC_FRAME_CRYPTO, "crypto data left behind");
+}
+
 /**
  * quic_conn_on_rx_key() - the host can open packets of a level now
  * @conn:   connection
@@ -205,6 +220,8 @@ void quic_conn_on_tx_key(struct quic_conn *conn, u8 level, u16 cipher)
  */
 void quic_conn_on_rx_key(struct quic_conn *conn, u8 level, u16 cipher)
 {
+	if (level != QUIC_CRYPTO_EARLY)
+		quic_conn_check_leftovers(conn, level);
 	conn->rx_keys |= BIT(level);
 	if (level == QUIC_CRYPTO_APP && !(conn->tx_keys & BIT(level)))
 		quic_key_phase_init(&conn->key_phase, cipher);

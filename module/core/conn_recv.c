@@ -14,6 +14,16 @@ struct quic_rx_summary {
 	bool short_of_memory;	/* something was dropped: do not acknowledge */
 };
 
+/* Has TLS left that level behind? RFC 9001, section 4.1.3. */
+static bool quic_crypto_is_over(const struct quic_conn *conn, u8 level)
+{
+	const u8 app = BIT(QUIC_CRYPTO_APP);
+
+	if (level == QUIC_CRYPTO_INITIAL)
+		return conn->rx_keys & (app | BIT(QUIC_CRYPTO_HANDSHAKE));
+	return level == QUIC_CRYPTO_HANDSHAKE && (conn->rx_keys & app);
+}
+
 static int quic_recv_crypto(struct quic_conn *conn, const struct quic_rx_packet *rx,
 			    const struct quic_frame_data *frame)
 {
@@ -24,6 +34,11 @@ static int quic_recv_crypto(struct quic_conn *conn, const struct quic_rx_packet 
 
 	if (frame->offset + frame->len <= recv->next)
 		return 0;
+	/* RFC 9001, section 4.1.3 #1 #2 */
+	if (quic_crypto_is_over(conn, rx->level))
+		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
+				      QUIC_FRAME_CRYPTO, "crypto data of a level that is over");
+	/* RFC 9000, sections 7.5 #1 #2 and 19.6 */
 	if (frame->offset + frame->len > recv->next + QUIC_CRYPTO_BUFFER_MAX)
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_CRYPTO_BUF_EXCEEDED,
 				      QUIC_FRAME_CRYPTO, "crypto data too far ahead");

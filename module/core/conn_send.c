@@ -243,6 +243,11 @@ int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 lev
 		quic_sent_skip(&space->loss.sent, pn++);
 		quic_conn_choose_skip(conn, pn);
 	}
+	/* RFC 9000, section 12.3 #2 #3: no number comes twice, not even to say that it is over. */
+	if (unlikely(pn >= QUIC_PN_MAX)) {
+		quic_conn_drop(conn);
+		return -EOVERFLOW;
+	}
 	tx->level = level;
 	tx->path = conn->active_path;
 	tx->pn = pn;

@@ -270,68 +270,100 @@ static void probes_back_off(struct kunit *test)
 struct violation {
 	const char *name;
 	u8 len;
-	u8 payload[24];
+	u8 payload[40];
 	u32 code;
 	bool to_client;
 };
 
 /* A peer that breaks the rules with valid keys: the code it gets. */
 static const struct violation violations[] = {
-	{ "no frames: 12.4", 0, {}, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION },
-	{ "unknown frame: 12.4", 2, { 0x40, 0x7f }, QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
-	{ "ACK of unsent packet: 13.1", 6, { 0x02, 0x7f, 0xff, 0, 0, 0 },
+	{ "no frames: RFC 9000, section 12.4 #2", 0, {}, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION },
+	{ "unknown frame: RFC 9000, section 12.4 #4", 2, { 0x40, 0x7f }, QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
+	{ "ACK of unsent packet: RFC 9000, section 13.1", 6, { 0x02, 0x7f, 0xff, 0, 0, 0 },
 	  QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION },
-	{ "ACK range below zero: 19.3.1", 5, { 0x02, 0x00, 0, 0, 5 },
+	{ "ACK range below zero: RFC 9000, section 19.3.1 #1", 5, { 0x02, 0x00, 0, 0, 5 },
 	  QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
-	{ "stream over limit: 4.6", 5, { 0x0a, 0x44, 0x00, 1, 'x' },
+	{ "stream over limit: RFC 9000, sections 4.6 #3 and 19.11 #4", 5, { 0x0a, 0x44, 0x00, 1, 'x' },
 	  QUIC_TRANSPORT_ERROR_STREAM_LIMIT },
-	{ "STREAM on our unopened stream: 19.8", 4, { 0x0a, 0x01, 1, 'x' },
+	{ "STREAM on our unopened stream: RFC 9000, section 19.8 #1", 4, { 0x0a, 0x01, 1, 'x' },
 	  QUIC_TRANSPORT_ERROR_STREAM_STATE },
-	{ "STREAM on our sending stream: 19.8", 4, { 0x0a, 0x03, 1, 'x' },
+	{ "STREAM on our sending stream: RFC 9000, section 19.8 #1", 4, { 0x0a, 0x03, 1, 'x' },
 	  QUIC_TRANSPORT_ERROR_STREAM_STATE },
-	{ "MAX_STREAM_DATA on our unopened stream: 19.10", 3, { 0x11, 0x01, 9 },
+	{ "MAX_STREAM_DATA on our unopened stream: RFC 9000, section 19.10 #1", 3, { 0x11, 0x01, 9 },
 	  QUIC_TRANSPORT_ERROR_STREAM_STATE },
-	{ "STOP_SENDING on our unopened stream: 19.5", 3, { 0x05, 0x01, 9 },
+	{ "STOP_SENDING on our unopened stream: RFC 9000, section 19.5 #1", 3, { 0x05, 0x01, 9 },
 	  QUIC_TRANSPORT_ERROR_STREAM_STATE },
-	{ "RESET_STREAM over stream credit: 4.5", 8,
+	{ "RESET_STREAM over stream credit: RFC 9000, sections 4.1 #2 and 4.5", 8,
 	  { 0x04, 0x00, 0x01, 0xbf, 0xff, 0xff, 0xff }, QUIC_TRANSPORT_ERROR_FLOW_CONTROL },
-	{ "final size lowered: 4.5", 9, { 0x0a, 0x00, 2, 'x', 'y', 0x04, 0x00, 0x00, 0x01 },
+	{ "final size lowered: RFC 9000, section 4.5", 9, { 0x0a, 0x00, 2, 'x', 'y', 0x04, 0x00, 0x00, 0x01 },
 	  QUIC_TRANSPORT_ERROR_FINAL_SIZE },
-	{ "final size moved: 4.5", 10,
+	{ "final size moved: RFC 9000, section 4.5", 10,
 	  { 0x0b, 0x00, 1, 'x', 0x0f, 0x00, 0x01, 1, 'y', 0x00 },
 	  QUIC_TRANSPORT_ERROR_FINAL_SIZE },
-	{ "HANDSHAKE_DONE to a server: 19.20", 1, { 0x1e },
+	{ "HANDSHAKE_DONE to a server: RFC 9000, section 19.20 #2", 1, { 0x1e },
 	  QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION },
-	{ "NEW_TOKEN to a server: 19.7", 3, { 0x07, 1, 1 },
+	{ "NEW_TOKEN to a server: RFC 9000, section 19.7 #4", 3, { 0x07, 1, 1 },
 	  QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION },
-	{ "RETIRE_CONNECTION_ID never issued: 19.16", 2, { 0x19, 0x30 },
+	{ "RETIRE_CONNECTION_ID never issued: RFC 9000, section 19.16 #1", 2, { 0x19, 0x30 },
 	  QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION },
-	{ "MAX_STREAMS over 2^60: 19.11", 9,
+	{ "MAX_STREAMS over 2^60: RFC 9000, sections 4.6 #1 and 19.11 #1", 9,
 	  { 0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
 	  QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
+	{ "STREAMS_BLOCKED over 2^60: RFC 9000, section 19.14 #1", 9,
+	  { 0x17, 0xd0, 0, 0, 0, 0, 0, 0, 1 }, QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
+	{ "RESET_STREAM on our sending stream: RFC 9000, section 19.4 #1", 4, { 0x04, 0x03, 0, 0 },
+	  QUIC_TRANSPORT_ERROR_STREAM_STATE },
+	{ "STREAM_DATA_BLOCKED on our sending stream: RFC 9000, section 19.13 #1", 3,
+	  { 0x15, 0x03, 1 }, QUIC_TRANSPORT_ERROR_STREAM_STATE },
+	{ "STOP_SENDING on a stream we only receive on: RFC 9000, section 19.5 #2", 3,
+	  { 0x05, 0x02, 0 }, QUIC_TRANSPORT_ERROR_STREAM_STATE },
+	{ "MAX_STREAM_DATA on a stream we only receive on: RFC 9000, section 19.10 #2", 3,
+	  { 0x11, 0x02, 9 }, QUIC_TRANSPORT_ERROR_STREAM_STATE },
+	{ "STREAM over stream credit: RFC 9000, sections 4.1 #2 and 19.10 #4", 8,
+	  { 0x0e, 0x00, 0x80, 0x0f, 0xff, 0xf0, 1, 'x' }, QUIC_TRANSPORT_ERROR_FLOW_CONTROL },
+	{ "STREAM beyond 2^62-1: RFC 9000, section 19.8 #2", 12,
+	  { 0x0e, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 'x' },
+	  QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
+	{ "CRYPTO beyond 2^62-1: RFC 9000, section 19.6 #1", 11,
+	  { 0x06, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 'x' },
+	  QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
+	{ "NEW_CONNECTION_ID of no bytes: RFC 9000, section 19.15 #1", 20,
+	  { 0x18, 9, 0, 0 }, QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
+	{ "NEW_CONNECTION_ID of 21 bytes: RFC 9000, section 19.15 #1", 40,
+	  { 0x18, 9, 0, 21 }, QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
+	{ "NEW_CONNECTION_ID that retires itself: RFC 9000, section 19.15 #5 #6", 28,
+	  { 0x18, 9, 10, 8 }, QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
+	{ "one connection ID too many: RFC 9000, section 5.1.1 #4", 28,
+	  { 0x18, 7, 0, 8, 'n', 'e', 'w' }, QUIC_TRANSPORT_ERROR_CONNECTION_ID_LIMIT },
+	{ "CONNECTION_CLOSE with a reason past the end: RFC 9000, section 19.19", 5,
+	  { 0x1c, 0, 0, 9, 'x' }, QUIC_TRANSPORT_ERROR_FRAME_ENCODING },
+	{ "NEW_TOKEN without a token: RFC 9000, section 19.7 #1 #2", 2, { 0x07, 0 },
+	  QUIC_TRANSPORT_ERROR_FRAME_ENCODING, .to_client = true },
 	{ "DATAGRAM not agreed on: RFC 9221, section 3 #3", 3, { 0x31, 1, 'x' },
 	  QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION },
 };
 
+/* RFC 9000, section 11.1 #1: and the peer is told, section 10.3 #1. */
 static void violations_close_with_the_code(struct kunit *test)
 {
 	const struct violation *v;
+	struct sim_end *end;
 	struct sim *sim;
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(violations); i++) {
 		v = &violations[i];
 		sim = sim_create();
+		end = v->to_client ? &sim->client : &sim->server;
 		KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
-		if (sim_inject(&sim->server, QUIC_CRYPTO_APP, 900, v->payload, v->len) != -EPROTO ||
-		    sim->server.conn.close.code != v->code)
-			KUNIT_FAIL(test, "%s: state %d, code %llu", v->name,
-				   sim->server.conn.state,
-				   (unsigned long long)sim->server.conn.close.code);
-		sim_settle(&sim->server);
+		if (sim_inject(end, QUIC_CRYPTO_APP, 900, v->payload, v->len) != -EPROTO ||
+		    end->conn.close.code != v->code)
+			KUNIT_FAIL(test, "%s: state %d, code %llu", v->name, end->conn.state,
+				   (unsigned long long)end->conn.close.code);
+		sim_settle(end);
 		sim_run_for(sim, 15 * SIM_MS);
-		if (sim->client.conn.state != QUIC_CONN_DRAINING ||
-		    sim->client.last_close.errcode != v->code)
+		if (end->peer->conn.state != QUIC_CONN_DRAINING ||
+		    end->peer->last_close.errcode != v->code)
 			KUNIT_FAIL(test, "%s: the peer was not told", v->name);
 		sim_destroy(sim);
 	}
