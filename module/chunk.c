@@ -21,6 +21,9 @@
 #define QUIC_COPY_SHARE		4
 #define QUIC_COPY_MAX		512
 
+/* Share of the receive buffer that bytes out of order leave free. */
+#define QUIC_RESERVE_SHARE	4
+
 struct quic_slot_cache {
 	struct list_head free;
 	u32 count;
@@ -29,10 +32,33 @@ struct quic_slot_cache {
 static DEFINE_PER_CPU(struct quic_slot_cache, quic_slot_cache);
 static struct kmem_cache *quic_chunk_cache __read_mostly;
 
-/* Charge received memory; false: the receive buffer is full. */
-static bool quic_rmem_charge(struct sock *sk, u32 size)
+/* Is there something that the application can take, and so make room? */
+static bool quic_recv_is_waiting(const struct quic_sock *qs)
 {
-	if (atomic_read(&sk->sk_rmem_alloc) + size > (unsigned int)READ_ONCE(sk->sk_rcvbuf))
+	return !list_empty(&qs->handshake_queue) || !list_empty(&qs->event_queue) ||
+	       !list_empty(&qs->data_queue);
+}
+
+/*
+ * May @size be charged? What is early gets three quarters of the receive buffer, so that it never
+ * keeps out the bytes that it waits for. These are taken even without room while nothing lies
+ * ready, or a buffer smaller than a packet would stop the stream for good.
+ */
+static bool quic_rmem_has_room(struct sock *sk, u32 size, bool early)
+{
+	u64 limit = READ_ONCE(sk->sk_rcvbuf);
+
+	if (early)
+		limit -= limit / QUIC_RESERVE_SHARE;
+	if (likely((u64)atomic_read(&sk->sk_rmem_alloc) + size <= limit))
+		return true;
+	return !early && !quic_recv_is_waiting(quic_sk(sk));
+}
+
+/* Charge received memory; false: the receive buffer is full. */
+static bool quic_rmem_charge(struct sock *sk, u32 size, bool early)
+{
+	if (unlikely(!quic_rmem_has_room(sk, size, early)))
 		return false;
 	if (size > sk->sk_forward_alloc && !__sk_mem_schedule(sk, size, SK_MEM_RECV))
 		return false;
@@ -47,12 +73,12 @@ static void quic_rmem_uncharge(struct sock *sk, u32 size)
 	sk_mem_uncharge(sk, size);
 }
 
-static struct quic_recv_chunk *quic_recv_chunk_alloc(struct sock *sk, u32 truesize)
+static struct quic_recv_chunk *quic_recv_chunk_alloc(struct sock *sk, u32 truesize, bool early)
 {
 	struct quic_recv_chunk *chunk;
 
 	truesize += sizeof(*chunk);
-	if (!quic_rmem_charge(sk, truesize))
+	if (!quic_rmem_charge(sk, truesize, early))
 		return NULL;
 	chunk = kmem_cache_alloc(quic_chunk_cache, GFP_ATOMIC);
 	if (!chunk) {
@@ -70,19 +96,12 @@ static struct quic_recv_chunk *quic_recv_chunk_alloc(struct sock *sk, u32 truesi
 	return chunk;
 }
 
-/**
- * quic_recv_chunk_new() - a chunk with room of its own
- * @qs:   socket, locked
- * @kind: enum quic_recv_kind
- * @len:  bytes of room at rx.data
- *
- * Return: the chunk, or NULL without memory or room in the receive buffer.
- */
-struct quic_recv_chunk *quic_recv_chunk_new(struct quic_sock *qs, u8 kind, u32 len)
+static struct quic_recv_chunk *quic_recv_chunk_own(struct quic_sock *qs, u8 kind, u32 len,
+						   bool early)
 {
 	struct quic_recv_chunk *chunk;
 
-	chunk = quic_recv_chunk_alloc(quic_sock_sk(qs), len);
+	chunk = quic_recv_chunk_alloc(quic_sock_sk(qs), len, early);
 	if (!chunk)
 		return NULL;
 	chunk->kind = kind;
@@ -96,6 +115,19 @@ struct quic_recv_chunk *quic_recv_chunk_new(struct quic_sock *qs, u8 kind, u32 l
 		chunk->rx.len = len;
 	}
 	return chunk;
+}
+
+/**
+ * quic_recv_chunk_new() - a chunk with room of its own
+ * @qs:   socket, locked
+ * @kind: enum quic_recv_kind
+ * @len:  bytes of room at rx.data
+ *
+ * Return: the chunk, or NULL without memory or room in the receive buffer.
+ */
+struct quic_recv_chunk *quic_recv_chunk_new(struct quic_sock *qs, u8 kind, u32 len)
+{
+	return quic_recv_chunk_own(qs, kind, len, false);
 }
 
 /**
@@ -114,17 +146,17 @@ void quic_recv_chunk_free(struct quic_recv_chunk *chunk)
 
 /* The chunk for bytes of a packet: pins the packet, or copies what wastes it. */
 struct quic_rx_chunk *quic_host_chunk_new(struct quic_conn *conn, const struct quic_rx_packet *rx,
-					  const u8 *data, u32 len)
+					  const u8 *data, u32 len, bool early)
 {
 	struct quic_sock *qs = quic_conn_sock(conn);
 	struct quic_recv_chunk *chunk;
 
 	if (len <= QUIC_COPY_MAX && len < rx->share / QUIC_COPY_SHARE) {
-		chunk = quic_recv_chunk_new(qs, QUIC_RECV_STREAM, len);
+		chunk = quic_recv_chunk_own(qs, QUIC_RECV_STREAM, len, early);
 		if (chunk && len)
 			memcpy(chunk->rx.data, data, len);
 	} else {
-		chunk = quic_recv_chunk_alloc(quic_sock_sk(qs), rx->share);
+		chunk = quic_recv_chunk_alloc(quic_sock_sk(qs), rx->share, early);
 		if (chunk) {
 			chunk->skb = skb_get(rx->host);
 			chunk->rx.data = (u8 *)data;
@@ -141,14 +173,15 @@ struct quic_rx_chunk *quic_host_chunk_split(struct quic_rx_chunk *rx, u32 at)
 	u32 len = rx->len - at;
 
 	if (chunk->skb) {
-		rest = quic_recv_chunk_alloc(chunk->sk, 0);
+		/* Both pin all of the packet: either may outlive the other. */
+		rest = quic_recv_chunk_alloc(chunk->sk, chunk->truesize - sizeof(*chunk), true);
 		if (!rest)
 			return NULL;
 		rest->skb = skb_get(chunk->skb);
 		rest->rx.data = rx->data + at;
 		rest->rx.len = len;
 	} else {
-		rest = quic_recv_chunk_new(quic_sk(chunk->sk), chunk->kind, len);
+		rest = quic_recv_chunk_own(quic_sk(chunk->sk), chunk->kind, len, true);
 		if (!rest)
 			return NULL;
 		memcpy(rest->rx.data, rx->data + at, len);

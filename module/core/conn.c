@@ -47,7 +47,7 @@ static struct quic_space *quic_space_create(void)
 	quic_ack_ranges_init(&space->received);
 	quic_send_ranges_init(&space->crypto.ranges);
 	INIT_LIST_HEAD(&space->crypto.buf.chunks);
-	quic_reassembly_init(&space->crypto.recv);
+	quic_reassembly_init(&space->crypto.recv, NULL);
 	return space;
 }
 

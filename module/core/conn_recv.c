@@ -42,7 +42,7 @@ static int quic_recv_crypto(struct quic_conn *conn, const struct quic_rx_packet 
 	if (frame->offset + frame->len > recv->next + QUIC_CRYPTO_BUFFER_MAX)
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_CRYPTO_BUF_EXCEEDED,
 				      QUIC_FRAME_CRYPTO, "crypto data too far ahead");
-	chunk = quic_host_chunk_new(conn, rx, frame->data, frame->len);
+	chunk = quic_host_chunk_new(conn, rx, frame->data, frame->len, frame->offset > recv->next);
 	if (!chunk)
 		return -ENOBUFS;
 	chunk->offset = frame->offset;
@@ -88,7 +88,8 @@ static int quic_recv_stream_data(struct quic_conn *conn, struct quic_stream *str
 	int err = 0;
 
 	if (end > ra->next) {
-		chunk = quic_host_chunk_new(conn, rx, frame->data, frame->len);
+		chunk = quic_host_chunk_new(conn, rx, frame->data, frame->len,
+					    frame->offset > ra->next);
 		if (!chunk)
 			return -ENOBUFS;
 		chunk->offset = frame->offset;
@@ -354,7 +355,7 @@ static int quic_recv_datagram(struct quic_conn *conn, const struct quic_rx_packe
 	if (frame->data.len + 1ULL > conn->local.max_datagram_frame_size)
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
 				      frame->type, "datagram not agreed on or too long");
-	chunk = quic_host_chunk_new(conn, rx, frame->data.data, frame->data.len);
+	chunk = quic_host_chunk_new(conn, rx, frame->data.data, frame->data.len, false);
 	if (!chunk)
 		return 0;	/* datagrams may be dropped: RFC 9221, section 5.3 */
 	if (quic_host_deliver_datagram(conn, chunk))

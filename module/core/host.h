@@ -34,10 +34,11 @@ void quic_host_send_release(struct quic_conn *conn, struct quic_send_buf *buf, u
 
 /*
  * Incoming bytes. A chunk pins what @rx came in. NULL: no memory, or the
- * receive buffer is full; the packet is then not acknowledged.
+ * receive buffer is full; the packet is then not acknowledged. Bytes that are
+ * @early, others being missing, must leave room for those.
  */
 struct quic_rx_chunk *quic_host_chunk_new(struct quic_conn *conn, const struct quic_rx_packet *rx,
-					  const u8 *data, u32 len);
+					  const u8 *data, u32 len, bool early);
 /* Cuts @chunk to @at bytes and returns the rest as a chunk of its own. */
 struct quic_rx_chunk *quic_host_chunk_split(struct quic_rx_chunk *chunk, u32 at);
 void quic_host_chunk_free(struct quic_rx_chunk *chunk);

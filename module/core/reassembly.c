@@ -41,13 +41,26 @@ static struct quic_rx_chunk *chunk_from(const struct quic_reassembly *ra, u64 of
 	return found;
 }
 
+/* @n chunks more are kept, or fewer. */
+static void chunk_count(struct quic_reassembly *ra, int n)
+{
+	ra->count += n;
+	if (ra->total)
+		*ra->total += n;
+}
+
+static bool chunk_is_too_many(const struct quic_reassembly *ra, u32 max_chunks)
+{
+	return ra->count >= max_chunks || (ra->total && *ra->total >= QUIC_REASSEMBLY_TOTAL_MAX);
+}
+
 /* Keeps a chunk that overlaps no other; -ENOBUFS: freed, it would be one too many. */
 static int chunk_keep(struct quic_reassembly *ra, struct quic_rx_chunk *chunk, u32 max_chunks)
 {
 	struct rb_node **link = &ra->root.rb_node, *parent = NULL;
 
 	/* The next bytes in order are always welcome: they let the others go. */
-	if (ra->count >= max_chunks && chunk->offset != ra->next) {
+	if (chunk->offset != ra->next && chunk_is_too_many(ra, max_chunks)) {
 		quic_host_chunk_free(chunk);
 		return -ENOBUFS;
 	}
@@ -58,17 +71,19 @@ static int chunk_keep(struct quic_reassembly *ra, struct quic_rx_chunk *chunk, u
 	}
 	rb_link_node(&chunk->node, parent, link);
 	rb_insert_color(&chunk->node, &ra->root);
-	ra->count++;
+	chunk_count(ra, 1);
 	ra->bytes += chunk->len;
 	return 0;
 }
 
 /**
  * quic_reassembly_init() - nothing received yet
- * @ra: to be filled
+ * @ra:    to be filled
+ * @total: where the chunks of all streams are counted, or NULL
  */
-void quic_reassembly_init(struct quic_reassembly *ra)
+void quic_reassembly_init(struct quic_reassembly *ra, u32 *total)
 {
+	ra->total = total;
 	ra->root = RB_ROOT;
 	ra->next = 0;
 	ra->count = 0;
@@ -86,7 +101,7 @@ void quic_reassembly_clear(struct quic_reassembly *ra)
 	rbtree_postorder_for_each_entry_safe(chunk, next, &ra->root, node)
 		quic_host_chunk_free(chunk);
 	ra->root = RB_ROOT;
-	ra->count = 0;
+	chunk_count(ra, -(int)ra->count);
 	ra->bytes = 0;
 }
 
@@ -98,8 +113,9 @@ void quic_reassembly_clear(struct quic_reassembly *ra)
  *
  * Of bytes that came before, the first copy stays. RFC 9000, section 2.2.
  *
- * Return: 0, or -ENOBUFS: new bytes were dropped for @max_chunks, or may have
- * been for want of memory, so that the packet must not be acknowledged.
+ * Return: 0, or -ENOBUFS: new bytes were dropped for @max_chunks or
+ * QUIC_REASSEMBLY_TOTAL_MAX, or may have been for want of memory, so that the
+ * packet must not be acknowledged.
  */
 int quic_reassembly_insert(struct quic_reassembly *ra, struct quic_rx_chunk *chunk,
 			   u32 max_chunks)
@@ -165,7 +181,7 @@ struct quic_rx_chunk *quic_reassembly_pop(struct quic_reassembly *ra)
 	if (chunk->offset != ra->next)
 		return NULL;
 	rb_erase(&chunk->node, &ra->root);
-	ra->count--;
+	chunk_count(ra, -1);
 	ra->bytes -= chunk->len;
 	ra->next += chunk->len;
 	return chunk;

@@ -8,6 +8,8 @@
 
 #include "core.h"
 
+#define QUIC_REASSEMBLY_TOTAL_MAX	1024	/* chunks of all streams of a connection */
+
 /**
  * struct quic_rx_chunk - bytes of a stream as they came in one frame
  * @node:   place in the tree while out of order
@@ -32,15 +34,17 @@ struct quic_rx_chunk {
  * @next:  offset of the next byte in order
  * @count: chunks in @root
  * @bytes: their bytes
+ * @total: chunks of all streams of the connection together, or NULL: nobody counts them
  */
 struct quic_reassembly {
 	struct rb_root root;
 	u64 next;
 	u32 count;
 	u64 bytes;
+	u32 *total;
 };
 
-void quic_reassembly_init(struct quic_reassembly *ra);
+void quic_reassembly_init(struct quic_reassembly *ra, u32 *total);
 void quic_reassembly_clear(struct quic_reassembly *ra);
 /* Takes over @chunk in any case. -ENOBUFS: part of it was dropped. */
 int quic_reassembly_insert(struct quic_reassembly *ra, struct quic_rx_chunk *chunk,

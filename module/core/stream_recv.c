@@ -17,11 +17,12 @@
  * quic_stream_recv_init() - a new receiving part
  * @recv:   receiving part
  * @window: credit that our transport parameters give
+ * @held:   where the connection counts chunks out of order, or NULL
  */
-void quic_stream_recv_init(struct quic_stream_recv *recv, u64 window)
+void quic_stream_recv_init(struct quic_stream_recv *recv, u64 window, u32 *held)
 {
 	recv->state = QUIC_RECV_RECV;
-	quic_reassembly_init(&recv->reassembly);
+	quic_reassembly_init(&recv->reassembly, held);
 	quic_flow_recv_init(&recv->flow, window);
 	recv->final_size = QUIC_FINAL_SIZE_UNKNOWN;
 	recv->fin_delivered = false;

@@ -49,7 +49,7 @@ struct quic_stream_recv {
 	u64 reset_code;
 };
 
-void quic_stream_recv_init(struct quic_stream_recv *recv, u64 window);
+void quic_stream_recv_init(struct quic_stream_recv *recv, u64 window, u32 *held);
 void quic_stream_recv_destroy(struct quic_stream_recv *recv);
 /*
  * Checks a STREAM frame against final size and credit and accounts it.

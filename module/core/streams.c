@@ -226,7 +226,7 @@ static struct quic_stream *quic_streams_create(struct quic_streams *streams, u64
 	stream->has_send = local || !uni;
 	stream->has_recv = !local || !uni;
 	quic_stream_send_init(&stream->send, streams->send_window[window]);
-	quic_stream_recv_init(&stream->recv, streams->recv_window[window]);
+	quic_stream_recv_init(&stream->recv, streams->recv_window[window], &streams->held);
 
 	while (*link) {
 		parent = *link;

@@ -78,6 +78,7 @@ struct quic_streams_remote {
  * @remote:   the peer's, likewise
  * @send_window: credit of new streams: [0] bidi of ours, [1] bidi of the peer, [2] uni
  * @recv_window: credit that we give to new streams, likewise
+ * @held:     chunks out of order, of all streams
  */
 struct quic_streams {
 	struct rb_root root;
@@ -89,6 +90,7 @@ struct quic_streams {
 	struct quic_streams_remote remote[2];
 	u64 send_window[3];
 	u64 recv_window[3];
+	u32 held;
 };
 
 void quic_streams_init(struct quic_streams *streams, bool is_server);

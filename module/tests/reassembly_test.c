@@ -61,7 +61,7 @@ static void bytes_in_order_come_out_at_once(struct kunit *test)
 {
 	struct quic_reassembly ra;
 
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	KUNIT_EXPECT_NULL(test, quic_reassembly_pop(&ra));
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, 0, "hello ", MANY), 0);
 	expect_text(test, &ra, "hello ");
@@ -76,7 +76,7 @@ static void bytes_wait_for_those_before(struct kunit *test)
 {
 	struct quic_reassembly ra;
 
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, 6, "world", MANY), 0);
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, 3, "lo ", MANY), 0);
 	expect_text(test, &ra, "");
@@ -118,7 +118,7 @@ static void first_copy_of_a_byte_wins(struct kunit *test)
 	u32 i, j;
 
 	for (i = 0; i < ARRAY_SIZE(overlaps); i++) {
-		quic_reassembly_init(&ra);
+		quic_reassembly_init(&ra, NULL);
 		for (j = 0; j < 4 && overlaps[i].part[j].text; j++)
 			KUNIT_EXPECT_EQ(test, insert(test, &ra, overlaps[i].part[j].offset,
 						     overlaps[i].part[j].text, MANY), 0);
@@ -133,7 +133,7 @@ static void bytes_already_taken_are_dropped(struct kunit *test)
 {
 	struct quic_reassembly ra;
 
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	insert(test, &ra, 0, "abcd", MANY);
 	expect_text(test, &ra, "abcd");
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, 0, "ABCD", MANY), 0);
@@ -147,7 +147,7 @@ static void empty_chunk_leaves_no_trace(struct kunit *test)
 {
 	struct quic_reassembly ra;
 
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, 0, "", MANY), 0);
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, 7, "", MANY), 0);
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, 5, "f", MANY), 0);
@@ -160,7 +160,7 @@ static void limit_refuses_one_more_chunk(struct kunit *test)
 {
 	struct quic_reassembly ra;
 
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, 2, "c", 2), 0);
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, 4, "e", 2), 0);
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, 6, "g", 2), -ENOBUFS);
@@ -178,11 +178,31 @@ static void limit_refuses_one_more_chunk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ra.bytes, 0);
 }
 
+static void limit_of_all_streams_together(struct kunit *test)
+{
+	u32 total = QUIC_REASSEMBLY_TOTAL_MAX - 1;
+	struct quic_reassembly one, other;
+
+	quic_reassembly_init(&one, &total);
+	quic_reassembly_init(&other, &total);
+	KUNIT_EXPECT_EQ(test, insert(test, &one, 2, "c", MANY), 0);
+	KUNIT_EXPECT_EQ(test, total, QUIC_REASSEMBLY_TOTAL_MAX);
+	KUNIT_EXPECT_EQ(test, insert(test, &other, 2, "c", MANY), -ENOBUFS);
+	/* Bytes that are next let others go. */
+	KUNIT_EXPECT_EQ(test, insert(test, &other, 0, "ab", MANY), 0);
+	expect_text(test, &other, "ab");
+	KUNIT_EXPECT_EQ(test, insert(test, &one, 0, "ab", MANY), 0);
+	expect_text(test, &one, "abc");
+	KUNIT_EXPECT_EQ(test, insert(test, &other, 3, "d", MANY), 0);
+	quic_reassembly_clear(&other);
+	KUNIT_EXPECT_EQ(test, total, QUIC_REASSEMBLY_TOTAL_MAX - 1);
+}
+
 static void limit_met_half_way_drops_the_rest(struct kunit *test)
 {
 	struct quic_reassembly ra;
 
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	insert(test, &ra, 2, "c", 4);
 	insert(test, &ra, 4, "e", 4);
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, 1, "BCDEFG", 4), -ENOBUFS);
@@ -197,7 +217,7 @@ static void without_memory_to_split_the_rest_is_dropped(struct kunit *test)
 	struct quic_rx_chunk *chunk;
 	struct quic_reassembly ra;
 
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	insert(test, &ra, 2, "c", MANY);
 	chunk = quic_test_chunk(1, "BCD", 3);
 	KUNIT_ASSERT_NOT_NULL(test, chunk);
@@ -226,7 +246,7 @@ static void bytes_in_order_may_pass_by_the_tree(struct kunit *test)
 {
 	struct quic_reassembly ra;
 
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	KUNIT_EXPECT_TRUE(test, quic_reassembly_pass(&ra, 0, 10));
 	KUNIT_EXPECT_EQ(test, ra.next, 10);
 	KUNIT_EXPECT_FALSE(test, quic_reassembly_pass(&ra, 11, 10));
@@ -243,7 +263,7 @@ static void offsets_near_the_last_are_kept(struct kunit *test)
 {
 	struct quic_reassembly ra;
 
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	ra.next = (1ULL << 62) - 5;
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, (1ULL << 62) - 3, "cd", MANY), 0);
 	KUNIT_EXPECT_EQ(test, insert(test, &ra, (1ULL << 62) - 6, "_ABC", MANY), 0);
@@ -269,7 +289,7 @@ static void run_pieces(struct kunit *test, struct stream_model *m, u64 seed, u32
 	int err;
 
 	memset(m, 0, sizeof(*m));
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	for (steps = 0; m->taken < SPACE; steps++) {
 		KUNIT_ASSERT_LT(test, steps, 20000);
 		offset = quic_test_below(&seed, SPACE);
@@ -377,7 +397,7 @@ static void clear_frees_what_waits(struct kunit *test)
 	struct quic_reassembly ra;
 	u32 i;
 
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	for (i = 1; i < 100; i += 2)
 		KUNIT_ASSERT_EQ(test, insert(test, &ra, i, "x", MANY), 0);
 	quic_reassembly_clear(&ra);
@@ -394,6 +414,7 @@ static struct kunit_case reassembly_cases[] = {
 	KUNIT_CASE(bytes_already_taken_are_dropped),
 	KUNIT_CASE(empty_chunk_leaves_no_trace),
 	KUNIT_CASE(limit_refuses_one_more_chunk),
+	KUNIT_CASE(limit_of_all_streams_together),
 	KUNIT_CASE(limit_met_half_way_drops_the_rest),
 	KUNIT_CASE(without_memory_to_split_the_rest_is_dropped),
 	KUNIT_CASE(bytes_in_order_may_pass_by_the_tree),

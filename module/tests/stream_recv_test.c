@@ -24,7 +24,7 @@ static void recv_in_state(struct quic_stream_recv *recv, enum quic_stream_recv_s
 {
 	/* Whatever was there before. */
 	memset(recv, 0x5a, sizeof(*recv));
-	quic_stream_recv_init(recv, WINDOW);
+	quic_stream_recv_init(recv, WINDOW, NULL);
 	quic_stream_recv_account(recv, 0, BYTES, false);
 	switch (state) {
 	case QUIC_RECV_SIZE_KNOWN:
@@ -198,7 +198,7 @@ static void largest_offset_can_be_reached(struct kunit *test)
 {
 	struct quic_stream_recv recv;
 
-	quic_stream_recv_init(&recv, QUIC_VARINT_MAX);
+	quic_stream_recv_init(&recv, QUIC_VARINT_MAX, NULL);
 	KUNIT_EXPECT_EQ(test, quic_stream_recv_check(&recv, QUIC_VARINT_MAX - 1, 1, false), 0);
 	KUNIT_EXPECT_EQ(test, quic_stream_recv_check(&recv, QUIC_VARINT_MAX, 0, true), 0);
 	KUNIT_EXPECT_EQ(test, quic_stream_recv_check(&recv, QUIC_VARINT_MAX, 1, false),
@@ -247,7 +247,7 @@ static void only_new_offsets_count_against_credit(struct kunit *test)
 {
 	struct quic_stream_recv recv;
 
-	quic_stream_recv_init(&recv, WINDOW);
+	quic_stream_recv_init(&recv, WINDOW, NULL);
 	KUNIT_EXPECT_FALSE(test, recv.seen);
 	KUNIT_EXPECT_EQ(test, quic_stream_recv_delta(&recv, 30), 30);
 	quic_stream_recv_account(&recv, 20, 10, false);
@@ -278,7 +278,7 @@ static void reset_frees_credit_that_nobody_consumed(struct kunit *test)
 {
 	struct quic_stream_recv recv;
 
-	quic_stream_recv_init(&recv, WINDOW);
+	quic_stream_recv_init(&recv, WINDOW, NULL);
 	quic_stream_recv_account(&recv, 0, 40, false);
 	quic_flow_recv_consume(&recv.flow, 25);
 	KUNIT_EXPECT_EQ(test, quic_stream_recv_reset(&recv, 77, 60), 60 - 25);

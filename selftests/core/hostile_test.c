@@ -212,6 +212,50 @@ static void crypto_holes_are_bounded(struct kunit *test)
 	sim_destroy(sim);
 }
 
+static int inject_stream(struct sim_end *to, u64 pn, u64 id, u64 offset, bool reset)
+{
+	struct quic_writer w;
+	u8 wire[64];
+
+	quic_writer_init(&w, wire, sizeof(wire));
+	if (reset) {
+		quic_write_u8(&w, QUIC_FRAME_RESET_STREAM);
+		quic_write_varint(&w, id);
+		quic_write_varint(&w, 0);
+		quic_write_varint(&w, offset);
+	} else {
+		quic_write_u8(&w, QUIC_FRAME_STREAM | 4);	/* with an offset */
+		quic_write_varint(&w, id);
+		quic_write_varint(&w, offset);
+		quic_write_u8(&w, 'x');
+	}
+	return sim_inject(to, QUIC_CRYPTO_APP, pn, wire, quic_writer_used(&w));
+}
+
+/* The same with streams, each of which has a bound of its own: RFC 9000, section 21.7. */
+static void stream_holes_are_bounded(struct kunit *test)
+{
+	struct sim *sim = server_at(QUIC_CRYPTO_APP);
+	struct sim_end *server = &sim->server;
+	u64 pn = 1000, id, i;
+	u32 dropped = 0;
+
+	sim->loose = true;
+	for (id = 0; id < 4 * 6; id += 4)
+		for (i = 1; i <= 300; i++)
+			dropped += inject_stream(server, pn++, id, 2 * i, false) == -ENOBUFS;
+	KUNIT_EXPECT_EQ(test, server->conn.streams.held, QUIC_REASSEMBLY_TOTAL_MAX);
+	KUNIT_EXPECT_EQ(test, dropped, 6 * 300 - QUIC_REASSEMBLY_TOTAL_MAX);
+	KUNIT_EXPECT_EQ(test, quic_streams_find(&server->conn.streams, 0)->recv.reassembly.count,
+			QUIC_STREAM_GAPS_MAX);
+	KUNIT_EXPECT_EQ(test, server->conn.state, QUIC_CONN_ESTABLISHED);
+	/* A stream that goes gives its share back. */
+	KUNIT_EXPECT_EQ(test, inject_stream(server, pn++, 0, 700, true), 0);
+	KUNIT_EXPECT_EQ(test, server->conn.streams.held,
+			QUIC_REASSEMBLY_TOTAL_MAX - QUIC_STREAM_GAPS_MAX);
+	sim_destroy(sim);
+}
+
 /* RFC 9001, section 4.1.3 #1 #2 */
 static void crypto_data_of_a_level_that_is_over_closes(struct kunit *test)
 {
@@ -621,6 +665,7 @@ static struct kunit_case hostile_cases[] = {
 	KUNIT_CASE(crypto_data_may_come_in_any_order),
 	KUNIT_CASE(crypto_data_too_far_ahead_closes),
 	KUNIT_CASE(crypto_holes_are_bounded),
+	KUNIT_CASE(stream_holes_are_bounded),
 	KUNIT_CASE(crypto_data_of_a_level_that_is_over_closes),
 	KUNIT_CASE(crypto_data_left_behind_closes),
 	KUNIT_CASE(connection_ids_are_authenticated),

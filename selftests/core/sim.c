@@ -104,7 +104,7 @@ void quic_host_send_release(struct quic_conn *conn, struct quic_send_buf *buf, u
 }
 
 struct quic_rx_chunk *quic_host_chunk_new(struct quic_conn *conn, const struct quic_rx_packet *rx,
-					  const u8 *data, u32 len)
+					  const u8 *data, u32 len, bool early)
 {
 	return quic_test_chunk(0, data, len);
 }

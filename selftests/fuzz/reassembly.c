@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	u64 offset;
 
 	memset(has_copy, 0, sizeof(has_copy));
-	quic_reassembly_init(&ra);
+	quic_reassembly_init(&ra, NULL);
 	while (in.size) {
 		offset = fuzz_u16(&in) % (BYTES - 256);
 		bytes = fuzz_bytes(&in, fuzz_u8(&in), &len);
