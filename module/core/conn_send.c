@@ -594,6 +594,36 @@ static void quic_fill_streams(struct quic_conn *conn, struct quic_tx_packet *tx,
 	}
 }
 
+/* Frames that elicit an acknowledgement and are due. */
+static void quic_fill_due(struct quic_conn *conn, struct quic_tx_packet *tx,
+			  struct quic_space *space, u64 now)
+{
+	if (tx->level != QUIC_CRYPTO_EARLY)
+		quic_fill_crypto(tx, space);
+	if (quic_level_space(tx->level) != QUIC_SPACE_APP)
+		return;
+	if (tx->level == QUIC_CRYPTO_APP && conn->control_due) {
+		quic_fill_control(conn, tx);
+		conn->control_due = quic_conn_has_control(conn);
+	}
+	quic_fill_streams(conn, tx, tx->probe || !quic_conn_holds_data(conn, now), now);
+}
+
+/* Has what is oldest in flight sent again; false: nothing is. */
+static bool quic_conn_requeue_oldest(struct quic_conn *conn, enum quic_space_id id)
+{
+	struct quic_sent *sent = &conn->space[id]->loss.sent;
+	struct quic_sent_packet *packet;
+	u64 pn = sent->oldest;
+
+	packet = quic_sent_next_from(sent, &pn, sent->next);
+	if (!packet)
+		return false;
+	quic_conn_requeue(conn, id, packet);
+	conn->control_due = quic_conn_has_control(conn);
+	return true;
+}
+
 /**
  * quic_conn_tx_fill() - write frames into a packet
  * @conn: connection
@@ -606,7 +636,6 @@ bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 no
 {
 	enum quic_space_id id = quic_level_space(tx->level);
 	struct quic_space *space = quic_tx_space(conn, tx);
-	bool app = id == QUIC_SPACE_APP;
 	bool may_send;
 
 	tx->start = tx->w.pos;
@@ -622,16 +651,14 @@ bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 no
 	if (!may_send)
 		return !quic_tx_is_empty(tx);
 
-	if (tx->level != QUIC_CRYPTO_EARLY)
-		quic_fill_crypto(tx, space);
-	if (app) {
-		if (tx->level == QUIC_CRYPTO_APP && conn->control_due) {
-			quic_fill_control(conn, tx);
-			conn->control_due = quic_conn_has_control(conn);
-		}
-		quic_fill_streams(conn, tx, tx->probe || !quic_conn_holds_data(conn, now), now);
-	}
-	if (tx->probe && !tx->eliciting)
+	quic_fill_due(conn, tx, space, now);
+	if (!tx->probe || tx->eliciting)
+		return !quic_tx_is_empty(tx);
+
+	/* Bytes that may get through are worth more than PING: RFC 9002, section 6.2.4. */
+	if (quic_conn_requeue_oldest(conn, id))
+		quic_fill_due(conn, tx, space, now);
+	if (!tx->eliciting)
 		quic_tx_wrote(tx, NULL, quic_frame_encode_type(&tx->w, QUIC_FRAME_PING));
 	return !quic_tx_is_empty(tx);
 }

@@ -92,6 +92,29 @@ static void transfer(struct kunit *test, struct sim *sim, u64 bytes, u64 limit)
 	KUNIT_EXPECT_EQ(test, sim->client.bad_bytes, 0);
 }
 
+/* RFC 9002, section 6.2.4: both probes of a timeout bring what is missing, not one of them a PING. */
+static void every_probe_carries_what_is_missing(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_sent *sent;
+	u64 pn;
+
+	sim_start(sim);
+	sim->client.mute = true;
+	sim_run_for(sim, 1500 * SIM_MS);
+	KUNIT_ASSERT_EQ(test, sim->client.packets_tx, 3);
+	sent = &sim->client.conn.space[QUIC_SPACE_INITIAL]->loss.sent;
+	for (pn = 0; pn < 3; pn++) {
+		struct quic_sent_packet *packet = quic_sent_find(sent, pn);
+
+		KUNIT_ASSERT_NOT_NULL(test, packet);
+		KUNIT_ASSERT_EQ(test, packet->nr_notes, 1);
+		KUNIT_EXPECT_EQ(test, quic_sent_packet_note(packet, 0)->kind, QUIC_NOTE_CRYPTO);
+		KUNIT_EXPECT_EQ(test, quic_sent_packet_note(packet, 0)->offset, 0);
+	}
+	sim_destroy(sim);
+}
+
 static void data_arrives_both_ways(struct kunit *test)
 {
 	struct sim *sim = sim_create();
@@ -450,6 +473,7 @@ static void old_gaps_are_not_reported_for_ever(struct kunit *test)
 static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(handshake_is_confirmed_and_discards_its_spaces),
 	KUNIT_CASE(handshake_survives_heavy_loss),
+	KUNIT_CASE(every_probe_carries_what_is_missing),
 	KUNIT_CASE(data_arrives_both_ways),
 	KUNIT_CASE(data_survives_a_bad_link),
 	KUNIT_CASE(small_windows_do_not_stall),
