@@ -39,6 +39,8 @@ class Options:
     identity: Identity = Identity()
     alpn: str | None = None
     congestion: uapi.Congestion | None = None
+    params: TransportParams | None = None
+    """Transport parameters of this end; zero leaves the kernel's default."""
     send: Path | None = None
     receive: Path | None = None
     echo: bool = False
@@ -168,6 +170,8 @@ def _agreed(role: str, sock: QuicSocket, peer: Address, tls: Handshake) -> funct
 def _configure(sock: QuicSocket, options: Options) -> None:
     if options.congestion is not None:
         sock.set_config(uapi.Config(congestion_control_algo=options.congestion))
+    if options.params is not None:
+        sock.set_transport_params(options.params)
     sock.enable(
         uapi.EventType.STREAM_UPDATE,
         uapi.EventType.CONNECTION_CLOSE,

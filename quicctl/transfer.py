@@ -33,7 +33,6 @@ STANDARD_STREAM = Path("-")
 
 _SLICE = 1 << 20
 _TICK = 1.0
-_LINGER = 5.0
 _CONFIRMATION = 2.0
 _SIOCOUTQ = 0x5411
 
@@ -253,7 +252,7 @@ class Flow:
             if not self._step():
                 break
             if leave is None and self._fin_received and self._sending_done():
-                leave = time.monotonic() + _LINGER
+                leave = time.monotonic() + self._timeout
         wants_data = self._sink.wanted
         wants_to_send = self._source.given
         content = self._close is not None and self._close.errcode == 0

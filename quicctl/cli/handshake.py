@@ -42,6 +42,9 @@ def handshake(
     echo: Annotated[bool, typer.Option("--echo", help="Server: send back what comes.")] = False,
     count: Annotated[int, typer.Option("--count", metavar="N", help="Server: end after N connections; 0 never.")] = 1,
     timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds to wait for the peer.")] = 10.0,
+    idle: Annotated[
+        float, typer.Option("--idle-timeout", metavar="S", help="Silence that ends the connection, at least 1; 0: default, 30.")
+    ] = 0.0,
     keylog: Annotated[Path | None, typer.Option("--keylog", metavar="FILE", help="Append TLS secrets there.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -54,10 +57,13 @@ def handshake(
         raise typer.BadParameter("give either HOST:PORT to connect to, or --listen ADDR:PORT")
     if echo and (listen is None or send is not None):
         raise typer.BadParameter("--echo is for servers, and instead of --send")
+    if idle and not 1 <= idle <= 4294:
+        raise typer.BadParameter("--idle-timeout takes 1 to 4294 seconds")
     options = library.Options(
         identity=library.Identity(cert=cert, key=key, ca=ca, psk=psk, insecure=insecure),
         alpn=alpn,
         congestion=None if cc is None else uapi.Congestion[cc.name],
+        params=uapi.TransportParams(max_idle_timeout=int(idle * 1e6)) if idle else None,
         send=send,
         receive=recv,
         echo=echo,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import queue
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,25 @@ BAD = ("delay", "2ms", "loss", "5%", "reorder", "20%", "duplicate", "1%")
 
 
 def move(
-    link: Wire, family: str, pki: Pki, near: Content, far: Content, folder: Path, congestion: uapi.Congestion | None = None
+    link: Wire,
+    family: str,
+    pki: Pki,
+    near: Content,
+    far: Content,
+    folder: Path,
+    congestion: uapi.Congestion | None = None,
+    patience: float = 60,
 ) -> tuple[Report, Report]:
     """A server at the far end, a client at the near one; each sends its content while it receives the other's."""
     listening: queue.Queue[int] = queue.Queue()
-    serves = Options(Identity(cert=pki.cert, key=pki.key), "sample", congestion, far.path, folder / "at-far", timeout=60 * SLOW)
-    asks = Options(Identity(ca=pki.ca), "sample", congestion, near.path, folder / "at-near", timeout=60 * SLOW)
+    shared = Options(
+        alpn="sample",
+        congestion=congestion,
+        params=uapi.TransportParams(max_idle_timeout=int(patience * 1e6)),
+        timeout=patience * SLOW,
+    )
+    serves = replace(shared, identity=Identity(cert=pki.cert, key=pki.key), send=far.path, receive=folder / "at-far")
+    asks = replace(shared, identity=Identity(ca=pki.ca), send=near.path, receive=folder / "at-near")
     host = link.far.address(family)
     served = link.far.start(lambda: handshake.serve((host, 0), serves, on_listening=lambda where: listening.put(where[1])))
     try:
@@ -64,9 +78,12 @@ def test_bursts(link: Wire, pki: Pki, tmp_path: Path) -> None:
 
 
 def test_heavy_loss(link: Wire, pki: Pki, tmp_path: Path) -> None:
-    """A third of all packets is lost, those of the handshake too."""
+    """A third of all packets is lost, those of the handshake too.
+
+    Probes back off to a minute where the round trip is a tenth of a second, so the ends wait longer than usual.
+    """
     near, far = content(tmp_path, "near", 64 << 10), content(tmp_path, "far", 64 << 10)
     link.near.impair("delay", "1ms", "loss", "30%")
     link.far.impair("delay", "1ms", "loss", "30%")
-    client, server = move(link, "v4", pki, near, far, tmp_path)
+    client, server = move(link, "v4", pki, near, far, tmp_path, patience=180)
     same(client, server, near, far)
