@@ -48,9 +48,9 @@ int quic_sock_bind(struct quic_sock *qs, union quic_addr *addr)
 	udp = quic_udp_get(sk, addr);
 	if (IS_ERR(udp))
 		return PTR_ERR(udp);
-	qs->udp = udp;
+	qs->route[0].udp = udp;
+	qs->route[0].local = *addr;
 	qs->bound = *addr;
-	qs->local = *addr;
 	qs->is_bound = true;
 	quic_sock_publish_local(sk, addr);
 	return 0;
@@ -60,12 +60,12 @@ static void quic_sock_unbind(struct quic_sock *qs)
 {
 	struct sock *sk = quic_sock_sk(qs);
 
-	quic_udp_put(qs->udp);
-	qs->udp = NULL;
+	quic_udp_put(qs->route[0].udp);
+	qs->route[0].udp = NULL;
 	qs->is_bound = false;
 	quic_addr_set_any(&qs->bound, sk->sk_family);
 	quic_addr_set_port(&qs->bound, 0);
-	qs->local = qs->bound;
+	qs->route[0].local = qs->bound;
 	quic_sock_publish_local(sk, &qs->bound);
 }
 
@@ -98,16 +98,17 @@ out:
 /* A wildcard takes the family of the peer: a v6 socket may speak IPv4. */
 static int quic_connect_route(struct quic_sock *qs)
 {
+	struct quic_route *route = &qs->route[0];
 	__be16 port = quic_addr_port(&qs->bound);
 
-	qs->local = qs->bound;
-	if (qs->local.sa.sa_family != qs->peer.sa.sa_family) {
-		if (!quic_addr_is_any(&qs->local))
+	route->local = qs->bound;
+	if (route->local.sa.sa_family != route->peer.sa.sa_family) {
+		if (!quic_addr_is_any(&route->local))
 			return -EINVAL;
-		quic_addr_set_any(&qs->local, qs->peer.sa.sa_family);
-		quic_addr_set_port(&qs->local, port);
+		quic_addr_set_any(&route->local, route->peer.sa.sa_family);
+		quic_addr_set_port(&route->local, port);
 	}
-	return quic_udp_route(qs, &qs->local, &qs->peer);
+	return quic_udp_route(qs, route);
 }
 
 static int quic_connect_open(struct quic_sock *qs)
@@ -123,7 +124,7 @@ static int quic_connect_open(struct quic_sock *qs)
 	if (err)
 		return err;
 	if (!qs->is_bound) {
-		addr = qs->local;
+		addr = qs->route[0].local;
 		quic_addr_set_port(&addr, 0);
 		err = quic_sock_bind(qs, &addr);
 		if (err)
@@ -162,11 +163,11 @@ int quic_connect(struct socket *sock, struct sockaddr_unsized *uaddr, int len, i
 	err = quic_addr_from_user(sk, (struct sockaddr *)uaddr, len, false, &peer);
 	if (err)
 		goto out;
-	qs->peer = peer;
+	qs->route[0].peer = peer;
 	err = quic_connect_open(qs);
 	if (err) {
-		dst_release(qs->dst);
-		qs->dst = NULL;
+		dst_release(qs->route[0].dst);
+		qs->route[0].dst = NULL;
 		goto out;
 	}
 	inet_sk(sk)->inet_dport = quic_addr_port(&peer);

@@ -291,7 +291,7 @@ static bool quic_demux_is_quoted(struct quic_sock *qs, const void *arg)
 	const u8 *dcid;
 	u8 dcid_len;
 
-	if (!quic_addr_equal(&qs->local, quoted->local) ||
+	if (!quic_addr_equal(&quic_sock_route(qs)->local, quoted->local) ||
 	    !remote || !remote->cid.len || remote->cid.len > QUIC_CID_MAX_LEN)
 		return false;
 	return !quic_header_peek_dcid(quoted->data, quoted->len, remote->cid.len, &dcid,
@@ -309,7 +309,7 @@ static void quic_demux_update_mtu(struct quic_sock *qs)
 		if (!test_and_set_bit(QUIC_DEFERRED_MTU, &qs->deferred))
 			sock_hold(sk);
 	} else if (quic_conn_is_open(&qs->conn)) {
-		quic_conn_set_mss(&qs->conn, quic_udp_mss(qs));
+		quic_conn_set_mss(&qs->conn, quic_udp_mss(qs, quic_sock_route(qs)));
 		quic_sock_settle(qs);
 	}
 	bh_unlock_sock(sk);

@@ -33,8 +33,8 @@ struct quic_cid_entry {
 };
 
 /*
- * -EEXIST: taken. The entry is freed after a grace period by _del. qs->peer is
- * set before the first one is added; call quic_demux_set_peer() when it changes.
+ * -EEXIST: taken. The entry is freed after a grace period by _del. The peer's
+ * address is set before the first one is added; call quic_demux_set_peer() when it changes.
  * Socket lock held.
  */
 int quic_demux_add_cid(struct quic_sock *qs, const struct quic_cid *cid);

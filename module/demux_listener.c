@@ -21,7 +21,7 @@ static int quic_listener_score(const struct quic_sock *qs, const struct quic_udp
 	const union quic_addr *addr = &qs->bound;
 	const struct sock *sk = &qs->inet.sk;
 
-	if (qs->udp != udp || quic_addr_port(addr) != quic_addr_port(local))
+	if (qs->route[0].udp != udp || quic_addr_port(addr) != quic_addr_port(local))
 		return 0;
 	if (quic_addr_equal(addr, local))
 		return 3;
@@ -129,7 +129,7 @@ bool quic_demux_needs_alpn(struct net *net, struct quic_udp *udp, const union qu
 
 static bool quic_listener_conflicts(const struct quic_sock *a, const struct quic_sock *b)
 {
-	if (a->udp != b->udp || !quic_addr_equal(&a->bound, &b->bound))
+	if (a->route[0].udp != b->route[0].udp || !quic_addr_equal(&a->bound, &b->bound))
 		return false;
 	if (a->alpn_len == b->alpn_len && !memcmp(a->alpn, b->alpn, a->alpn_len))
 		return !a->inet.sk.sk_reuseport || !b->inet.sk.sk_reuseport;

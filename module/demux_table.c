@@ -139,7 +139,7 @@ static void quic_demux_drop_peer(struct quic_sock *qs)
 
 /**
  * quic_demux_set_peer() - the peer's address of a connection is known, or changed
- * @qs: locked socket, @qs->peer set
+ * @qs: locked socket, its peer's address set
  *
  * Return: 0, or -ENOMEM: resets and ICMP errors will not find it.
  */
@@ -154,7 +154,7 @@ int quic_demux_set_peer(struct quic_sock *qs)
 	entry = kzalloc_obj(*entry, GFP_ATOMIC);
 	if (!entry)
 		return -ENOMEM;
-	entry->addr = qs->peer;
+	entry->addr = quic_sock_route(qs)->peer;
 	entry->net = net;
 	entry->qs = qs;
 	key.net = net;

@@ -554,7 +554,7 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 		goto drop;
 	/* A connection has one pair of addresses as long as nobody migrates. */
 	quic_addr_from_skb(skb, &local, &peer);
-	if (!quic_addr_equal(&peer, &qs->peer))
+	if (!quic_addr_equal(&peer, &quic_sock_route(qs)->peer))
 		goto drop;
 
 	quic_input_count(qs, QUIC_MIB_PKT_RCVFASTPATHS);

@@ -423,8 +423,8 @@ static struct sock *quic_accept_child(struct sock *sk, bool kern)
 	memcpy(child_qs->secret, qs->secret, sizeof(child_qs->secret));
 	WRITE_ONCE(child->sk_rcvbuf, min_t(u64, 4 * child_qs->params.max_data, INT_MAX));
 
-	refcount_inc(&qs->udp->refs);
-	child_qs->udp = qs->udp;
+	refcount_inc(&qs->route[0].udp->refs);
+	child_qs->route[0].udp = qs->route[0].udp;
 	child_qs->is_bound = true;
 	return child;
 }
@@ -457,8 +457,8 @@ static int quic_accept_open(struct sock *child, const struct quic_request *req)
 	int err;
 
 	qs->bound = req->local;
-	qs->local = req->local;
-	qs->peer = req->peer;
+	qs->route[0].local = req->local;
+	qs->route[0].peer = req->peer;
 	inet->inet_num = ntohs(quic_addr_port(&req->local));
 	inet->inet_sport = quic_addr_port(&req->local);
 	inet->inet_dport = quic_addr_port(&req->peer);
@@ -474,7 +474,7 @@ static int quic_accept_open(struct sock *child, const struct quic_request *req)
 #endif
 	}
 
-	err = quic_udp_route(qs, &qs->local, &qs->peer);
+	err = quic_udp_route(qs, &qs->route[0]);
 	if (err)
 		return err;
 	err = quic_sock_open(qs, &args);

@@ -156,8 +156,8 @@ static int quic_burst_flush(struct quic_burst *burst)
 		quic_protect_mask(burst->key, burst->mask, burst->nr_packets);
 	skb = linear ? quic_burst_linear(burst) : quic_burst_paged(burst);
 	if (skb)
-		err = quic_udp_xmit(qs, skb, burst->nr_packets > 1 ? burst->gso_size : 0,
-				    &qs->local, &qs->peer, 0);
+		err = quic_udp_xmit(qs, quic_sock_route(qs), skb,
+				    burst->nr_packets > 1 ? burst->gso_size : 0, 0);
 	for (i = 0; i < burst->nr_frags; i++)
 		put_page(burst->frag[i].page);
 	quic_burst_reset(burst);
@@ -454,7 +454,7 @@ static bool quic_output_datagram(struct quic_sock *qs, u64 now)
 		return quic_output_later(conn);
 	}
 	skb_put(skb, used);
-	return quic_udp_xmit(qs, skb, 0, &qs->local, &qs->peer, 0) == 0;
+	return quic_udp_xmit(qs, quic_sock_route(qs), skb, 0, 0) == 0;
 }
 
 /* Is a packet that needs a long header due? */

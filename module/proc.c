@@ -67,14 +67,16 @@ static void quic_proc_conn_show(struct seq_file *seq, struct sock *sk)
 {
 	union quic_addr local, peer, udp = {};
 	struct quic_sock *qs = quic_sk(sk);
+	struct quic_route *route;
 	u64 cwnd, in_flight;
 	u32 mss;
 
 	spin_lock_bh(&sk->sk_lock.slock);
-	local = qs->local;
-	peer = qs->peer;
-	if (qs->udp)
-		udp = qs->udp->addr;
+	route = quic_sock_route(qs);
+	local = route->local;
+	peer = route->peer;
+	if (route->udp)
+		udp = route->udp->addr;
 	cwnd = quic_conn_path(&qs->conn)->cong.cwnd;
 	in_flight = quic_conn_path(&qs->conn)->cong.bytes_in_flight;
 	mss = quic_conn_path(&qs->conn)->mss;
@@ -97,8 +99,8 @@ static void quic_proc_listener_show(struct seq_file *seq, struct sock *sk)
 
 	spin_lock_bh(&sk->sk_lock.slock);
 	local = qs->bound;
-	if (qs->udp)
-		udp = qs->udp->addr;
+	if (qs->route[0].udp)
+		udp = qs->route[0].udp->addr;
 	spin_unlock_bh(&sk->sk_lock.slock);
 
 	seq_printf(seq, "%pK\t%d", sk, sk->sk_state);

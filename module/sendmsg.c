@@ -58,12 +58,13 @@ int quic_send_wait(struct quic_sock *qs, long *timeo)
 /* A route for what will be sent; any trouble is one error: uapi.md, section 3.1. */
 static int quic_send_route(struct quic_sock *qs)
 {
-	struct dst_entry *dst = qs->dst;
+	struct quic_route *route = quic_sock_route(qs);
+	struct dst_entry *dst = route->dst;
 
 	if (likely(dst && (!READ_ONCE(dst->obsolete) ||
-			   dst->ops->check(dst, qs->dst_cookie))))
+			   dst->ops->check(dst, route->dst_cookie))))
 		return 0;
-	return quic_udp_route(qs, &qs->local, &qs->peer) ? -ENETUNREACH : 0;
+	return quic_udp_route(qs, route) ? -ENETUNREACH : 0;
 }
 
 static s64 quic_send_space(struct quic_sock *qs)

@@ -82,7 +82,7 @@ int quic_sock_init(struct sock *sk)
 	qs->config = quic_default_config;
 	get_random_bytes(qs->secret, sizeof(qs->secret));
 	quic_addr_set_any(&qs->bound, sk->sk_family);
-	qs->local = qs->bound;
+	qs->route[0].local = qs->bound;
 
 	sk->sk_write_space = quic_sock_write_space;
 	WRITE_ONCE(sk->sk_rcvbuf, 4 * qs->params.max_data);
@@ -141,6 +141,7 @@ static void quic_sock_free_keys(struct quic_sock *qs)
 void quic_sock_destroy(struct sock *sk)
 {
 	struct quic_sock *qs = quic_sk(sk);
+	int i;
 
 	if (qs->is_dead)
 		return;
@@ -155,12 +156,8 @@ void quic_sock_destroy(struct sock *sk)
 	kfree_sensitive(qs->ticket);
 	qs->ticket = NULL;
 	qs->ticket_len = 0;
-	if (qs->udp) {
-		quic_udp_put(qs->udp);
-		qs->udp = NULL;
-	}
-	dst_release(qs->dst);
-	qs->dst = NULL;
+	for (i = 0; i < QUIC_PATHS_MAX; i++)
+		quic_route_release(&qs->route[i]);
 	sk_sockets_allocated_dec(sk);
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }
@@ -281,7 +278,7 @@ void quic_sock_apply_config(struct quic_sock *qs)
 
 /**
  * quic_sock_open() - open the connection of a socket that has its addresses and route
- * @qs:   locked, bound, qs->dst set
+ * @qs:   locked, bound, its route looked up
  * @args: role, version and connection IDs but ours, which is made here
  *
  * Derives the Initial keys and makes packets find the socket. After an error
@@ -307,7 +304,7 @@ int quic_sock_open(struct quic_sock *qs, struct quic_conn_open *args)
 	if (err)
 		return err;
 
-	args->mss = quic_udp_mss(qs);
+	args->mss = quic_udp_mss(qs, quic_sock_route(qs));
 	args->now = quic_sock_now();
 	quic_sock_apply_params(qs);
 	quic_sock_apply_config(qs);
@@ -537,7 +534,7 @@ int quic_sock_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 	if (peer == 1 && sk->sk_state != TCP_SYN_RECV && sk->sk_state != TCP_ESTABLISHED)
 		err = -ENOTCONN;
 	else
-		err = quic_addr_to_user(peer ? &qs->peer : &qs->bound, uaddr);
+		err = quic_addr_to_user(peer ? &quic_sock_route(qs)->peer : &qs->bound, uaddr);
 	release_sock(sk);
 	return err;
 }

@@ -90,9 +90,7 @@ struct quic_request {
  * @tx_next, @rx_next: 1-RTT keys of the next generation
  * @rx_previous: 1-RTT receive key of the previous generation
  * @tx_secret, @rx_secret: 1-RTT secrets, for updates
- * @udp:        the UDP socket
- * @local, @peer: addresses of the active path
- * @dst:        its route, with @dst_cookie
+ * @route:      addresses and route of each path of @conn, the first before there is a connection
  * @handshake_queue, @event_queue, @data_queue: what recvmsg hands out, in this order
  * @undecryptable: packets that came before their keys
  * @cids, @peer_entry: entries in the demultiplexer
@@ -130,12 +128,8 @@ struct quic_sock {
 	struct quic_secret rx_secret;
 	struct work_struct key_work;	/* derives the next generation */
 
-	struct quic_udp *udp;
+	struct quic_route route[QUIC_PATHS_MAX];
 	union quic_addr bound;
-	union quic_addr local;
-	union quic_addr peer;
-	struct dst_entry *dst;
-	u32 dst_cookie;
 
 	struct list_head handshake_queue;
 	struct list_head event_queue;
@@ -198,6 +192,12 @@ static inline struct sock *quic_sock_sk(struct quic_sock *qs)
 static inline struct quic_sock *quic_conn_sock(struct quic_conn *conn)
 {
 	return container_of(conn, struct quic_sock, conn);
+}
+
+/* The way of the active path. */
+static inline struct quic_route *quic_sock_route(struct quic_sock *qs)
+{
+	return &qs->route[qs->conn.active_path];
 }
 
 #define QUIC_STREAM_FLAGS	(MSG_QUIC_STREAM_NEW | MSG_QUIC_STREAM_FIN | \
@@ -288,6 +288,9 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb);
 int quic_input_backlog(struct sock *sk, struct sk_buff *skb);
 /* New receive keys: look at the packets that waited for them. */
 void quic_input_undecryptable(struct quic_sock *qs);
+
+/* path.c */
+void quic_route_release(struct quic_route *route);
 
 /* output.c */
 void quic_output(struct quic_sock *qs, u64 now);

@@ -118,10 +118,10 @@ static int quic_ticket_key(struct quic_sock *qs, u8 *key)
 {
 	char label[64];
 
-	if (qs->peer.sa.sa_family == AF_INET)
-		snprintf(label, sizeof(label), "quic ticket %4phN", &qs->peer.v4.sin_addr);
+	if (quic_sock_route(qs)->peer.sa.sa_family == AF_INET)
+		snprintf(label, sizeof(label), "quic ticket %4phN", &quic_sock_route(qs)->peer.v4.sin_addr);
 	else
-		snprintf(label, sizeof(label), "quic ticket %16phN", &qs->peer.v6.sin6_addr);
+		snprintf(label, sizeof(label), "quic ticket %16phN", &quic_sock_route(qs)->peer.v6.sin6_addr);
 	return quic_hkdf_expand_label(TLS_CIPHER_AES_GCM_128, qs->secret, sizeof(qs->secret),
 				      label, key, QUIC_TICKET_KEY_LEN);
 }

@@ -41,6 +41,21 @@ struct quic_udp {
 	struct rcu_head rcu;
 };
 
+/**
+ * struct quic_route - a pair of addresses, and how packets get from one to the other
+ * @udp:   the UDP socket of @local; holds a reference
+ * @local: our address
+ * @peer:  the peer's
+ * @dst:   the route, or NULL: to be looked up; valid with @dst_cookie
+ */
+struct quic_route {
+	struct quic_udp *udp;
+	struct dst_entry *dst;
+	u32 dst_cookie;
+	union quic_addr local;
+	union quic_addr peer;
+};
+
 /*
  * Finds or creates; fills in the port if it was 0. ERR_PTR. Process context.
  * uapi.md, section 2.4.
@@ -49,19 +64,19 @@ struct quic_udp *quic_udp_get(struct sock *sk, union quic_addr *addr);
 void quic_udp_put(struct quic_udp *udp);
 
 /*
- * Route of the active path; picks the source address if that is a wildcard.
- * 0 or errno. Sets qs->dst. Process or softirq.
+ * Looks up the way from @route->local to @route->peer; picks the source address
+ * if that is a wildcard. 0 or errno. Process or softirq.
  */
-int quic_udp_route(struct quic_sock *qs, union quic_addr *local, const union quic_addr *peer);
+int quic_udp_route(struct quic_sock *qs, struct quic_route *route);
 /* MTU of the route less all headers. */
-u32 quic_udp_mss(struct quic_sock *qs);
+u32 quic_udp_mss(struct quic_sock *qs, struct quic_route *route);
 /*
- * Sends @skb (QUIC payload only, headroom QUIC_UDP_HEADROOM reserved) from @local
- * to @peer. @gso_size 0: one datagram. Consumes @skb. 0 or errno; -ENOBUFS:
- * the queue below is congested.
+ * Sends @skb (QUIC payload only, headroom QUIC_UDP_HEADROOM reserved) along
+ * @route. @gso_size 0: one datagram. Consumes @skb. 0 or errno; -ENOBUFS: the
+ * queue below is congested.
  */
-int quic_udp_xmit(struct quic_sock *qs, struct sk_buff *skb, u32 gso_size,
-		  const union quic_addr *local, const union quic_addr *peer, u8 ecn);
+int quic_udp_xmit(struct quic_sock *qs, struct quic_route *route, struct sk_buff *skb,
+		  u32 gso_size, u8 ecn);
 /* A datagram that belongs to no connection. */
 int quic_udp_reply(struct quic_udp *udp, struct sk_buff *skb, const union quic_addr *local,
 		   const union quic_addr *peer);

@@ -96,52 +96,50 @@ static u32 quic_udp_dst_cookie(struct dst_entry *dst, const union quic_addr *pee
 }
 
 /**
- * quic_udp_route() - look up the route of the active path
+ * quic_udp_route() - look up a route
  * @qs:    locked socket
- * @local: source address; a wildcard is filled in
- * @peer:  destination
+ * @route: its addresses are set; a source that is a wildcard is filled in
  *
- * Return: 0 with qs->dst set, or a negative errno and qs->dst as it was.
+ * Return: 0 with @route->dst set, or a negative errno and @route->dst as it was.
  */
-int quic_udp_route(struct quic_sock *qs, union quic_addr *local, const union quic_addr *peer)
+int quic_udp_route(struct quic_sock *qs, struct quic_route *route)
 {
 	struct sock *sk = quic_sock_sk(qs);
 	struct dst_entry *dst;
 
-	dst = quic_udp_lookup_route(sock_net(sk), sk, local, peer);
+	dst = quic_udp_lookup_route(sock_net(sk), sk, &route->local, &route->peer);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 	if (!sk->sk_txhash)
 		sk_set_txhash(sk);
-	dst_release(qs->dst);
-	qs->dst = dst;
-	qs->dst_cookie = quic_udp_dst_cookie(dst, peer);
+	dst_release(route->dst);
+	route->dst = dst;
+	route->dst_cookie = quic_udp_dst_cookie(dst, &route->peer);
 	return 0;
 }
 
 /* The cached route if it is still good, else a new one; NULL: there is none. Not held. */
-static struct dst_entry *quic_udp_dst(struct quic_sock *qs)
+static struct dst_entry *quic_udp_dst(struct quic_sock *qs, struct quic_route *route)
 {
-	union quic_addr local = qs->local;
-
-	if (likely(qs->dst && dst_check(qs->dst, qs->dst_cookie)))
-		return qs->dst;
-	if (quic_udp_route(qs, &local, &qs->peer))
+	if (likely(route->dst && dst_check(route->dst, route->dst_cookie)))
+		return route->dst;
+	if (quic_udp_route(qs, route))
 		return NULL;
-	return qs->dst;
+	return route->dst;
 }
 
 /**
- * quic_udp_mss() - largest UDP payload that the route takes
- * @qs: locked socket with a peer
+ * quic_udp_mss() - largest UDP payload that a route takes
+ * @qs:    locked socket
+ * @route: one of its routes
  *
  * Never below what QUIC needs: RFC 9000, section 14.
  */
-u32 quic_udp_mss(struct quic_sock *qs)
+u32 quic_udp_mss(struct quic_sock *qs, struct quic_route *route)
 {
-	struct dst_entry *dst = quic_udp_dst(qs);
+	struct dst_entry *dst = quic_udp_dst(qs, route);
 	u32 mtu = dst ? min_t(u32, dst_mtu(dst), IP_MAX_MTU) : 0;
-	u32 overhead = quic_addr_overhead(&qs->peer);
+	u32 overhead = quic_addr_overhead(&route->peer);
 
 	return mtu > overhead + QUIC_INITIAL_MIN_SIZE ? mtu - overhead : QUIC_INITIAL_MIN_SIZE;
 }
@@ -267,44 +265,32 @@ static u8 quic_udp_tos(const struct sock *sk, const union quic_addr *peer, u8 ec
 /**
  * quic_udp_xmit() - send a datagram, or a burst of them, of a connection
  * @qs:       locked socket
+ * @route:    which way
  * @skb:      payload, QUIC_UDP_HEADROOM bytes of headroom; consumed
  * @gso_size: size of all datagrams but the last, or 0: there is one
- * @local:    source
- * @peer:     destination
  * @ecn:      QUIC_ECN_* for all of them
  *
  * Return: 0; -ENOBUFS: the queue below is full; another negative errno.
  */
-int quic_udp_xmit(struct quic_sock *qs, struct sk_buff *skb, u32 gso_size,
-		  const union quic_addr *local, const union quic_addr *peer, u8 ecn)
+int quic_udp_xmit(struct quic_sock *qs, struct quic_route *route, struct sk_buff *skb,
+		  u32 gso_size, u8 ecn)
 {
-	union quic_addr source = *local;
 	struct quic_udp_tx tx = {
 		.sk = quic_sock_sk(qs),
-		.local = local,
-		.peer = peer,
+		.local = &route->local,
+		.peer = &route->peer,
 		.gso_size = gso_size,
 	};
 	int err;
 
 	tx.net = sock_net(tx.sk);
-	tx.tos = quic_udp_tos(tx.sk, peer, ecn);
+	tx.tos = quic_udp_tos(tx.sk, tx.peer, ecn);
 
 	local_bh_disable();
 	rcu_read_lock();
-	if (likely(quic_addr_equal(peer, &qs->peer) && quic_addr_equal(local, &qs->local))) {
-		tx.dst = quic_udp_dst(qs);
-		if (likely(tx.dst))
-			skb_dst_set_noref(skb, tx.dst);
-	} else {
-		tx.dst = quic_udp_lookup_route(tx.net, tx.sk, &source, peer);
-		if (IS_ERR(tx.dst))
-			tx.dst = NULL;
-		else
-			skb_dst_set(skb, tx.dst);
-		tx.local = &source;
-	}
+	tx.dst = quic_udp_dst(qs, route);
 	if (likely(tx.dst)) {
+		skb_dst_set_noref(skb, tx.dst);
 		err = quic_udp_send(skb, &tx);
 	} else {
 		kfree_skb(skb);
