@@ -50,13 +50,13 @@ static enum quic_space_id quic_pto_space(const struct quic_conn *conn, u64 now, 
 
 		if (!space || !space->loss.eliciting_in_flight)
 			continue;
-		in_flight = true;
 		if (id == QUIC_SPACE_APP) {
 			/* RFC 9002, section 6.2.1: not before the handshake is confirmed. */
 			if (!conn->confirmed)
 				continue;
 			period += conn->remote.max_ack_delay * 1000;
 		}
+		in_flight = true;
 		period <<= shift;
 		/* A probe that could not leave counts as sent, or it were due for ever. */
 		period += max(space->loss.last_eliciting, conn->last_probe);
@@ -65,6 +65,7 @@ static enum quic_space_id quic_pto_space(const struct quic_conn *conn, u64 now, 
 			found = id;
 		}
 	}
+	/* Early data in flight is no reason to wait: no timer watches over it yet. */
 	if (in_flight || conn->peer_validated)
 		return found;
 	/* Before its first packet there is nobody to keep going. */
