@@ -103,7 +103,7 @@ static void quic_cubic_on_acked(struct quic_cong *cong, u32 bytes, u64 sent_time
 	u64 elapsed, target;
 
 	if (quic_cong_in_slow_start(cong)) {
-		cong->cwnd += bytes;
+		quic_cong_slow_start(cong, bytes);
 		return;
 	}
 
@@ -144,6 +144,13 @@ static void quic_cubic_on_event(struct quic_cong *cong, u64 now)
 	cong->cubic.epoch_start = 0;
 	cong->ssthresh = max(QUIC_CUBIC_BETA(cong->cwnd), quic_cong_min_window(cong));
 	cong->cwnd = cong->ssthresh;
+	quic_prr_begin(cong);
+}
+
+/* RFC 9438, section 4.9.2: the curve goes on where it was. */
+static void quic_cubic_on_undo(struct quic_cong *cong)
+{
+	cong->cubic = cong->undo.cubic;
 }
 
 /* RFC 9438, section 4.8: the first epoch afterwards starts on its plateau. */
@@ -166,4 +173,5 @@ const struct quic_cong_ops quic_cong_cubic = {
 	.on_event = quic_cubic_on_event,
 	.on_persistent = quic_cubic_on_persistent,
 	.on_quiet = quic_cubic_on_quiet,
+	.on_undo = quic_cubic_on_undo,
 };

@@ -19,7 +19,7 @@ static void quic_reno_on_acked(struct quic_cong *cong, u32 bytes, u64 sent_time,
 			       const struct quic_rtt *rtt, u64 now)
 {
 	if (quic_cong_in_slow_start(cong)) {
-		cong->cwnd += bytes;
+		quic_cong_slow_start(cong, bytes);
 		return;
 	}
 
@@ -35,6 +35,7 @@ static void quic_reno_on_event(struct quic_cong *cong, u64 now)
 {
 	cong->ssthresh = cong->cwnd / 2;
 	cong->cwnd = max(cong->ssthresh, quic_cong_min_window(cong));
+	quic_prr_begin(cong);
 }
 
 static void quic_reno_on_persistent(struct quic_cong *cong)

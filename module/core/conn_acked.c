@@ -293,6 +293,7 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 	struct quic_sent_packet packet;
 	struct quic_loss_walk walk;
 	bool any = false;
+	u64 sample = 0;
 	u64 delay = 0;
 
 	if (quic_loss_ack_begin(&space->loss, ack, now, &walk) ||
@@ -318,6 +319,7 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 			delay = quic_rtt_ack_delay(ack->delay, conn->remote.ack_delay_exponent);
 		quic_rtt_update(&path->rtt, now - walk.largest_sent_time, delay,
 				conn->remote.max_ack_delay * 1000, conn->confirmed, now);
+		sample = walk.largest_sent_time;
 	}
 	/* A Handshake packet got there: the server has our address. RFC 9002, section 6.2.2.1. */
 	if (id == QUIC_SPACE_HANDSHAKE)
@@ -325,6 +327,7 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 	if (conn->peer_validated)
 		conn->pto_count = 0;
 	quic_conn_detect_lost(conn, id, now);
+	quic_cong_on_ack(&path->cong, &path->rtt, sample, now);
 	quic_pacer_update(&path->pacer, path->cong.cwnd, path->rtt.smoothed_rtt,
 			  quic_cong_in_slow_start(&path->cong), path->mss, now);
 	conn->todo |= QUIC_TODO_TX | QUIC_TODO_TIMER;

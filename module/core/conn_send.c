@@ -120,13 +120,15 @@ static u32 quic_conn_quantum(const struct quic_conn *conn, const struct quic_pat
 static bool quic_conn_has_window(const struct quic_conn *conn, const struct quic_path *path)
 {
 	const struct quic_cong *cong = &path->cong;
+	u64 window;
 
 	if (!quic_cong_has_room(cong))
 		return false;
 	if (conn->in_burst || !cong->bytes_in_flight)
 		return true;
-	return cong->cwnd - cong->bytes_in_flight >=
-	       min_t(u64, quic_conn_quantum(conn, path), cong->cwnd / 3);
+	window = quic_cong_window(cong);
+	return window - cong->bytes_in_flight >=
+	       min_t(u64, quic_conn_quantum(conn, path), window / 3);
 }
 
 /* May packets that count against the window leave now? Sets the pacing deadline if not. */

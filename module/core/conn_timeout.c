@@ -154,6 +154,7 @@ static void quic_on_loss_deadline(struct quic_conn *conn, u64 now)
 	id = quic_earliest_loss_time(conn, &at);
 	if (id != QUIC_SPACE_MAX) {
 		quic_conn_detect_lost(conn, id, now);
+		quic_cong_on_ack(&quic_conn_path(conn)->cong, &quic_conn_path(conn)->rtt, 0, now);
 		return;
 	}
 	id = quic_pto_space(conn, now, &at);
