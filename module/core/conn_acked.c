@@ -10,6 +10,9 @@
 /* Acknowledged ranges are forgotten this far below the newest that the peer knows of. */
 #define QUIC_ACK_MEMORY		1024
 
+/* Packets declared lost are remembered until they are as old, in probe timeouts. */
+#define QUIC_LOST_AGE		4
+
 static void quic_acked_event(struct quic_conn *conn, u64 id, u8 state, u64 final_size, u64 code)
 {
 	struct quic_stream_update ev = {
@@ -221,6 +224,41 @@ void quic_conn_packet_lost(struct quic_conn *conn, enum quic_space_id id,
 	quic_sent_packet_release(packet);
 }
 
+/* It may arrive yet. */
+static void quic_lost_remember(struct quic_space *space, const struct quic_loss_walk *walk,
+			       const struct quic_sent_packet *packet)
+{
+	struct quic_lost lost = {
+		.pn = walk->pn,
+		.time = packet->time,
+		.size = packet->size,
+		.path = packet->path,
+		.by_time = walk->by_time,
+	};
+
+	quic_spurious_remember(&space->loss.spurious, &lost);
+}
+
+/* Which of the packets declared lost does @ack acknowledge? */
+static noinline void quic_acked_late(struct quic_conn *conn, struct quic_space *space,
+				     const struct quic_frame_ack *ack, u64 now)
+{
+	u64 age = QUIC_LOST_AGE * quic_rtt_pto(&quic_conn_path(conn)->rtt);
+	struct quic_spurious *spurious = &space->loss.spurious;
+	struct quic_spurious_walk walk;
+	struct quic_lost lost;
+
+	quic_spurious_expire(spurious, now > age ? now - age : 0);
+	if (!spurious->log)
+		return;
+	quic_spurious_begin(spurious, ack, &walk);
+	while (quic_spurious_next(spurious, &walk, &lost)) {
+		quic_spurious_learn(spurious, &lost, space->loss.largest_acked);
+		quic_cong_on_spurious(&conn->path[lost.path].cong, lost.size, lost.event);
+		conn->todo |= QUIC_TODO_TX | QUIC_TODO_TIMER;
+	}
+}
+
 /**
  * quic_conn_detect_lost() - declare lost what is overdue
  * @conn: connection
@@ -237,6 +275,8 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 	struct quic_sent_packet packet;
 	struct quic_loss_walk walk;
 	u64 newest = 0;
+	u32 lost = 0;
+	bool new;
 
 	quic_persistent_begin(&persistent, &path->rtt, conn->remote.max_ack_delay * 1000);
 	quic_loss_lost_begin(&space->loss, &path->rtt, now, &walk);
@@ -244,6 +284,8 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 		if (packet.flags & QUIC_SENT_IN_FLIGHT) {
 			quic_cong_on_lost(&conn->path[packet.path].cong, packet.size);
 			newest = max(newest, packet.time);
+			quic_lost_remember(space, &walk, &packet);
+			lost++;
 		}
 		quic_persistent_add(&persistent, &walk, &packet);
 		conn->lost_packets++;
@@ -251,7 +293,8 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 	}
 	if (!newest)
 		return;
-	quic_cong_on_event(&path->cong, newest, now);
+	new = quic_cong_on_loss_event(&path->cong, lost, newest, now);
+	quic_spurious_on_event(&space->loss.spurious, lost, path->cong.events, new);
 	if (persistent.established) {
 		quic_cong_on_persistent(&path->cong);
 		quic_rtt_on_persistent(&path->rtt);
@@ -310,6 +353,8 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 			quic_key_phase_on_acked(&conn->key_phase, walk.pn);
 		quic_acked_packet(conn, space, &packet);
 	}
+	if (unlikely(space->loss.spurious.log))
+		quic_acked_late(conn, space, ack, now);
 	if (!any)
 		return 0;
 

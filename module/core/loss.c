@@ -16,6 +16,7 @@ void quic_loss_init(struct quic_loss *loss)
 {
 	memset(loss, 0, sizeof(*loss));
 	quic_sent_init(&loss->sent);
+	quic_spurious_init(&loss->spurious);
 	loss->largest_acked = -1;
 }
 
@@ -26,6 +27,7 @@ void quic_loss_init(struct quic_loss *loss)
 void quic_loss_destroy(struct quic_loss *loss)
 {
 	quic_sent_destroy(&loss->sent);
+	quic_spurious_destroy(&loss->spurious);
 }
 
 /**
@@ -189,7 +191,7 @@ void quic_loss_lost_begin(struct quic_loss *loss, const struct quic_rtt *rtt, u6
 
 	memset(walk, 0, offsetof(struct quic_loss_walk, iter));
 	walk->now = now;
-	walk->delay = max(delay + delay / 8, QUIC_RTT_GRANULARITY);
+	walk->delay = max(delay + delay / 8 * loss->spurious.eighths, QUIC_RTT_GRANULARITY);
 	walk->next = loss->sent.oldest;
 	walk->end = min((u64)(loss->largest_acked + 1), loss->sent.end);
 }
@@ -234,8 +236,9 @@ bool quic_loss_next_lost(struct quic_loss *loss, struct quic_loss_walk *walk,
 
 	walk->acked_between = false;
 	packet = quic_loss_next_unacked(loss, walk);
-	if (!packet || (walk->next + QUIC_LOSS_PACKET_THRESHOLD > loss->largest_acked &&
-			packet->time + walk->delay > walk->now)) {
+	if (packet)
+		walk->by_time = walk->next + loss->spurious.packets > loss->largest_acked;
+	if (!packet || (walk->by_time && packet->time + walk->delay > walk->now)) {
 		loss->loss_time = packet ? packet->time + walk->delay : 0;
 		quic_sent_trim(&loss->sent);
 		return false;

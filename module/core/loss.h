@@ -10,8 +10,8 @@
 #include "frame.h"
 #include "rtt.h"
 #include "sent.h"
+#include "spurious.h"
 
-#define QUIC_LOSS_PACKET_THRESHOLD	3
 #define QUIC_PERSISTENT_THRESHOLD	3	/* RFC 9002, section 7.6.1 */
 
 /**
@@ -21,6 +21,7 @@
  * @loss_time:          when the next packet counts as lost, ns; 0: not set
  * @last_eliciting:     when the last ack-eliciting packet was sent, ns
  * @eliciting_in_flight: ack-eliciting packets outstanding
+ * @spurious:           losses that may be none, and the thresholds
  */
 struct quic_loss {
 	struct quic_sent sent;
@@ -28,6 +29,7 @@ struct quic_loss {
 	u64 loss_time;
 	u64 last_eliciting;
 	u32 eliciting_in_flight;
+	struct quic_spurious spurious;
 };
 
 /**
@@ -38,6 +40,7 @@ struct quic_loss {
  * @any_eliciting:     an ack-eliciting packet is newly acknowledged
  * @any:               a packet is newly acknowledged, or lost
  * @acked_between:     an acknowledged packet lies between the last two lost ones
+ * @by_time:           its age condemned the packet returned last
  * @iter, @next, @end, @now, @delay: the walk's own: ranges left, where to go on,
  *                     first number not of interest, its time, age that makes lost
  */
@@ -48,6 +51,7 @@ struct quic_loss_walk {
 	bool any_eliciting;
 	bool any;
 	bool acked_between;
+	bool by_time;
 	u64 next;
 	u64 end;
 	u64 now;

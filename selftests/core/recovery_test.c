@@ -32,8 +32,82 @@ static void early_data_does_not_stop_the_clients_probes(struct kunit *test)
 	sim_destroy(sim);
 }
 
+static u64 wanted;
+
+static bool all_arrived(struct sim *sim)
+{
+	return sim->server.received[0] >= wanted;
+}
+
+/* The client sends @bytes; returns how long they took, ns. */
+static u64 upload(struct kunit *test, struct sim *sim, u64 bytes)
+{
+	u64 left = bytes, begun;
+
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	begun = sim->now;
+	wanted = bytes;
+	while (!all_arrived(sim) && sim->now - begun < 600 * SIM_SECOND) {
+		if (left)
+			left -= sim_send(&sim->client, 0, left, true);
+		sim_settle(&sim->client);
+		sim_run_for(sim, SIM_MS);
+	}
+	KUNIT_EXPECT_TRUE(test, all_arrived(sim));
+	KUNIT_EXPECT_EQ(test, sim->server.bad_bytes, 0);
+	return sim->now - begun;
+}
+
+/*
+ * RFC 9002, section 6.1: a path that delays every tenth packet by up to half a
+ * round trip loses none, and is soon taken for what it is.
+ */
+static void reordering_is_not_mistaken_for_loss_for_long(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	u64 orderly, reordered;
+	struct quic_conn *conn;
+
+	sim->rate = 5000000;
+	orderly = upload(test, sim, 8 << 20);
+	sim_destroy(sim);
+
+	sim = sim_create();
+	conn = &sim->client.conn;
+	sim->rate = 5000000;
+	sim->reorder = 10;
+	reordered = upload(test, sim, 8 << 20);
+	KUNIT_EXPECT_GT(test, conn->space[QUIC_SPACE_APP]->loss.spurious.packets, 3);
+	KUNIT_EXPECT_LE(test, conn->lost_packets, 200);
+	KUNIT_EXPECT_LE(test, reordered, orderly + orderly / 4);
+	kunit_info(test, "%llu ms in order, %llu ms reordered, %llu declared lost",
+		   (unsigned long long)(orderly / SIM_MS), (unsigned long long)(reordered / SIM_MS),
+		   (unsigned long long)conn->lost_packets);
+	sim_destroy(sim);
+}
+
+/* What the memory of losses holds is given back. */
+static void idle_connection_remembers_no_losses(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_conn *conn = &sim->client.conn;
+
+	sim->loss = 5;
+	upload(test, sim, 1 << 20);
+	KUNIT_EXPECT_GT(test, conn->lost_packets, 0);
+	sim->loss = 0;
+	sim_run_for(sim, 10 * SIM_SECOND);
+	sim_send(&sim->client, 4, 1, true);
+	sim_settle(&sim->client);
+	sim_run_for(sim, SIM_SECOND);
+	KUNIT_EXPECT_NULL(test, conn->space[QUIC_SPACE_APP]->loss.spurious.log);
+	sim_destroy(sim);
+}
+
 static struct kunit_case recovery_cases[] = {
 	KUNIT_CASE(early_data_does_not_stop_the_clients_probes),
+	KUNIT_CASE(reordering_is_not_mistaken_for_loss_for_long),
+	KUNIT_CASE(idle_connection_remembers_no_losses),
 	{}
 };
 
