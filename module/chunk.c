@@ -19,7 +19,7 @@
 
 /* Bytes shorter than this share of their memory are copied out of it. */
 #define QUIC_COPY_SHARE		4
-#define QUIC_COPY_MAX		512
+#define QUIC_COPY_MAX		4096
 
 /* Share of the receive buffer that bytes out of order leave free. */
 #define QUIC_RESERVE_SHARE	4

@@ -86,6 +86,8 @@ int quic_send_buf_append(struct quic_sock *qs, struct quic_send_buf *buf, u64 of
 struct quic_recv_chunk *quic_recv_chunk_new(struct quic_sock *qs, u8 kind, u32 len);
 void quic_recv_chunk_free(struct quic_recv_chunk *chunk);
 void quic_recv_queue_purge(struct quic_sock *qs);
+/* Is there still somebody to hand received data to? */
+bool quic_host_has_reader(const struct quic_sock *qs);
 /* Keys that softirq may not free. */
 void quic_host_key_dispose(struct quic_key *key);
 void quic_host_exit(void);

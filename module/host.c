@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The kernel as host of the protocol core: what core/host.h asks for, except
- * for the buffers, which are in chunk.c.
+ * for the buffers, which are in chunk.c and datagram.c.
  */
 #include <linux/llist.h>
 #include <linux/random.h>
@@ -27,10 +27,13 @@ void quic_host_random(void *data, size_t len)
 	get_random_bytes(data, len);
 }
 
-/* Is there still somebody to hand received data to? */
-static bool quic_host_has_reader(struct quic_sock *qs)
+/**
+ * quic_host_has_reader() - is there still somebody to hand received data to?
+ * @qs: socket, locked
+ */
+bool quic_host_has_reader(const struct quic_sock *qs)
 {
-	return !qs->is_shut && !(quic_sock_sk(qs)->sk_shutdown & RCV_SHUTDOWN);
+	return !qs->is_shut && !(qs->inet.sk.sk_shutdown & RCV_SHUTDOWN);
 }
 
 void quic_host_deliver(struct quic_conn *conn, struct quic_stream *stream,
@@ -75,20 +78,6 @@ void quic_host_deliver_crypto(struct quic_conn *conn, u8 level, struct quic_rx_c
 		quic_recv_chunk_free(chunk);
 	else
 		list_add_tail(&chunk->rx.link, &qs->handshake_queue);
-}
-
-bool quic_host_deliver_datagram(struct quic_conn *conn, struct quic_rx_chunk *rx)
-{
-	struct quic_recv_chunk *chunk = container_of(rx, struct quic_recv_chunk, rx);
-	struct quic_sock *qs = quic_conn_sock(conn);
-
-	chunk->kind = QUIC_RECV_DATAGRAM;
-	if (!quic_host_has_reader(qs)) {
-		quic_recv_chunk_free(chunk);
-		return false;
-	}
-	list_add_tail(&chunk->rx.link, &qs->data_queue);
-	return true;
 }
 
 u64 quic_host_purge(struct quic_conn *conn, struct quic_stream *stream)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * sendmsg(): stream data, handshake messages, datagrams. It picks and opens the
- * stream, waits for credit and space, and puts bytes behind what is queued; the
- * packets are made when the call settles.
+ * sendmsg(): stream data and handshake messages; datagrams are datagram.c's. It
+ * picks and opens the stream, waits for credit and space, and puts bytes behind
+ * what is queued; the packets are made when the call settles.
  */
 #include <linux/uio.h>
 #include <net/sock.h>
@@ -18,11 +18,6 @@
 
 #define QUIC_MSG_SEND_FLAGS	(QUIC_STREAM_FLAGS | MSG_QUIC_DATAGRAM | MSG_MORE | MSG_DONTWAIT | \
 				 MSG_NOSIGNAL | MSG_WAITALL | MSG_BATCH)
-
-static bool quic_send_is_open(const struct sock *sk)
-{
-	return sk->sk_state == TCP_SYN_RECV || sk->sk_state == TCP_ESTABLISHED;
-}
 
 /**
  * quic_send_wait() - sleep until a writer is woken
@@ -55,8 +50,13 @@ int quic_send_wait(struct quic_sock *qs, long *timeo)
 	return 0;
 }
 
-/* A route for what will be sent; any trouble is one error: uapi.md, section 3.1. */
-static int quic_send_route(struct quic_sock *qs)
+/**
+ * quic_send_route() - a route for what will be sent
+ * @qs: locked, open
+ *
+ * Return: 0, or -ENETUNREACH for any trouble: uapi.md, section 3.1.
+ */
+int quic_send_route(struct quic_sock *qs)
 {
 	struct quic_route *route = quic_sock_route(qs);
 	struct dst_entry *dst = route->dst;
@@ -65,13 +65,6 @@ static int quic_send_route(struct quic_sock *qs)
 			   dst->ops->check(dst, route->dst_cookie))))
 		return 0;
 	return quic_udp_route(qs, route) ? -ENETUNREACH : 0;
-}
-
-static s64 quic_send_space(struct quic_sock *qs)
-{
-	struct sock *sk = quic_sock_sk(qs);
-
-	return (s64)sk->sk_sndbuf - sk->sk_wmem_queued;
 }
 
 /* STREAMS_BLOCKED: one for each value of the limit. RFC 9000, section 19.14. */
@@ -178,7 +171,7 @@ static int quic_send_stream_some(struct quic_sock *qs, struct quic_stream *strea
 {
 	u64 left = msg_data_left(msg);
 	struct quic_conn *conn = &qs->conn;
-	s64 space = quic_send_space(qs);
+	s64 space = quic_send_space(quic_sock_sk(qs));
 	u64 credit;
 	bool fin;
 	int n;
@@ -298,7 +291,7 @@ static int quic_send_handshake(struct quic_sock *qs, struct msghdr *msg, size_t 
 		err = -EINVAL;
 		if (!space)
 			break;
-		room = quic_send_space(qs);
+		room = quic_send_space(quic_sock_sk(qs));
 		if (room <= 0) {
 			quic_sock_settle(qs);
 			err = quic_send_wait(qs, &timeo);
@@ -319,26 +312,6 @@ static int quic_send_handshake(struct quic_sock *qs, struct msghdr *msg, size_t 
 	return sent ?: err;
 }
 
-/*
- * RFC 9221, section 5. A peer that announced no max_datagram_frame_size takes
- * none.
- */
-static int quic_send_datagram(struct quic_sock *qs, struct msghdr *msg, size_t len)
-{
-	struct quic_conn *conn = &qs->conn;
-	u64 limit, overhead;
-
-	if (!conn->remote.max_datagram_frame_size)
-		return -EINVAL;
-	if (!len || len > READ_ONCE(quic_sock_sk(qs)->sk_sndbuf))
-		return -EMSGSIZE;
-	limit = min_t(u64, quic_conn_path(conn)->mss, conn->remote.max_datagram_frame_size);
-	overhead = 1 + quic_remote_cids_active(&conn->remote_cids)->cid.len + 4 + QUIC_TAG_LEN;
-	if (len + overhead + 1 + quic_varint_size(len) > limit)
-		return -EMSGSIZE;
-	return -EOPNOTSUPP;
-}
-
 static int quic_send_locked(struct quic_sock *qs, struct msghdr *msg, size_t len)
 {
 	struct sock *sk = quic_sock_sk(qs);
@@ -347,11 +320,15 @@ static int quic_send_locked(struct quic_sock *qs, struct msghdr *msg, size_t len
 	int err;
 
 	if (!quic_send_is_open(sk))
-		return sk_stream_error(sk, msg->msg_flags, -EPIPE);
+		return msg->msg_flags & MSG_QUIC_DATAGRAM ? -EPIPE :
+		       sk_stream_error(sk, msg->msg_flags, -EPIPE);
 	err = quic_cmsg_parse(msg, &cmsgs);
 	if (err)
 		return err;
 
+	/* What was held back goes first: this message may be waiting for its memory. */
+	if (qs->conn.corked)
+		qs->conn.todo |= QUIC_TODO_TX;
 	qs->conn.corked = msg->msg_flags & MSG_MORE;
 	if (cmsgs.has_handshake)
 		return quic_send_handshake(qs, msg, len, cmsgs.handshake.crypto_level);

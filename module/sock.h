@@ -242,7 +242,22 @@ int quic_connect(struct socket *sock, struct sockaddr_unsized *uaddr, int len, i
 int quic_sock_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
 int quic_sock_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags);
 int quic_send_wait(struct quic_sock *qs, long *timeo);
+int quic_send_route(struct quic_sock *qs);
 struct quic_stream *quic_send_stream(struct quic_sock *qs, s64 id, u32 flags, long timeo, int *err);
+
+static inline bool quic_send_is_open(const struct sock *sk)
+{
+	return sk->sk_state == TCP_SYN_RECV || sk->sk_state == TCP_ESTABLISHED;
+}
+
+/* Bytes of memory left in the send buffer. */
+static inline s64 quic_send_space(const struct sock *sk)
+{
+	return (s64)READ_ONCE(sk->sk_sndbuf) - sk->sk_wmem_queued;
+}
+
+/* datagram.c */
+int quic_send_datagram(struct quic_sock *qs, struct msghdr *msg, size_t len);
 
 /* sockopt.c */
 int quic_setsockopt(struct sock *sk, int level, int optname, sockptr_t optval,

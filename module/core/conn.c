@@ -34,6 +34,7 @@ void quic_conn_setup(struct quic_conn *conn)
 	conn->remote.max_udp_payload_size = 0;
 	quic_deadlines_init(&conn->deadlines);
 	quic_streams_init(&conn->streams, false);
+	quic_datagrams_init(&conn->datagrams);
 }
 
 static struct quic_space *quic_space_create(void)
@@ -156,6 +157,7 @@ void quic_conn_destroy(struct quic_conn *conn)
 	int id;
 
 	quic_conn_free_streams(conn);
+	quic_datagrams_purge(conn);
 	for (id = 0; id < QUIC_SPACE_MAX; id++) {
 		quic_space_free(conn, conn->space[id]);
 		conn->space[id] = NULL;

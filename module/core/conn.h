@@ -12,6 +12,7 @@
 #include "ack_policy.h"
 #include "ack_ranges.h"
 #include "cid.h"
+#include "datagram.h"
 #include "deadlines.h"
 #include "host.h"
 #include "key_phase.h"
@@ -155,6 +156,7 @@ struct quic_conn {
 	u32 close_rx;		/* packets received while closing: answers thin out */
 
 	struct quic_streams streams;
+	struct quic_datagrams datagrams;
 	struct quic_local_cids local_cids;
 	struct quic_remote_cids remote_cids;
 

@@ -143,13 +143,15 @@ void quic_conn_on_stateless_reset(struct quic_conn *conn, u64 now)
  * quic_conn_is_flushed() - did all that the application sent arrive?
  * @conn: connection
  *
- * Return: true when nothing queued is unsent or unacknowledged.
+ * Return: true when nothing queued is unsent or, datagrams aside, unacknowledged.
  */
 bool quic_conn_is_flushed(const struct quic_conn *conn)
 {
 	const struct quic_stream *stream;
 	struct rb_node *node;
 
+	if (quic_datagrams_pending(&conn->datagrams))
+		return false;
 	for (node = rb_first(&conn->streams.root); node; node = rb_next(node)) {
 		stream = rb_entry(node, struct quic_stream, node);
 		if (!stream->has_send)

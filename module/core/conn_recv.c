@@ -349,17 +349,15 @@ static void quic_recv_path_response(struct quic_conn *conn, const u8 *data)
 static int quic_recv_datagram(struct quic_conn *conn, const struct quic_rx_packet *rx,
 			      const struct quic_frame *frame)
 {
-	struct quic_rx_chunk *chunk;
+	u64 size = 1 + (u64)frame->data.len;
 
-	/* RFC 9221, section 3: counts the frame, not only its payload. */
-	if (frame->data.len + 1ULL > conn->local.max_datagram_frame_size)
+	/* The limit is one of the frame, not of its payload: RFC 9221, section 3 #3 #4. */
+	if (frame->type == QUIC_FRAME_DATAGRAM_LEN)
+		size += quic_varint_size(frame->data.len);
+	if (size > conn->local.max_datagram_frame_size)
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
 				      frame->type, "datagram not agreed on or too long");
-	chunk = quic_host_chunk_new(conn, rx, frame->data.data, frame->data.len, false);
-	if (!chunk)
-		return 0;	/* datagrams may be dropped: RFC 9221, section 5.3 */
-	if (quic_host_deliver_datagram(conn, chunk))
-		conn->todo |= QUIC_TODO_WAKE_READ;
+	quic_host_deliver_datagram(conn, rx, frame->data.data, frame->data.len);
 	return 0;
 }
 
@@ -448,12 +446,22 @@ static enum quic_packet_type quic_level_packet(u8 level)
 	}
 }
 
-/* Does the frame want its acknowledgement at once? uapi.md, section 10. */
+/*
+ * Does the frame want its acknowledgement at once? uapi.md, section 10; DATAGRAM: RFC 9221,
+ * section 5.2.
+ */
 static bool quic_frame_is_prompt(const struct quic_frame *frame)
 {
-	if (frame->type == QUIC_FRAME_STREAM)
+	switch (frame->type) {
+	case QUIC_FRAME_STREAM:
 		return frame->data.fin;
-	return frame->type != QUIC_FRAME_CRYPTO;
+	case QUIC_FRAME_CRYPTO:
+	case QUIC_FRAME_DATAGRAM:
+	case QUIC_FRAME_DATAGRAM_LEN:
+		return false;
+	default:
+		return true;
+	}
 }
 
 static int quic_recv_frames(struct quic_conn *conn, const struct quic_rx_packet *rx,

@@ -61,6 +61,13 @@ static bool quic_tx_control(struct quic_tx_packet *tx, u8 *state, u16 bit, bool 
 	return true;
 }
 
+/* Look again at @at, if not before. */
+static void quic_conn_send_at(struct quic_conn *conn, u64 at)
+{
+	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_PACING,
+			  min(at, conn->deadlines.at[QUIC_DEADLINE_PACING]));
+}
+
 /* Hold data for a while, counted from the first time it was held. */
 static bool quic_conn_hold_on(struct quic_conn *conn, u64 now)
 {
@@ -68,8 +75,7 @@ static bool quic_conn_hold_on(struct quic_conn *conn, u64 now)
 		conn->held_since = now;
 	if (now >= conn->held_since + QUIC_HOLD_TIME)
 		return false;
-	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_PACING,
-			  conn->held_since + QUIC_HOLD_TIME);
+	quic_conn_send_at(conn, conn->held_since + QUIC_HOLD_TIME);
 	return true;
 }
 
@@ -146,8 +152,25 @@ static bool quic_conn_may_send(struct quic_conn *conn, enum quic_space_id id, u6
 	quantum = quic_conn_quantum(conn, path);
 	if (quic_pacer_may_send(&path->pacer, quantum, now))
 		return true;
-	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_PACING,
-			  quic_pacer_next(&path->pacer, quantum, now));
+	quic_conn_send_at(conn, quic_pacer_next(&path->pacer, quantum, now));
+	return false;
+}
+
+/*
+ * May DATAGRAM frames leave now? They wait for no company; the window counts, and a burst is
+ * no longer than the pacer's. RFC 9221, section 5.4 #1; RFC 9002, section 7.7.
+ */
+static bool quic_conn_may_send_datagram(struct quic_conn *conn, u64 now)
+{
+	struct quic_path *path = quic_conn_path(conn);
+
+	if (!quic_datagrams_pending(&conn->datagrams) ||
+	    !quic_sent_has_room(&conn->space[QUIC_SPACE_APP]->loss.sent) ||
+	    !quic_cong_has_room(&path->cong))
+		return false;
+	if (quic_pacer_may_send(&path->pacer, path->mss, now))
+		return true;
+	quic_conn_send_at(conn, quic_pacer_next(&path->pacer, path->mss, now));
 	return false;
 }
 
@@ -217,6 +240,8 @@ bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now)
 		return !conn->corked && quic_conn_may_send(conn, id, now);
 	if (id != QUIC_SPACE_APP)
 		return false;
+	if (!conn->corked && quic_conn_may_send_datagram(conn, now))
+		return true;
 	if (!conn->control_due &&
 	    (list_empty(&conn->streams.ready) || quic_conn_holds_data(conn, now)))
 		return false;
@@ -608,6 +633,8 @@ static void quic_fill_due(struct quic_conn *conn, struct quic_tx_packet *tx,
 		quic_fill_control(conn, tx);
 		conn->control_due = quic_conn_has_control(conn);
 	}
+	if (quic_datagrams_pending(&conn->datagrams))
+		quic_datagrams_fill(conn, tx);
 	quic_fill_streams(conn, tx, tx->probe || !quic_conn_holds_data(conn, now), now);
 }
 
@@ -650,8 +677,11 @@ bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 no
 	if (tx->level != QUIC_CRYPTO_EARLY &&
 	    (quic_ack_policy_is_due(&space->ack, now) || (may_send && space->ack.unacked)))
 		quic_fill_ack(conn, tx, space, now);
-	if (!may_send)
+	if (!may_send) {
+		if (id == QUIC_SPACE_APP && quic_conn_may_send_datagram(conn, now))
+			quic_datagrams_fill(conn, tx);
 		return !quic_tx_is_empty(tx);
+	}
 
 	quic_fill_due(conn, tx, space, now);
 	if (!tx->probe || tx->eliciting)
@@ -744,5 +774,6 @@ void quic_conn_tx_done(struct quic_conn *conn)
 	/* The stream that was first lets the others go ahead next time. */
 	if (!list_empty(&conn->streams.ready))
 		list_move_tail(conn->streams.ready.next, &conn->streams.ready);
-	cong->app_limited = quic_cong_has_room(cong) && list_empty(&conn->streams.ready);
+	cong->app_limited = quic_cong_has_room(cong) && list_empty(&conn->streams.ready) &&
+			    !quic_datagrams_pending(&conn->datagrams);
 }

@@ -11,6 +11,7 @@
 #include "send_ranges.h"
 
 struct quic_conn;
+struct quic_datagram;
 struct quic_local_cid;
 struct quic_rx_packet;
 struct quic_stream;
@@ -31,6 +32,8 @@ void quic_host_send_copy(struct quic_send_buf *buf, u64 offset, u32 len,
 u32 quic_host_send_contig(struct quic_send_buf *buf, u64 offset);
 /* Everything below @offset was acknowledged, or is no longer wanted. */
 void quic_host_send_release(struct quic_conn *conn, struct quic_send_buf *buf, u64 offset);
+/* A DATAGRAM payload was sent, or never will be. */
+void quic_host_datagram_free(struct quic_conn *conn, struct quic_datagram *datagram);
 
 /*
  * Incoming bytes. A chunk pins what @rx came in. NULL: no memory, or the
@@ -53,8 +56,9 @@ void quic_host_deliver(struct quic_conn *conn, struct quic_stream *stream,
 void quic_host_deliver_crypto(struct quic_conn *conn, u8 level, struct quic_rx_chunk *chunk);
 /* Throws away what the application has not taken of @stream; returns how many bytes. */
 u64 quic_host_purge(struct quic_conn *conn, struct quic_stream *stream);
-/* A DATAGRAM payload; false: no room. RFC 9221. */
-bool quic_host_deliver_datagram(struct quic_conn *conn, struct quic_rx_chunk *chunk);
+/* The payload of a DATAGRAM frame, dropped where there is no room for it. RFC 9221, section 5.3. */
+void quic_host_deliver_datagram(struct quic_conn *conn, const struct quic_rx_packet *rx,
+				const u8 *data, u32 len);
 /* An event of the user API: @type is QUIC_EVENT_*, @payload its struct. */
 void quic_host_event(struct quic_conn *conn, u8 type, const void *payload, u32 len);
 

@@ -175,10 +175,36 @@ u64 quic_host_purge(struct quic_conn *conn, struct quic_stream *stream)
 	return bytes;
 }
 
-bool quic_host_deliver_datagram(struct quic_conn *conn, struct quic_rx_chunk *chunk)
+void quic_host_deliver_datagram(struct quic_conn *conn, const struct quic_rx_packet *rx,
+				const u8 *data, u32 len)
 {
-	quic_host_chunk_free(chunk);
-	return true;
+	struct sim_end *end = sim_of(conn);
+
+	end->datagrams++;
+	end->datagram_len = len;
+	if (len && !end->sim->loose) {
+		end->datagram_first = data[0];
+		while (--len)
+			if (data[len] != data[0])
+				end->bad_bytes++;
+	}
+}
+
+void quic_host_datagram_free(struct quic_conn *conn, struct quic_datagram *datagram)
+{
+	free(datagram);
+}
+
+void sim_send_datagram(struct sim_end *end, u32 len, u8 byte)
+{
+	struct quic_datagram *datagram = malloc(sizeof(*datagram) + len);
+
+	if (!datagram)
+		abort();
+	memset(datagram + 1, byte, len);
+	datagram->data = (u8 *)(datagram + 1);
+	datagram->len = len;
+	quic_datagrams_queue(&end->conn, datagram);
 }
 
 void quic_host_event(struct quic_conn *conn, u8 type, const void *payload, u32 len)

@@ -27,6 +27,7 @@ struct sim;
  * @bad_bytes: bytes that do not follow the pattern, or out of order
  * @crypto_rx: CRYPTO bytes delivered, by level
  * @closes:    CONNECTION_CLOSE events
+ * @datagrams: DATAGRAM frames delivered; @datagram_len and @datagram_first tell of the last
  */
 struct sim_end {
 	struct quic_conn conn;
@@ -41,6 +42,9 @@ struct sim_end {
 	u64 bad_bytes;
 	u32 crypto_rx[QUIC_CRYPTO_MAX];
 	u32 closes;
+	u32 datagrams;
+	u32 datagram_len;
+	u8 datagram_first;
 	u32 events[QUIC_EVENT_MAX];
 	struct quic_connection_close last_close;
 	struct quic_stream_update last_update;
@@ -95,5 +99,7 @@ int sim_inject(struct sim_end *to, u8 level, u64 pn, const void *payload, u32 le
 /* Queues bytes as far as credit allows; returns how many. */
 u64 sim_send(struct sim_end *end, u64 id, u64 bytes, bool fin);
 void sim_read(struct sim_end *end, u64 id, u64 bytes);
+/* Queues a DATAGRAM payload of @len times @byte, whatever the peer takes. */
+void sim_send_datagram(struct sim_end *end, u32 len, u8 byte);
 
 #endif /* _SELFTESTS_CORE_SIM_H */
