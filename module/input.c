@@ -371,6 +371,14 @@ static void quic_input_datagram(const struct quic_input_batch *batch, struct sk_
 	}
 }
 
+/* The peer changed the connection ID that it sends to. */
+static void quic_input_new_dcid(struct quic_sock *qs, u64 dcid)
+{
+	BUILD_BUG_ON(sizeof(dcid) != QUIC_CID_LEN);
+	qs->rx_dcid = dcid;
+	quic_conn_on_dcid(&qs->conn, (u8 *)&dcid, sizeof(dcid));
+}
+
 /* Segments that are each one 1-RTT packet: header protection comes off all at once. */
 static void quic_input_burst(const struct quic_input_batch *batch,
 			     const struct quic_rx_datagram *datagram, u32 n)
@@ -378,6 +386,7 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 	const u32 pn_offset = 1 + QUIC_CID_LEN;
 	struct quic_mask mask[QUIC_INPUT_BATCH];
 	struct quic_sock *qs = batch->qs;
+	u64 dcid;
 	u32 i;
 
 	if (!qs->conn.plaintext) {
@@ -387,10 +396,17 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 		}
 		quic_protect_unmask(qs->rx_key[QUIC_CRYPTO_APP], mask, n);
 	}
-	for (i = 0; i < n; i++)
-		if (!quic_input_open(batch, datagram[i].skb, QUIC_CRYPTO_APP, datagram[i].data,
-				     pn_offset, datagram[i].len))
+	/* All have the same: demux.c saw to it. */
+	dcid = get_unaligned((u64 *)(datagram[0].data + 1));
+	for (i = 0; i < n; i++) {
+		if (quic_input_open(batch, datagram[i].skb, QUIC_CRYPTO_APP, datagram[i].data,
+				    pn_offset, datagram[i].len)) {
+			if (unlikely(dcid != qs->rx_dcid))
+				quic_input_new_dcid(qs, dcid);
+		} else {
 			quic_input_try_reset(qs, datagram[i].data, datagram[i].len, batch->now);
+		}
+	}
 	QUIC_ADD_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_PKT_DECFASTPATHS, n);
 }
 

@@ -94,6 +94,7 @@ struct quic_request {
  * @handshake_queue, @event_queue, @data_queue: what recvmsg hands out, in this order
  * @undecryptable: packets that came before their keys
  * @cids, @peer_entry: entries in the demultiplexer
+ * @rx_dcid:    connection ID that the last 1-RTT packet was sent to
  * @timer:      one timer for all deadlines but pacing
  * @pacer:      the fine one
  * @deferred:   bits left by softirq while a user owned the lock
@@ -138,6 +139,7 @@ struct quic_sock {
 	u32 undecryptable_bytes;
 	struct hlist_head cids;
 	struct quic_peer_entry *peer_entry;
+	u64 rx_dcid;
 
 	struct timer_list timer;
 	struct hrtimer pacer;

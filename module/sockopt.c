@@ -45,6 +45,11 @@ static const struct quic_option quic_options[] = {
 		.set = quic_set_stream_stop_sending,
 		.size = sizeof(struct quic_errinfo),
 	},
+	[QUIC_SOCKOPT_CONNECTION_ID] = {
+		.set = quic_set_connection_id,
+		.get = quic_get_connection_id,
+		.size = sizeof(struct quic_connection_id_info),
+	},
 	[QUIC_SOCKOPT_CONNECTION_CLOSE] = {
 		.set = quic_set_connection_close,
 		.get = quic_get_connection_close,

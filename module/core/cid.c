@@ -2,7 +2,7 @@
 /*
  * Connection IDs of both directions: which are out, which must be announced or
  * retired. Making an ID and finding the connection by it is for the host,
- * judging RETIRE_CONNECTION_ID for conn_recv.c. RFC 9000, section 5.1.
+ * judging RETIRE_CONNECTION_ID for conn_cid.c. RFC 9000, section 5.1.
  */
 #include <uapi/linux/quic.h>
 
@@ -236,13 +236,18 @@ u64 quic_remote_cids_lowest(const struct quic_remote_cids *cids)
 	return lowest;
 }
 
-static u32 quic_remote_cids_count(const struct quic_remote_cids *cids)
+/**
+ * quic_remote_cids_count() - how many are held
+ * @cids:  IDs that the peer issues
+ * @below: only numbers below this one
+ */
+u32 quic_remote_cids_count(const struct quic_remote_cids *cids, u64 below)
 {
 	u32 count = 0;
 	int i;
 
 	for (i = 0; i < QUIC_CIDS_MAX; i++)
-		count += cids->cid[i].in_use;
+		count += cids->cid[i].in_use && cids->cid[i].seq < below;
 	return count;
 }
 
@@ -377,7 +382,7 @@ int quic_remote_cids_add(struct quic_remote_cids *cids, const struct quic_frame_
 	}
 
 	if (!repeated) {
-		if (quic_remote_cids_count(cids) >= min_t(u32, cids->limit, QUIC_CIDS_MAX))
+		if (quic_remote_cids_count(cids, U64_MAX) >= min_t(u32, cids->limit, QUIC_CIDS_MAX))
 			return QUIC_TRANSPORT_ERROR_CONNECTION_ID_LIMIT;
 		for (i = 0; cids->cid[i].in_use; i++)
 			;
@@ -414,7 +419,7 @@ int quic_remote_cids_retire(struct quic_remote_cids *cids, u64 seq)
 
 	if (!cid)
 		return -ENOENT;
-	if (quic_remote_cids_count(cids) == 1)
+	if (quic_remote_cids_count(cids, U64_MAX) == 1)
 		return -EBUSY;
 	if (!quic_remote_cids_queue_retire(cids, seq))
 		return -ENOSPC;

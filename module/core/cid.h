@@ -10,8 +10,8 @@
 
 #define QUIC_CIDS_MAX		8
 #define QUIC_CIDS_RETIRE_MAX	(2 * QUIC_CIDS_MAX)	/* RFC 9000, section 5.1.2 */
-/* One more than the limit: NEW_CONNECTION_ID alone can ask the peer to retire others. */
-#define QUIC_LOCAL_CIDS_MAX	(QUIC_CIDS_MAX + 1)
+/* Twice the limit: all of them can be replaced before the peer has retired one. */
+#define QUIC_LOCAL_CIDS_MAX	(2 * QUIC_CIDS_MAX)
 
 /* A connection ID that we issued. */
 struct quic_local_cid {
@@ -85,6 +85,7 @@ struct quic_remote_cid *quic_remote_cids_spare(struct quic_remote_cids *cids);
 bool quic_remote_cids_is_reset(const struct quic_remote_cids *cids, const u8 *token);
 void quic_remote_cids_on_retire_acked(struct quic_remote_cids *cids, u64 seq);
 void quic_remote_cids_on_retire_lost(struct quic_remote_cids *cids, u64 seq);
+u32 quic_remote_cids_count(const struct quic_remote_cids *cids, u64 below);
 u64 quic_remote_cids_lowest(const struct quic_remote_cids *cids);
 
 #endif /* _QUIC_CORE_CID_H */

@@ -230,26 +230,6 @@ void quic_conn_on_rx_key(struct quic_conn *conn, u8 level, u16 cipher)
 }
 
 /**
- * quic_conn_issue_cids() - as many connection IDs as the peer takes
- * @conn: connection
- *
- * RFC 9000, section 5.1.1. Without memory the rest is tried at the next occasion.
- */
-void quic_conn_issue_cids(struct quic_conn *conn)
-{
-	struct quic_local_cid *cid;
-
-	while ((cid = quic_local_cids_issue(&conn->local_cids))) {
-		if (quic_host_cid_new(conn, cid)) {
-			quic_local_cids_cancel(&conn->local_cids, cid);
-			return;
-		}
-		cid->announce = QUIC_CONTROL_STALE;
-		conn->todo |= QUIC_TODO_TX;
-	}
-}
-
-/**
  * quic_conn_complete() - both 1-RTT secrets are there
  * @conn: connection in QUIC_CONN_HANDSHAKE
  * @now:  time

@@ -282,8 +282,18 @@ void quic_conn_set_mss(struct quic_conn *conn, u32 mss);
 void quic_conn_apply_remote_params(struct quic_conn *conn);
 void quic_conn_update_idle_timeout(struct quic_conn *conn);
 void quic_conn_restart_idle(struct quic_conn *conn, u64 now);
-void quic_conn_issue_cids(struct quic_conn *conn);
 void quic_conn_choose_skip(struct quic_conn *conn, u64 pn);
+
+/* conn_cid.c: connection IDs as the connection and the application use them */
+void quic_conn_issue_cids(struct quic_conn *conn);
+void quic_conn_cid_event(struct quic_conn *conn, bool dest);
+int quic_conn_on_new_cid(struct quic_conn *conn, const struct quic_frame_new_cid *frame);
+int quic_conn_on_retire_cid(struct quic_conn *conn, u64 seq);
+void quic_conn_on_dcid(struct quic_conn *conn, const u8 *dcid, u8 len);
+int quic_conn_retire_cid(struct quic_conn *conn, u64 seq);
+void quic_conn_get_cids(const struct quic_conn *conn, bool dest,
+			struct quic_connection_id_info *info);
+int quic_conn_set_cids(struct quic_conn *conn, const struct quic_connection_id_info *info);
 
 /* conn_recv.c */
 bool quic_conn_is_duplicate(const struct quic_conn *conn, u8 level, u64 pn);

@@ -270,53 +270,6 @@ static int quic_recv_stream_data_blocked(struct quic_conn *conn,
 	return 0;
 }
 
-/* Tell the application that numbers of one side's connection IDs changed. */
-static void quic_recv_cid_event(struct quic_conn *conn, bool dest)
-{
-	struct quic_connection_id_info ev = { .dest = dest };
-
-	ev.prior_to = dest ? quic_remote_cids_lowest(&conn->remote_cids) :
-			     quic_local_cids_lowest(&conn->local_cids);
-	ev.active = dest ? conn->remote_cids.active : conn->local_cids.active;
-	quic_host_event(conn, QUIC_EVENT_CONNECTION_ID, &ev, sizeof(ev));
-}
-
-static int quic_recv_new_cid(struct quic_conn *conn, const struct quic_frame_new_cid *frame)
-{
-	u64 lowest = quic_remote_cids_lowest(&conn->remote_cids);
-	int code;
-
-	code = quic_remote_cids_add(&conn->remote_cids, frame);
-	if (code)
-		return quic_conn_fail(conn, code, QUIC_FRAME_NEW_CONNECTION_ID,
-				      "connection ID");
-	if (quic_remote_cids_lowest(&conn->remote_cids) != lowest)
-		quic_recv_cid_event(conn, true);
-	conn->todo |= QUIC_TODO_TX;
-	return 0;
-}
-
-static int quic_recv_retire_cid(struct quic_conn *conn, u64 seq)
-{
-	struct quic_local_cid *cid;
-
-	/* RFC 9000, section 19.16 */
-	if (seq >= conn->local_cids.next_seq)
-		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
-				      QUIC_FRAME_RETIRE_CONNECTION_ID, "never issued");
-	cid = quic_local_cids_find(&conn->local_cids, seq);
-	if (!cid)
-		return 0;
-	if (quic_local_cids_count(&conn->local_cids) == 1 && conn->local_cids.limit < 2)
-		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
-				      QUIC_FRAME_RETIRE_CONNECTION_ID, "the only one");
-	quic_host_cid_retire(conn, cid);
-	quic_local_cids_retired(&conn->local_cids, cid);
-	quic_conn_issue_cids(conn);
-	quic_recv_cid_event(conn, false);
-	return 0;
-}
-
 static int quic_recv_handshake_done(struct quic_conn *conn)
 {
 	if (conn->is_server)
@@ -408,9 +361,9 @@ static int quic_recv_frame(struct quic_conn *conn, const struct quic_rx_packet *
 		conn->todo |= QUIC_TODO_TX;
 		return 0;
 	case QUIC_FRAME_NEW_CONNECTION_ID:
-		return quic_recv_new_cid(conn, &frame->new_cid);
+		return quic_conn_on_new_cid(conn, &frame->new_cid);
 	case QUIC_FRAME_RETIRE_CONNECTION_ID:
-		return quic_recv_retire_cid(conn, frame->retire_seq);
+		return quic_conn_on_retire_cid(conn, frame->retire_seq);
 	case QUIC_FRAME_PATH_CHALLENGE:
 		quic_path_on_challenge(&conn->path[rx->path], frame->path_data);
 		conn->todo |= QUIC_TODO_TX;

@@ -370,6 +370,7 @@ static void quic_fill_crypto(struct quic_tx_packet *tx, struct quic_space *space
 static void quic_fill_cids(struct quic_conn *conn, struct quic_tx_packet *tx)
 {
 	struct quic_sent_note *note;
+	u64 prior_to;
 	int i;
 
 	for (i = 0; i < QUIC_LOCAL_CIDS_MAX; i++) {
@@ -381,8 +382,9 @@ static void quic_fill_cids(struct quic_conn *conn, struct quic_tx_packet *tx)
 		if (!note)
 			return;
 		note->offset = cid->seq;
-		if (!quic_tx_wrote(tx, note, quic_frame_encode_new_cid(&tx->w, cid->seq,
-								       conn->local_cids.retire_prior_to,
+		/* RFC 9000, section 19.15 #5: an ID that waits to be retired asks for no more. */
+		prior_to = min(cid->seq, conn->local_cids.retire_prior_to);
+		if (!quic_tx_wrote(tx, note, quic_frame_encode_new_cid(&tx->w, cid->seq, prior_to,
 								       &cid->cid, cid->token)))
 			return;
 		cid->announce = QUIC_CONTROL_SENT;
