@@ -78,12 +78,7 @@ int quic_handshake_update_keys(struct quic_sock *qs)
 	if (!quic_key_phase_may_update(&conn->key_phase, conn->confirmed, quic_sock_now()))
 		return -EINVAL;
 	err = quic_handshake_next_keys(qs);
-	if (err)
-		return err;
-	quic_key_phase_update(&conn->key_phase,
-			      conn->space[QUIC_SPACE_APP]->loss.sent.next);
-	quic_host_keys_rotate(conn);
-	return 0;
+	return err ?: quic_conn_update_keys(conn, quic_sock_now());
 }
 
 /* Both 1-RTT secrets are there: uapi.md, section 4.6. */

@@ -170,6 +170,13 @@ void quic_host_keys_discard(struct quic_conn *conn, u8 level)
 	qs->rx_key[level] = NULL;
 }
 
+bool quic_host_has_next_keys(struct quic_conn *conn)
+{
+	struct quic_sock *qs = quic_conn_sock(conn);
+
+	return qs->tx_next && qs->rx_next;
+}
+
 void quic_host_keys_rotate(struct quic_conn *conn)
 {
 	struct quic_sock *qs = quic_conn_sock(conn);

@@ -70,48 +70,6 @@ static void quic_input_try_reset(struct quic_sock *qs, const u8 *data, u32 len, 
 		quic_conn_on_stateless_reset(conn, now);
 }
 
-/* A packet that did not authenticate. RFC 9001, section 6.6. */
-static void quic_input_not_opened(struct quic_sock *qs, u8 level)
-{
-	struct quic_conn *conn = &qs->conn;
-
-	quic_input_count(qs, QUIC_MIB_PKT_DECDROP);
-	if (level != QUIC_CRYPTO_APP)
-		return;
-	conn->key_phase.failed++;
-	if (quic_key_phase_is_exhausted(&conn->key_phase))
-		quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_AEAD_LIMIT_REACHED, 0,
-			       "integrity limit");
-}
-
-/* The peer may have moved to the next generation of keys with this packet. */
-static bool quic_input_key_phase(struct quic_sock *qs, enum quic_key_choice choice, u64 pn,
-				 u64 now)
-{
-	struct quic_conn *conn = &qs->conn;
-	struct quic_key_phase *kp = &conn->key_phase;
-	bool violation = false;
-	bool by_peer;
-	u8 phase;
-
-	by_peer = quic_key_phase_on_received(kp, choice, pn,
-					     conn->space[QUIC_SPACE_APP]->loss.sent.next, now,
-					     quic_conn_pto(conn), &violation);
-	if (violation) {
-		quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_KEY_UPDATE, 0, "key update");
-		return false;
-	}
-	if (by_peer) {
-		quic_host_keys_rotate(conn);
-		phase = quic_key_phase_bit(kp);
-		quic_host_event(conn, QUIC_EVENT_KEY_UPDATE, &phase, sizeof(phase));
-		conn->todo |= QUIC_TODO_TX;
-	}
-	if (kp->retire_at && kp->retire_at != QUIC_DEADLINE_NEVER)
-		quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_KEY_DISCARD, kp->retire_at);
-	return true;
-}
-
 /*
  * A packet without header protection: number, key, decryption, frames.
  * @packet to @packet + @len is the packet, its number at @pn_offset. False: it could not be opened.
@@ -154,10 +112,12 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 						 &choice);
 		err = key ? quic_protect_open(key, packet, hdr_len, len - hdr_len, rx.pn) :
 			    -EBADMSG;
-		if (err == -EBADMSG)
-			quic_input_not_opened(qs, level);
-		else if (err)	/* the cipher may not run here: as if it had been lost */
+		if (err == -EBADMSG) {
+			quic_input_count(qs, QUIC_MIB_PKT_DECDROP);
+			quic_conn_on_forgery(conn);
+		} else if (err) {	/* the cipher may not run here: as if it had been lost */
 			quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
+		}
 		if (err)
 			return false;
 	}
@@ -170,7 +130,7 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 		return true;
 	}
 	if (!plain && level == QUIC_CRYPTO_APP &&
-	    !quic_input_key_phase(qs, choice, rx.pn, batch->now))
+	    !quic_conn_on_key(conn, choice, rx.pn, batch->now))
 		return true;
 	/* Only now are the reserved bits the peer's word. RFC 9000, sections 17.2 #7 and 17.3.1 #3. */
 	reserved = level == QUIC_CRYPTO_APP ? QUIC_HEADER_SHORT_RESERVED :

@@ -275,27 +275,6 @@ static bool quic_output_packet(struct quic_sock *qs, struct quic_burst *burst,
 	return true;
 }
 
-/* Keys wear out: a new generation in time, or the end. RFC 9001, section 6.6. */
-static bool quic_output_has_keys(struct quic_sock *qs, u64 now)
-{
-	struct quic_conn *conn = &qs->conn;
-	struct quic_key_phase *kp = &conn->key_phase;
-
-	if (!qs->tx_key[QUIC_CRYPTO_APP])
-		return false;
-	if (conn->plaintext)
-		return true;
-	if (quic_key_phase_needs_update(kp) && qs->tx_next && qs->rx_next &&
-	    quic_key_phase_may_update(kp, conn->confirmed, now)) {
-		quic_key_phase_update(kp, conn->space[QUIC_SPACE_APP]->loss.sent.next);
-		quic_host_keys_rotate(conn);
-	}
-	if (!quic_key_phase_is_exhausted(kp))
-		return true;
-	quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_AEAD_LIMIT_REACHED, 0, "confidentiality limit");
-	return false;
-}
-
 static void quic_output_app(struct quic_sock *qs, u64 now)
 {
 	struct quic_conn *conn = &qs->conn;
@@ -484,7 +463,7 @@ void quic_output(struct quic_sock *qs, u64 now)
 	} else if (quic_conn_is_open(conn)) {
 		while (quic_output_wants_long(conn, now) && quic_output_datagram(qs, now))
 			;
-		if (quic_output_has_keys(qs, now))
+		if (qs->tx_key[QUIC_CRYPTO_APP] && quic_conn_has_keys(conn, now))
 			quic_output_app(qs, now);
 	}
 	quic_conn_tx_done(conn);

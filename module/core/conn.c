@@ -100,6 +100,7 @@ int quic_conn_open(struct quic_conn *conn, const struct quic_conn_open *args)
 
 	conn->is_server = args->is_server;
 	conn->version = args->version;
+	conn->early.version = args->version;
 	conn->original_dcid = args->original;
 	conn->has_retry = args->has_retry;
 	conn->retry_scid = args->retry_scid;
@@ -193,9 +194,16 @@ void quic_conn_restart_idle(struct quic_conn *conn, u64 now)
  */
 void quic_conn_on_tx_key(struct quic_conn *conn, u8 level, u16 cipher)
 {
+	/* RFC 9001, section 5.6 #3: a server sends no 0-RTT. */
+	if (level == QUIC_CRYPTO_EARLY && conn->is_server)
+		return;
 	conn->tx_keys |= BIT(level);
-	if (level == QUIC_CRYPTO_APP)
+	if (level == QUIC_CRYPTO_APP) {
 		quic_key_phase_init(&conn->key_phase, cipher);
+		/* RFC 9001, section 5.6 #5 */
+		if (conn->tx_keys & BIT(QUIC_CRYPTO_EARLY))
+			quic_conn_early_discard(conn);
+	}
 	conn->todo |= QUIC_TODO_TX | QUIC_TODO_WAKE_WRITE;
 }
 
@@ -222,6 +230,9 @@ static void quic_conn_check_leftovers(struct quic_conn *conn, u8 level)
  */
 void quic_conn_on_rx_key(struct quic_conn *conn, u8 level, u16 cipher)
 {
+	/* RFC 9001, section 5.6 #4: a client receives no 0-RTT. */
+	if (level == QUIC_CRYPTO_EARLY && !conn->is_server)
+		return;
 	if (level != QUIC_CRYPTO_EARLY)
 		quic_conn_check_leftovers(conn, level);
 	conn->rx_keys |= BIT(level);
@@ -378,6 +389,8 @@ int quic_conn_set_remote_params(struct quic_conn *conn, const u8 *data, u32 len)
 		return -EPROTONOSUPPORT;
 	}
 
+	if (unlikely(conn->early.remembered))
+		quic_conn_early_on_params(conn, &tp);
 	conn->remote = tp;
 	conn->has_remote_params = true;
 	quic_conn_apply_remote_params(conn);
@@ -468,7 +481,7 @@ void quic_conn_apply_config(struct quic_conn *conn)
  */
 void quic_conn_set_mss(struct quic_conn *conn, u32 mss)
 {
-	if (conn->has_remote_params)
+	if (conn->remote.max_udp_payload_size)
 		mss = min_t(u64, mss, conn->remote.max_udp_payload_size);
 	mss = clamp_t(u32, mss, QUIC_MIN_DATAGRAM_SIZE, QUIC_TP_UDP_PAYLOAD_MAX);
 	quic_path_set_mss(quic_conn_path(conn), mss);

@@ -106,6 +106,27 @@ struct quic_conn_close_info {
 };
 
 /**
+ * struct quic_early - 0-RTT of a connection
+ * @version:    of the client's first packet: 0-RTT keys and packets keep it, whatever is
+ *              negotiated; RFC 9369, section 4.1
+ * @remembered: client: quic_conn.remote is of an earlier connection
+ * @sent:       client: there were 0-RTT packets
+ * @accepted:   and one was acknowledged
+ * @lowered:    the real limits are lower than the remembered ones
+ * @capped:     more is queued than they allow
+ * @last_pn:    of 0-RTT packets: everything up to it was one
+ */
+struct quic_early {
+	u32 version;
+	bool remembered;
+	bool sent;
+	bool accepted;
+	bool lowered;
+	bool capped;
+	u64 last_pn;
+};
+
+/**
  * struct quic_conn - a connection; guarded by the host's connection lock
  */
 struct quic_conn {
@@ -165,6 +186,7 @@ struct quic_conn {
 	struct quic_cid original_dcid;	/* RFC 9000, section 7.3 */
 	struct quic_cid retry_scid;
 	bool has_retry;
+	struct quic_early early;
 	bool grease;		/* the peer takes a cleared fixed bit */
 	struct quic_transport_params local;
 	struct quic_transport_params remote;
@@ -318,6 +340,23 @@ bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 no
 void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 size, u64 now);
 void quic_conn_tx_start(struct quic_conn *conn);
 void quic_conn_tx_done(struct quic_conn *conn);
+
+/* conn_keys.c: key update, limits on the use of keys */
+int quic_conn_update_keys(struct quic_conn *conn, u64 now);
+bool quic_conn_has_keys(struct quic_conn *conn, u64 now);
+bool quic_conn_on_key(struct quic_conn *conn, enum quic_key_choice choice, u64 pn, u64 now);
+void quic_conn_on_forgery(struct quic_conn *conn);
+
+/* conn_early.c: 0-RTT */
+int quic_conn_remember_params(struct quic_conn *conn, const struct quic_transport_params *tp);
+bool quic_conn_early_may_send(const struct quic_conn *conn);
+void quic_conn_early_resend(struct quic_conn *conn);
+void quic_conn_early_on_params(struct quic_conn *conn, const struct quic_transport_params *tp);
+int quic_conn_early_on_ack(struct quic_conn *conn, const struct quic_frame_ack *ack);
+bool quic_conn_early_cap(struct quic_conn *conn, const struct quic_stream *stream, u64 offset,
+			 u64 *len);
+void quic_conn_early_on_packet(struct quic_conn *conn, u8 level, u64 now);
+void quic_conn_early_discard(struct quic_conn *conn);
 
 /* conn_timeout.c */
 void quic_conn_on_timeout(struct quic_conn *conn, u64 now);

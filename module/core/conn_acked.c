@@ -281,6 +281,12 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 	quic_persistent_begin(&persistent, &path->rtt, conn->remote.max_ack_delay * 1000);
 	quic_loss_lost_begin(&space->loss, &path->rtt, now, &walk);
 	while (quic_loss_next_lost(&space->loss, &walk, &packet)) {
+		/* A server that took none of it has rejected 0-RTT: RFC 9002, section 6.4. */
+		if (unlikely(packet.flags & QUIC_SENT_0RTT) && !conn->early.accepted) {
+			quic_cong_on_discarded(&conn->path[packet.path].cong, packet.size);
+			quic_conn_packet_lost(conn, id, &packet);
+			continue;
+		}
 		if (packet.flags & QUIC_SENT_IN_FLIGHT) {
 			quic_cong_on_lost(&conn->path[packet.path].cong, packet.size);
 			newest = max(newest, packet.time);
@@ -343,6 +349,9 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 	    (id == QUIC_SPACE_APP && quic_ack_is_optimistic(conn, ack)))
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
 				      QUIC_FRAME_ACK, "packet never sent");
+	if (unlikely(conn->early.sent) && id == QUIC_SPACE_APP &&
+	    quic_conn_early_on_ack(conn, ack))
+		return -EPROTO;
 
 	while (quic_loss_next_acked(&space->loss, &walk, &packet)) {
 		any = true;

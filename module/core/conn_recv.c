@@ -555,6 +555,9 @@ int quic_conn_recv_packet(struct quic_conn *conn, const struct quic_rx_packet *r
 		quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_KEEPALIVE,
 				  rx->now + conn->config.keepalive);
 
+	if (unlikely(conn->rx_keys & BIT(QUIC_CRYPTO_EARLY)))
+		quic_conn_early_on_packet(conn, rx->level, rx->now);
+
 	/* RFC 9000, section 8.1 and RFC 9001, section 4.9.1 */
 	if (conn->is_server && rx->level == QUIC_CRYPTO_HANDSHAKE) {
 		quic_path_validate(&conn->path[rx->path]);

@@ -230,7 +230,7 @@ bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now)
 		       quic_conn_closes_at(conn, level);
 	if (!quic_conn_is_open(conn))
 		return false;
-	if (level == QUIC_CRYPTO_EARLY && (conn->tx_keys & BIT(QUIC_CRYPTO_APP)))
+	if (level == QUIC_CRYPTO_EARLY && !quic_conn_early_may_send(conn))
 		return false;
 	if (space->probes)
 		return true;
@@ -242,7 +242,7 @@ bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now)
 		return false;
 	if (!conn->corked && quic_conn_may_send_datagram(conn, now))
 		return true;
-	if (!conn->control_due &&
+	if ((!conn->control_due || level == QUIC_CRYPTO_EARLY) &&
 	    (list_empty(&conn->streams.ready) || quic_conn_holds_data(conn, now)))
 		return false;
 	return quic_conn_may_send(conn, id, now);
@@ -270,6 +270,10 @@ int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 lev
 		quic_sent_skip(&space->loss.sent, pn++);
 		quic_conn_choose_skip(conn, pn);
 	}
+	/* RFC 9001, section 6.6 #2: quic_conn_has_keys() finds new ones, or closes. */
+	if (level == QUIC_CRYPTO_APP && unlikely(quic_key_phase_is_spent(&conn->key_phase)) &&
+	    !conn->plaintext && quic_conn_is_open(conn))
+		return -EKEYEXPIRED;
 	/* RFC 9000, section 12.3 #2 #3: no number comes twice, not even to say that it is over. */
 	if (unlikely(pn >= QUIC_PN_MAX)) {
 		quic_conn_drop(conn);
@@ -573,6 +577,9 @@ static bool quic_fill_stream_data(struct quic_conn *conn, struct quic_tx_packet 
 
 	while (quic_stream_send_peek(send, &offset, &len)) {
 		room = quic_writer_left(&tx->w);
+		if (unlikely(conn->early.capped) &&
+		    !quic_conn_early_cap(conn, stream, offset, &len))
+			return true;
 		if (len) {
 			len = min_t(u64, len, quic_host_send_contig(&send->buf, offset));
 			overhead = quic_frame_stream_overhead(stream->id, offset, len);
@@ -718,8 +725,11 @@ void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 
 	tx->record.path = tx->path;
 	if (tx->eliciting) {
 		tx->record.flags = QUIC_SENT_ACK_ELICITING | QUIC_SENT_IN_FLIGHT;
-		if (tx->level == QUIC_CRYPTO_EARLY)
+		if (tx->level == QUIC_CRYPTO_EARLY) {
 			tx->record.flags |= QUIC_SENT_0RTT;
+			conn->early.sent = true;
+			conn->early.last_pn = tx->pn;
+		}
 		quic_cong_on_sent(&path->cong, size);
 		quic_pacer_on_sent(&path->pacer, size);
 		conn->in_burst = true;

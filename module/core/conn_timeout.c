@@ -35,6 +35,15 @@ static enum quic_space_id quic_earliest_loss_time(const struct quic_conn *conn, 
 	return found;
 }
 
+/*
+ * Handshake bytes that a window full of application packets holds back: those are not acknowledged
+ * before the handshake goes on, so only a probe gets it going again.
+ */
+static bool quic_is_stalled(enum quic_space_id id, const struct quic_space *space)
+{
+	return id != QUIC_SPACE_APP && quic_send_ranges_has_pending(&space->crypto.ranges);
+}
+
 /* The space to probe and when. RFC 9002, appendix A.8, GetPtoTimeAndSpace. */
 static enum quic_space_id quic_pto_space(const struct quic_conn *conn, u64 now, u64 *at)
 {
@@ -48,7 +57,7 @@ static enum quic_space_id quic_pto_space(const struct quic_conn *conn, u64 now, 
 		const struct quic_space *space = conn->space[id];
 		u64 period = base;
 
-		if (!space || !space->loss.eliciting_in_flight)
+		if (!space || (!space->loss.eliciting_in_flight && !quic_is_stalled(id, space)))
 			continue;
 		if (id == QUIC_SPACE_APP) {
 			/* RFC 9002, section 6.2.1: not before the handshake is confirmed. */
@@ -59,7 +68,8 @@ static enum quic_space_id quic_pto_space(const struct quic_conn *conn, u64 now, 
 		in_flight = true;
 		period <<= shift;
 		/* A probe that could not leave counts as sent, or it were due for ever. */
-		period += max(space->loss.last_eliciting, conn->last_probe);
+		period += max3(space->loss.last_eliciting, conn->last_probe,
+			       space->loss.eliciting_in_flight ? 0 : conn->last_rx);
 		if (period < *at) {
 			*at = period;
 			found = id;
@@ -192,6 +202,9 @@ void quic_conn_on_timeout(struct quic_conn *conn, u64 now)
 			break;
 		case QUIC_DEADLINE_KEY_DISCARD:
 			quic_host_keys_discard(conn, QUIC_CRYPTO_APP);
+			break;
+		case QUIC_DEADLINE_EARLY:
+			quic_conn_early_discard(conn);
 			break;
 		case QUIC_DEADLINE_CLOSE:
 			conn->state = QUIC_CONN_CLOSED;

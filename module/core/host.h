@@ -66,7 +66,8 @@ void quic_host_event(struct quic_conn *conn, u8 type, const void *payload, u32 l
 int quic_host_cid_new(struct quic_conn *conn, struct quic_local_cid *cid);
 void quic_host_cid_retire(struct quic_conn *conn, struct quic_local_cid *cid);
 
-/* The peer's key update was accepted: make the next generation current. */
+/* Make the next generation current, both directions; it was there when asked for. */
+bool quic_host_has_next_keys(struct quic_conn *conn);
 void quic_host_keys_rotate(struct quic_conn *conn);
 /* The keys of @level are of no use any more. RFC 9001, section 4.9. */
 void quic_host_keys_discard(struct quic_conn *conn, u8 level);

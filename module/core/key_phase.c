@@ -19,6 +19,10 @@
 /* An update starts with a sixteenth of the key's uses left. */
 #define QUIC_KEY_MARGIN_SHIFT		4
 
+/* What is left of a key for CONNECTION_CLOSE; of a small limit less. */
+#define QUIC_KEY_CLOSE_PACKETS		32ULL
+#define QUIC_KEY_CLOSE_SHIFT		5
+
 /* RFC 9001, section 6.5: keys before the current ones are kept that many PTOs. */
 #define QUIC_KEY_RETAIN_PTOS		3
 
@@ -26,10 +30,15 @@
  * quic_key_phase_init() - the first generation of 1-RTT keys
  * @kp:     key phase
  * @cipher: TLS_CIPHER_*; for another one the strictest limits hold
+ *
+ * Failures count over all keys, so they stay.
  */
 void quic_key_phase_init(struct quic_key_phase *kp, u16 cipher)
 {
+	u64 failed = kp->failed;
+
 	memset(kp, 0, sizeof(*kp));
+	kp->failed = failed;
 	switch (cipher) {
 	case TLS_CIPHER_AES_GCM_128:
 	case TLS_CIPHER_AES_GCM_256:
@@ -226,15 +235,27 @@ bool quic_key_phase_needs_update(const struct quic_key_phase *kp)
 }
 
 /**
- * quic_key_phase_is_exhausted() - is it over with these keys?
+ * quic_key_phase_is_spent() - is it over with the send key?
  * @kp: key phase
  *
  * RFC 9001, section 6.6.
  *
- * Return: true when not one more packet may be protected, or too many failed to
- * authenticate.
+ * Return: true when only CONNECTION_CLOSE may be protected with it.
  */
-bool quic_key_phase_is_exhausted(const struct quic_key_phase *kp)
+bool quic_key_phase_is_spent(const struct quic_key_phase *kp)
 {
-	return kp->encrypted >= kp->confidentiality_limit || kp->failed > kp->integrity_limit;
+	u64 limit = kp->confidentiality_limit;
+
+	return kp->encrypted >= limit - min(QUIC_KEY_CLOSE_PACKETS, limit >> QUIC_KEY_CLOSE_SHIFT);
+}
+
+/**
+ * quic_key_phase_is_forged() - did too many packets fail to authenticate?
+ * @kp: key phase
+ *
+ * RFC 9001, section 6.6.
+ */
+bool quic_key_phase_is_forged(const struct quic_key_phase *kp)
+{
+	return kp->failed > kp->integrity_limit;
 }

@@ -62,8 +62,9 @@ void quic_key_phase_update(struct quic_key_phase *kp, u64 next_tx_pn);
 /* The previous receive key is gone: @retire_at passed. */
 void quic_key_phase_on_retired(struct quic_key_phase *kp);
 bool quic_key_phase_needs_update(const struct quic_key_phase *kp);
-/* A limit is reached and no key may be used any more: close with AEAD_LIMIT_REACHED. */
-bool quic_key_phase_is_exhausted(const struct quic_key_phase *kp);
+/* Limits are reached: close with AEAD_LIMIT_REACHED. */
+bool quic_key_phase_is_spent(const struct quic_key_phase *kp);
+bool quic_key_phase_is_forged(const struct quic_key_phase *kp);
 
 static inline bool quic_key_phase_bit(const struct quic_key_phase *kp)
 {

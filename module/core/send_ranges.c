@@ -121,6 +121,19 @@ void quic_send_ranges_on_lost(struct quic_send_ranges *sr, u64 offset, u64 len)
 	}
 }
 
+/**
+ * quic_send_ranges_rewind() - nothing of what was sent will arrive
+ * @sr: progress of a stream whose packets all left the flight unacknowledged
+ *
+ * The next byte to be sent is the first that was not acknowledged.
+ */
+void quic_send_ranges_rewind(struct quic_send_ranges *sr)
+{
+	quic_range_set_clear(&sr->lost);
+	quic_range_set_clear(&sr->sacked);
+	sr->next = sr->acked;
+}
+
 /* The acknowledged prefix reaches @end: takes in what follows without a gap. */
 static void advance_acked(struct quic_send_ranges *sr, u64 end)
 {

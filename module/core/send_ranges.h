@@ -43,6 +43,8 @@ bool quic_send_ranges_has_pending(const struct quic_send_ranges *sr);
 bool quic_send_ranges_peek(const struct quic_send_ranges *sr, u64 *offset, u64 *len);
 void quic_send_ranges_on_sent(struct quic_send_ranges *sr, u64 offset, u64 len);
 void quic_send_ranges_on_lost(struct quic_send_ranges *sr, u64 offset, u64 len);
+/* Nothing that was sent got there: begin again behind what was acknowledged. */
+void quic_send_ranges_rewind(struct quic_send_ranges *sr);
 /* True when @acked moved: the host may let go of the bytes below it. */
 bool quic_send_ranges_on_acked(struct quic_send_ranges *sr, u64 offset, u64 len);
 

@@ -119,8 +119,8 @@ static void quic_streams_set_local_limit(struct quic_streams_local *local, u64 i
  * @streams: streams of a connection
  * @tp:      what the peer told, or what is remembered of it for 0-RTT
  *
- * Streams opened under remembered parameters stay, with at least their credit;
- * but none of them is active any more.
+ * Streams opened under remembered parameters stay, with at least their credit,
+ * and so does the one that is active.
  */
 void quic_streams_set_remote_params(struct quic_streams *streams,
 				    const struct quic_transport_params *tp)
@@ -133,7 +133,6 @@ void quic_streams_set_remote_params(struct quic_streams *streams,
 	streams->send_window[0] = tp->initial_max_stream_data_bidi_remote;
 	streams->send_window[1] = tp->initial_max_stream_data_bidi_local;
 	streams->send_window[2] = tp->initial_max_stream_data_uni;
-	streams->active = NULL;
 
 	for (node = rb_first(&streams->root); node; node = rb_next(node)) {
 		struct quic_stream *stream = rb_entry(node, struct quic_stream, node);

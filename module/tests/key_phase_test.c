@@ -64,7 +64,7 @@ static void limits_follow_the_cipher(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kp.integrity_limit, table[i].integrity);
 		/* 2^62 packets are possible: RFC 9000, section 12.3. */
 		kp.encrypted = 1ULL << 62;
-		KUNIT_EXPECT_EQ(test, quic_key_phase_is_exhausted(&kp),
+		KUNIT_EXPECT_EQ(test, quic_key_phase_is_spent(&kp),
 				table[i].confidentiality != U64_MAX);
 	}
 }
@@ -80,29 +80,32 @@ static void update_is_due_before_the_key_is_used_up(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, quic_key_phase_needs_update(&kp));
 	kp.encrypted = 150;
 	KUNIT_EXPECT_TRUE(test, quic_key_phase_needs_update(&kp));
-	KUNIT_EXPECT_FALSE(test, quic_key_phase_is_exhausted(&kp));
-	kp.encrypted = 159;
-	KUNIT_EXPECT_FALSE(test, quic_key_phase_is_exhausted(&kp));
-	kp.encrypted = 160;
-	KUNIT_EXPECT_TRUE(test, quic_key_phase_is_exhausted(&kp));
+	KUNIT_EXPECT_FALSE(test, quic_key_phase_is_spent(&kp));
+	kp.encrypted = 154;
+	KUNIT_EXPECT_FALSE(test, quic_key_phase_is_spent(&kp));
+	/* The rest is for CONNECTION_CLOSE. */
+	kp.encrypted = 155;
+	KUNIT_EXPECT_TRUE(test, quic_key_phase_is_spent(&kp));
 	quic_key_phase_update(&kp, 160);
 	KUNIT_EXPECT_FALSE(test, quic_key_phase_needs_update(&kp));
-	KUNIT_EXPECT_FALSE(test, quic_key_phase_is_exhausted(&kp));
+	KUNIT_EXPECT_FALSE(test, quic_key_phase_is_spent(&kp));
 }
 
 /* RFC 9001, section 6.6: failures are counted across all keys. */
 static void too_many_forgeries_exhaust_the_connection(struct kunit *test)
 {
-	struct quic_key_phase kp;
+	struct quic_key_phase kp = {};
 
 	quic_key_phase_init(&kp, TLS_CIPHER_AES_GCM_128);
 	kp.integrity_limit = 10;
 	kp.failed = 10;
-	KUNIT_EXPECT_FALSE(test, quic_key_phase_is_exhausted(&kp));
+	KUNIT_EXPECT_FALSE(test, quic_key_phase_is_forged(&kp));
 	quic_key_phase_update(&kp, 1);
 	KUNIT_EXPECT_EQ(test, kp.failed, 10);
+	quic_key_phase_init(&kp, TLS_CIPHER_AES_GCM_128);
+	kp.integrity_limit = 10;
 	kp.failed = 11;
-	KUNIT_EXPECT_TRUE(test, quic_key_phase_is_exhausted(&kp));
+	KUNIT_EXPECT_TRUE(test, quic_key_phase_is_forged(&kp));
 }
 
 /* RFC 9001, section 6.5: the bit and the packet number choose the key. */

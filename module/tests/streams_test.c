@@ -505,9 +505,9 @@ static void real_parameters_raise_credit_of_open_streams(struct kunit *test)
 	quic_streams_set_remote_params(&streams, &tp);
 	KUNIT_EXPECT_EQ(test, stream->send.flow.limit, 2500);
 	KUNIT_EXPECT_EQ(test, streams.local[BIDI].limit, 7);
-	/* Numbers go on where they were, but no stream is active. */
+	/* Numbers go on where they were, and the active stream stays. */
 	KUNIT_EXPECT_EQ(test, quic_streams_next_id(&streams, false), stream_id(CLIENT_BIDI, 2));
-	KUNIT_EXPECT_NULL(test, streams.active);
+	KUNIT_EXPECT_PTR_EQ(test, streams.active, stream);
 	quic_streams_destroy(&streams);
 }
 

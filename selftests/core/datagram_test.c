@@ -212,17 +212,20 @@ static void frame_above_our_limit_closes(struct kunit *test)
 static void remembered_limit_serves_early_packets(struct kunit *test)
 {
 	struct sim *sim = sim_create();
+	struct quic_transport_params remembered = sim->server.conn.local;
 	struct quic_conn *conn = &sim->client.conn;
 	struct quic_tx_packet tx;
 	u8 wire[1200];
 
 	sim_start(sim);
 	KUNIT_EXPECT_EQ(test, quic_datagrams_check(conn, 10), -EINVAL);
-	conn->remote.max_datagram_frame_size = 1200;
+	remembered.max_datagram_frame_size = 1200;
+	KUNIT_ASSERT_EQ(test, quic_conn_remember_params(conn, &remembered), 0);
 	quic_conn_on_tx_key(conn, QUIC_CRYPTO_EARLY, 51);
 	/* A long header: its length, its number, two connection IDs. */
 	KUNIT_EXPECT_EQ(test, quic_datagrams_check(conn, 1200 - 47 - 3), 0);
 	KUNIT_EXPECT_EQ(test, quic_datagrams_check(conn, 1200 - 47 - 2), -EMSGSIZE);
+	sim_settle(&sim->client);
 	KUNIT_EXPECT_FALSE(test, quic_conn_wants_tx(conn, QUIC_CRYPTO_EARLY, sim->now));
 	sim_send_datagram(&sim->client, 10, 'e');
 	quic_conn_tx_start(conn);

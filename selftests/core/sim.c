@@ -65,6 +65,8 @@ static void sim_handshake_step(struct sim_end *end, u8 level)
 	if (conn->is_server && level == QUIC_CRYPTO_INITIAL &&
 	    end->crypto_rx[level] == SIM_CLIENT_HELLO) {
 		sim_exchange_params(end);
+		if (end->sim->early == SIM_EARLY_ACCEPT)
+			quic_conn_on_rx_key(conn, QUIC_CRYPTO_EARLY, 51);
 		sim_put(conn, QUIC_CRYPTO_INITIAL, SIM_SERVER_HELLO);
 		sim_keys(conn, QUIC_CRYPTO_HANDSHAKE);
 		sim_put(conn, QUIC_CRYPTO_HANDSHAKE, SIM_SERVER_FLIGHT);
@@ -235,12 +237,52 @@ void quic_host_cid_retire(struct quic_conn *conn, struct quic_local_cid *cid)
 {
 }
 
+bool quic_host_has_next_keys(struct quic_conn *conn)
+{
+	return true;
+}
+
 void quic_host_keys_rotate(struct quic_conn *conn)
 {
+	struct sim_end *end = sim_of(conn);
+
+	end->generation++;
+	end->has_previous = true;
 }
 
 void quic_host_keys_discard(struct quic_conn *conn, u8 level)
 {
+	if (level != QUIC_CRYPTO_APP)
+		return;
+	sim_of(conn)->has_previous = false;
+	quic_key_phase_on_retired(&conn->key_phase);
+}
+
+/* As input.c does: the key that phase and number ask for either fits or not. */
+static bool sim_opens(struct sim_end *end, const struct sim_packet *packet)
+{
+	struct quic_conn *conn = &end->conn;
+	enum quic_key_choice choice;
+	bool fits;
+
+	choice = quic_key_phase_choose(&conn->key_phase, packet->generation & 1, packet->pn);
+	switch (choice) {
+	case QUIC_KEY_PREVIOUS:
+		fits = end->has_previous && packet->generation + 1 == end->generation;
+		break;
+	case QUIC_KEY_NEXT:
+		fits = packet->generation == end->generation + 1;
+		break;
+	default:
+		fits = packet->generation == end->generation;
+	}
+	if (!fits) {
+		end->forged++;
+		quic_conn_on_forgery(conn);
+		return false;
+	}
+	return quic_conn_is_duplicate(conn, QUIC_CRYPTO_APP, packet->pn) ||
+	       quic_conn_on_key(conn, choice, packet->pn, end->sim->now);
 }
 
 /* The link. */
@@ -265,6 +307,7 @@ static void sim_fly(struct sim *sim, struct sim_end *from, const struct quic_tx_
 			abort();
 		packet->to = from->peer;
 		packet->level = tx->level;
+		packet->generation = from->generation;
 		packet->pn = tx->pn;
 		packet->len = quic_writer_used(&tx->w);
 		memcpy(packet->payload, tx->w.start, packet->len);
@@ -290,6 +333,8 @@ static bool sim_send_one(struct sim_end *end, u8 level)
 		return false;
 	quic_conn_tx_commit(conn, &tx, quic_writer_used(&tx.w) + SIM_HEADER, end->sim->now);
 	end->packets_tx++;
+	if (level == QUIC_CRYPTO_EARLY)
+		end->early_tx++;
 	sim_fly(end->sim, end, &tx);
 	return true;
 }
@@ -297,12 +342,14 @@ static bool sim_send_one(struct sim_end *end, u8 level)
 void sim_settle(struct sim_end *end)
 {
 	static const u8 order[] = {
-		QUIC_CRYPTO_INITIAL, QUIC_CRYPTO_HANDSHAKE, QUIC_CRYPTO_APP
+		QUIC_CRYPTO_INITIAL, QUIC_CRYPTO_EARLY, QUIC_CRYPTO_HANDSHAKE, QUIC_CRYPTO_APP
 	};
 	struct quic_conn *conn = &end->conn;
 	u32 i;
 
 	if (conn->todo & QUIC_TODO_TX) {
+		if (conn->tx_keys & BIT(QUIC_CRYPTO_APP))
+			quic_conn_has_keys(conn, end->sim->now);
 		quic_conn_tx_start(conn);
 		for (i = 0; i < ARRAY_SIZE(order); i++)
 			while (sim_send_one(end, order[i]))
@@ -343,6 +390,12 @@ static void sim_arrive(struct sim_packet *packet)
 	struct sim_end *to = packet->to;
 
 	list_del(&packet->link);
+	if (packet->level == QUIC_CRYPTO_APP && to->conn.state == QUIC_CONN_ESTABLISHED &&
+	    !sim_opens(to, packet)) {
+		free(packet);
+		sim_settle(to);
+		return;
+	}
 	/* The host pads a client's Initial packets. */
 	quic_conn_on_datagram(&to->conn, 0, packet->level == QUIC_CRYPTO_INITIAL ?
 			      QUIC_INITIAL_MIN_SIZE : packet->len + SIM_HEADER, to->sim->now);
@@ -485,6 +538,11 @@ void sim_start(struct sim *sim)
 	quic_remote_cids_find(&sim->client.conn.remote_cids, 0)->cid = args.local;
 	sim_keys(&sim->client.conn, QUIC_CRYPTO_INITIAL);
 	sim_keys(&sim->server.conn, QUIC_CRYPTO_INITIAL);
+	if (sim->early != SIM_EARLY_OFF) {
+		if (quic_conn_remember_params(&sim->client.conn, &sim->remembered))
+			abort();
+		quic_conn_on_tx_key(&sim->client.conn, QUIC_CRYPTO_EARLY, 51);
+	}
 	sim_put(&sim->client.conn, QUIC_CRYPTO_INITIAL, SIM_CLIENT_HELLO);
 }
 

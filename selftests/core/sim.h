@@ -17,6 +17,13 @@
 
 struct sim;
 
+/* What the server makes of 0-RTT. */
+enum sim_early {
+	SIM_EARLY_OFF,		/* and the client does not try */
+	SIM_EARLY_ACCEPT,
+	SIM_EARLY_REJECT,
+};
+
 /**
  * struct sim_end - one endpoint and its application
  * @mute:      nothing that it sends arrives
@@ -28,6 +35,10 @@ struct sim;
  * @crypto_rx: CRYPTO bytes delivered, by level
  * @closes:    CONNECTION_CLOSE events
  * @datagrams: DATAGRAM frames delivered; @datagram_len and @datagram_first tell of the last
+ * @early_tx:  0-RTT packets sent
+ * @generation: of 1-RTT keys, counted where the host switches them
+ * @has_previous: the receive key before is still there
+ * @forged:    packets that no key opens
  */
 struct sim_end {
 	struct quic_conn conn;
@@ -45,6 +56,10 @@ struct sim_end {
 	u32 datagrams;
 	u32 datagram_len;
 	u8 datagram_first;
+	u32 early_tx;
+	u32 generation;
+	bool has_previous;
+	u32 forged;
 	u32 events[QUIC_EVENT_MAX];
 	struct quic_connection_close last_close;
 	struct quic_stream_update last_update;
@@ -58,6 +73,7 @@ struct sim_packet {
 	struct sim_end *to;
 	u64 at;
 	u8 level;
+	u32 generation;
 	u64 pn;
 	u32 len;
 	u8 payload[];
@@ -68,6 +84,8 @@ struct sim_packet {
  * @delay:   one way, ns
  * @rate:    bytes per second, 0: without bound
  * @loss, @reorder, @duplicate: percent
+ * @early:   see there; set before sim_start()
+ * @remembered: parameters of the server that the client starts with then
  * @loose:   stream IDs and bytes may be anything: nobody looks at what is delivered
  */
 struct sim {
@@ -82,6 +100,8 @@ struct sim {
 	u64 random;
 	u64 lost;
 	u32 idle_steps;
+	enum sim_early early;
+	struct quic_transport_params remembered;
 	bool loose;
 };
 

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* 0-RTT between two whole connections: RFC 9000, section 7.4.1; RFC 9001, sections 4.6 and 5.6. */
+#include <kunit/test.h>
+
+#include "sim.h"
+
+static u64 wanted;
+
+static bool stream_arrived(struct sim *sim)
+{
+	return sim->server.received[0] == wanted && sim->server.finished[0];
+}
+
+/* A client that remembers what the server still says, with @bytes of early data queued. */
+static struct sim *begin(struct kunit *test, enum sim_early early, u64 bytes)
+{
+	struct sim *sim = sim_create();
+
+	sim->early = early;
+	sim->remembered = sim->server.conn.local;
+	sim_start(sim);
+	wanted = bytes;
+	KUNIT_ASSERT_EQ(test, sim_send(&sim->client, 0, bytes, true), bytes);
+	return sim;
+}
+
+static void finish(struct kunit *test, struct sim *sim)
+{
+	KUNIT_EXPECT_TRUE(test, sim_run(sim, stream_arrived, 300 * SIM_SECOND));
+	KUNIT_EXPECT_TRUE(test, sim_run(sim, sim_is_established, 300 * SIM_SECOND));
+	sim_run_for(sim, SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, sim->server.bad_bytes, 0);
+	KUNIT_EXPECT_EQ(test, sim->server.received[0], wanted);
+	KUNIT_EXPECT_EQ(test, sim->client.closes, 0);
+	KUNIT_EXPECT_EQ(test, sim->server.closes, 0);
+	KUNIT_EXPECT_EQ(test, sim->client.conn.path[0].cong.bytes_in_flight, 0);
+	KUNIT_EXPECT_TRUE(test, quic_conn_is_flushed(&sim->client.conn));
+	sim_destroy(sim);
+}
+
+/* RFC 9000, section 13.2.1 #2 and RFC 9001, section 5.6 #3: acknowledged in 1-RTT packets. */
+static void early_data_arrives_with_the_first_flight(struct kunit *test)
+{
+	struct sim *sim = begin(test, SIM_EARLY_ACCEPT, 3000);
+
+	sim_run_for(sim, 11 * SIM_MS);
+	KUNIT_EXPECT_TRUE(test, stream_arrived(sim));
+	KUNIT_EXPECT_EQ(test, sim->server.conn.state, QUIC_CONN_HANDSHAKE);
+	KUNIT_EXPECT_GE(test, sim->client.early_tx, 3);
+	KUNIT_EXPECT_EQ(test, sim->server.early_tx, 0);
+	KUNIT_ASSERT_TRUE(test, sim_run(sim, sim_is_established, SIM_SECOND));
+	KUNIT_EXPECT_TRUE(test, sim->client.conn.early.accepted);
+	KUNIT_EXPECT_EQ(test, sim->client.conn.lost_packets, 0);
+	finish(test, sim);
+}
+
+/* RFC 9001, section 4.6.1: a 0-RTT packet means nothing without its ClientHello. */
+static void early_data_waits_for_the_client_hello(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_conn *conn = &sim->client.conn;
+	u64 hello;
+
+	sim->early = SIM_EARLY_ACCEPT;
+	sim->remembered = sim->server.conn.local;
+	sim_start(sim);
+	hello = conn->space[QUIC_SPACE_INITIAL]->crypto.ranges.end;
+	conn->space[QUIC_SPACE_INITIAL]->crypto.ranges.end = 0;
+	wanted = 100;
+	sim_send(&sim->client, 0, wanted, true);
+	sim_settle(&sim->client);
+	KUNIT_EXPECT_EQ(test, sim->client.packets_tx, 0);
+	/* Not even when only part of it is out. */
+	conn->space[QUIC_SPACE_INITIAL]->crypto.ranges.end = hello;
+	conn->space[QUIC_SPACE_INITIAL]->crypto.ranges.next = hello - 1;
+	KUNIT_EXPECT_FALSE(test, quic_conn_wants_tx(conn, QUIC_CRYPTO_EARLY, sim->now));
+	conn->space[QUIC_SPACE_INITIAL]->crypto.ranges.next = 0;
+	quic_conn_crypto_queued(conn, QUIC_CRYPTO_INITIAL, 0);
+	sim_settle(&sim->client);
+	KUNIT_EXPECT_EQ(test, sim->client.early_tx, 1);
+	finish(test, sim);
+}
+
+/* RFC 9001, section 4.6.2 #1 and RFC 9002, section 6.4 */
+static void rejected_data_is_sent_again_in_1rtt(struct kunit *test)
+{
+	struct sim *sim = begin(test, SIM_EARLY_REJECT, 5000);
+	u64 cwnd = sim->client.conn.path[0].cong.cwnd;
+
+	KUNIT_ASSERT_TRUE(test, sim_run(sim, sim_is_established, SIM_SECOND));
+	KUNIT_EXPECT_GE(test, sim->client.early_tx, 4);
+	KUNIT_EXPECT_TRUE(test, sim_run(sim, stream_arrived, SIM_SECOND));
+	KUNIT_EXPECT_FALSE(test, sim->client.conn.early.accepted);
+	/* It was not the network that lost it. */
+	KUNIT_EXPECT_GE(test, sim->client.conn.path[0].cong.cwnd, cwnd);
+	finish(test, sim);
+}
+
+static void early_data_survives_loss_and_disorder(struct kunit *test)
+{
+	enum sim_early early;
+	struct sim *sim;
+	u64 seed;
+
+	for (early = SIM_EARLY_ACCEPT; early <= SIM_EARLY_REJECT; early++)
+		for (seed = 1; seed <= 40; seed++) {
+			sim = begin(test, early, 9000);
+			sim->random = seed;
+			sim->loss = 20;
+			sim->reorder = 20;
+			sim->duplicate = 2;
+			finish(test, sim);
+		}
+}
+
+/* RFC 9000, section 7.4.1 #4 */
+static void remembered_limits_hold_until_the_real_ones(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_streams *streams = &sim->client.conn.streams;
+
+	sim->early = SIM_EARLY_ACCEPT;
+	sim->remembered = sim->server.conn.local;
+	sim->remembered.initial_max_streams_bidi = 2;
+	sim->remembered.initial_max_data = 4000;
+	sim->remembered.initial_max_stream_data_bidi_remote = 3000;
+	sim->remembered.max_udp_payload_size = 1300;
+	sim_start(sim);
+	KUNIT_EXPECT_FALSE(test, quic_streams_may_open(streams, 8));
+	KUNIT_EXPECT_EQ(test, sim_send(&sim->client, 0, 9000, true), 3000);
+	KUNIT_EXPECT_EQ(test, sim_send(&sim->client, 4, 9000, true), 1000);
+	KUNIT_EXPECT_EQ(test, sim->client.conn.path[0].mss, 1300);
+	KUNIT_ASSERT_TRUE(test, sim_run(sim, sim_is_established, SIM_SECOND));
+	/* The numbers go on; credit is the real one. */
+	KUNIT_EXPECT_EQ(test, quic_streams_next_id(streams, false), 8);
+	KUNIT_EXPECT_PTR_EQ(test, streams->active, quic_streams_find(streams, 4));
+	KUNIT_EXPECT_EQ(test, streams->local[0].limit, 100);
+	KUNIT_EXPECT_EQ(test, sim_send(&sim->client, 0, 6000, true), 6000);
+	KUNIT_EXPECT_EQ(test, sim_send(&sim->client, 4, 8000, true), 8000);
+	wanted = 9000;
+	finish(test, sim);
+}
+
+/* RFC 9000, section 7.4.1 #2 #3 */
+static void remembered_times_and_tokens_are_not_used(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+
+	sim->early = SIM_EARLY_ACCEPT;
+	sim->remembered = sim->server.conn.local;
+	sim->remembered.max_ack_delay = 5000000;
+	sim->remembered.ack_delay_exponent = 20;
+	sim->remembered.has_stateless_reset_token = true;
+	sim_start(sim);
+	KUNIT_EXPECT_EQ(test, sim->client.conn.remote.max_ack_delay, 25000);
+	KUNIT_EXPECT_EQ(test, sim->client.conn.remote.ack_delay_exponent, 3);
+	KUNIT_EXPECT_FALSE(test, quic_remote_cids_active(&sim->client.conn.remote_cids)->has_token);
+	/* Too late once the real ones are there. */
+	KUNIT_ASSERT_TRUE(test, sim_run(sim, sim_is_established, SIM_SECOND));
+	KUNIT_EXPECT_EQ(test, quic_conn_remember_params(&sim->client.conn, &sim->remembered),
+			-EINVAL);
+	sim_destroy(sim);
+}
+
+/* RFC 9000, section 7.4.1 #8: real parameters are for 1-RTT packets only. */
+static void no_early_packet_under_real_parameters(struct kunit *test)
+{
+	struct sim *sim = begin(test, SIM_EARLY_ACCEPT, 100);
+	struct quic_conn *conn = &sim->client.conn;
+
+	sim_settle(&sim->client);
+	KUNIT_ASSERT_EQ(test, sim_send(&sim->client, 4, 100, true), 100);
+	quic_conn_tx_start(conn);
+	KUNIT_EXPECT_TRUE(test, quic_conn_wants_tx(conn, QUIC_CRYPTO_EARLY, sim->now));
+	conn->has_remote_params = true;
+	KUNIT_EXPECT_FALSE(test, quic_conn_wants_tx(conn, QUIC_CRYPTO_EARLY, sim->now));
+	conn->has_remote_params = false;
+	finish(test, sim);
+}
+
+/* RFC 9000, section 7.4.1 #5 #6 */
+static void lower_limits_with_accepted_data_are_a_violation(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+
+	sim->early = SIM_EARLY_ACCEPT;
+	sim->remembered = sim->server.conn.local;
+	sim->server.conn.local.initial_max_streams_uni = 99;
+	sim_start(sim);
+	sim_send(&sim->client, 0, 3000, true);
+	sim_run_for(sim, SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, sim->client.closes, 1);
+	KUNIT_EXPECT_EQ(test, sim->client.last_close.errcode,
+			QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION);
+	sim_destroy(sim);
+}
+
+static bool three_arrived(struct sim *sim)
+{
+	return sim->server.finished[0] && sim->server.finished[4] && sim->server.finished[8];
+}
+
+/* A server that rejects may have lower limits: RFC 9000, section 7.4.1 #7. */
+static void lower_limits_hold_back_what_was_rejected(struct kunit *test)
+{
+	struct sim *sim;
+	u64 seed, id;
+	int turn;
+
+	for (seed = 1; seed <= 20; seed++) {
+		bool answered[5] = {};
+
+		sim = sim_create();
+		sim->early = SIM_EARLY_REJECT;
+		sim->random = seed;
+		sim->loss = seed > 1 ? 10 : 0;
+		sim->remembered = sim->server.conn.local;
+		sim->server.conn.local.initial_max_data = 2500;
+		sim->server.conn.local.initial_max_stream_data_bidi_remote = 2000;
+		sim->server.conn.local.initial_max_streams_bidi = 2;
+		sim_start(sim);
+		for (id = 0; id <= 8; id += 4)
+			KUNIT_ASSERT_EQ(test, sim_send(&sim->client, id, 6000, true), 6000);
+		KUNIT_EXPECT_TRUE(test, sim_run(sim, sim_is_established, 60 * SIM_SECOND));
+		KUNIT_EXPECT_TRUE(test, sim->client.conn.early.capped);
+		/* The third stream needs that one of the first two is over on both sides. */
+		for (turn = 0; turn < 600 && !three_arrived(sim); turn++) {
+			sim_run_for(sim, SIM_SECOND / 10);
+			for (id = 0; id <= 4; id += 4)
+				if (sim->server.finished[id] && !answered[id]) {
+					answered[id] = true;
+					sim_send(&sim->server, id, 0, true);
+				}
+			sim_settle(&sim->server);
+		}
+		KUNIT_EXPECT_TRUE(test, three_arrived(sim));
+		KUNIT_EXPECT_EQ(test, sim->server.bad_bytes, 0);
+		KUNIT_EXPECT_EQ(test, sim->client.closes, 0);
+		KUNIT_EXPECT_EQ(test, sim->server.closes, 0);
+		KUNIT_EXPECT_FALSE(test, sim->client.conn.early.capped);
+		sim_destroy(sim);
+	}
+}
+
+/* RFC 9000, section 17.2.5.3: data that a Retry threw away goes out again, with new numbers. */
+static void resent_data_leaves_the_flight_first(struct kunit *test)
+{
+	struct sim *sim = begin(test, SIM_EARLY_ACCEPT, 3000);
+	struct quic_conn *conn = &sim->client.conn;
+	u64 next, in_flight;
+
+	sim->client.mute = true;
+	sim_settle(&sim->client);
+	sim->client.mute = false;
+	next = conn->space[QUIC_SPACE_APP]->loss.sent.next;
+	in_flight = conn->path[0].cong.bytes_in_flight;
+	KUNIT_EXPECT_GE(test, next, 3);
+	quic_conn_early_resend(conn);
+	KUNIT_EXPECT_LT(test, conn->path[0].cong.bytes_in_flight, in_flight);
+	sim_settle(&sim->client);
+	KUNIT_EXPECT_EQ(test, conn->space[QUIC_SPACE_APP]->loss.sent.next, 2 * next);
+	finish(test, sim);
+}
+
+/* RFC 9001, sections 4.9.3 #1 and 5.6 #5 */
+static void early_keys_go_when_1rtt_has_come(struct kunit *test)
+{
+	struct sim *sim = begin(test, SIM_EARLY_ACCEPT, 1000);
+	const u8 early = BIT(QUIC_CRYPTO_EARLY);
+
+	sim_run_for(sim, 11 * SIM_MS);
+	KUNIT_EXPECT_TRUE(test, sim->server.conn.rx_keys & early);
+	KUNIT_EXPECT_TRUE(test, sim->client.conn.tx_keys & early);
+	KUNIT_ASSERT_TRUE(test, sim_run(sim, sim_is_established, SIM_SECOND));
+	KUNIT_EXPECT_FALSE(test, sim->client.conn.tx_keys & early);
+	/* The server waits for what was overtaken, but not for long. */
+	sim_send(&sim->client, 4, 1, true);
+	sim_run_for(sim, 20 * SIM_MS);
+	KUNIT_EXPECT_TRUE(test, sim->server.conn.rx_keys & early);
+	sim_run_for(sim, 3 * quic_conn_pto(&sim->server.conn) + SIM_SECOND / 10);
+	KUNIT_EXPECT_FALSE(test, sim->server.conn.rx_keys & early);
+	finish(test, sim);
+}
+
+/* RFC 9001, section 5.6 #3 #4 */
+static void early_keys_of_the_useless_direction_do_nothing(struct kunit *test)
+{
+	struct sim *sim = begin(test, SIM_EARLY_ACCEPT, 1000);
+
+	quic_conn_on_rx_key(&sim->client.conn, QUIC_CRYPTO_EARLY, 51);
+	quic_conn_on_tx_key(&sim->server.conn, QUIC_CRYPTO_EARLY, 51);
+	KUNIT_EXPECT_FALSE(test, sim->client.conn.rx_keys & BIT(QUIC_CRYPTO_EARLY));
+	KUNIT_EXPECT_FALSE(test, sim->server.conn.tx_keys & BIT(QUIC_CRYPTO_EARLY));
+	finish(test, sim);
+}
+
+static struct kunit_case early_cases[] = {
+	KUNIT_CASE(early_data_arrives_with_the_first_flight),
+	KUNIT_CASE(early_data_waits_for_the_client_hello),
+	KUNIT_CASE(rejected_data_is_sent_again_in_1rtt),
+	KUNIT_CASE(early_data_survives_loss_and_disorder),
+	KUNIT_CASE(remembered_limits_hold_until_the_real_ones),
+	KUNIT_CASE(remembered_times_and_tokens_are_not_used),
+	KUNIT_CASE(no_early_packet_under_real_parameters),
+	KUNIT_CASE(lower_limits_with_accepted_data_are_a_violation),
+	KUNIT_CASE(lower_limits_hold_back_what_was_rejected),
+	KUNIT_CASE(resent_data_leaves_the_flight_first),
+	KUNIT_CASE(early_keys_go_when_1rtt_has_come),
+	KUNIT_CASE(early_keys_of_the_useless_direction_do_nothing),
+	{}
+};
+
+static struct kunit_suite early_suite = {
+	.name = "early",
+	.test_cases = early_cases,
+};
+
+kunit_test_suite(early_suite);
