@@ -150,7 +150,7 @@ int quic_handshake_set_secret(struct quic_sock *qs, struct quic_crypto_secret *i
 	secret.cipher = other ? other->cipher : info->type;
 	secret.len = quic_cipher_secret_len(secret.cipher);
 	memcpy(secret.data, info->secret, secret.len);
-	key = quic_key_create(conn->version, &secret);
+	key = quic_key_create(quic_conn_level_version(conn, level), &secret);
 	if (IS_ERR(key)) {
 		err = PTR_ERR(key);
 		goto wipe;

@@ -206,6 +206,9 @@ static bool quic_input_may_wait(const struct quic_conn *conn, u8 level)
 		return false;
 	if (level == QUIC_CRYPTO_HANDSHAKE)
 		return conn->space[QUIC_SPACE_HANDSHAKE];
+	/* A client gets no 0-RTT. */
+	if (level == QUIC_CRYPTO_EARLY && !conn->is_server)
+		return false;
 	return conn->state == QUIC_CONN_HANDSHAKE;
 }
 
@@ -238,11 +241,12 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 	bool opened;
 	u64 received;
 
-	if (level < 0 || (level != QUIC_CRYPTO_APP && hdr->version != conn->version)) {
+	if (level < 0 || (level != QUIC_CRYPTO_APP &&
+			  hdr->version != quic_conn_level_version(conn, level))) {
 		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
 		return false;
 	}
-	/* A server's 0-RTT keys come with the ClientHello; a client gets no 0-RTT. */
+	/* Keys of 0-RTT come with the ClientHello, others later. */
 	if (!(conn->rx_keys & BIT(level))) {
 		if (quic_input_may_wait(conn, level)) {
 			quic_input_keep(qs, packet, hdr->packet_len);

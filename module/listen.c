@@ -110,6 +110,16 @@ static struct quic_request *quic_request_new(struct quic_sock *qs, const struct 
 	return req;
 }
 
+/* requests_lock held. 0-RTT packets that came before the request. */
+static void quic_request_claim(struct quic_sock *qs, struct quic_request *req)
+{
+	struct sk_buff *skb;
+
+	while ((skb = quic_early_next(qs, req)))
+		if (!quic_request_store(qs, req, skb))
+			kfree_skb(skb);
+}
+
 static void quic_refusal_work(struct work_struct *work)
 {
 	struct quic_refusal *refusal = container_of(work, struct quic_refusal, work);
@@ -197,6 +207,10 @@ void quic_listen_receive(struct quic_sock *listener, struct quic_udp *udp, struc
 	}
 	if (req)
 		is_stored = quic_request_store(listener, req, skb);
+	else if (hdr->type == QUIC_PACKET_0RTT && hdr->dcid.len >= QUIC_INITIAL_MIN_DCID)
+		is_stored = quic_early_keep(listener, skb, quic_sock_now());
+	if (is_new)
+		quic_request_claim(listener, req);
 unlock:
 	spin_unlock_bh(&listener->requests_lock);
 
@@ -281,6 +295,7 @@ void quic_listen_stop(struct quic_sock *qs)
 		sk_acceptq_removed(sk);
 	qs->nr_requests = 0;
 	qs->request_bytes = 0;
+	quic_early_purge(qs);
 	spin_unlock_bh(&qs->requests_lock);
 
 	list_for_each_entry_safe(req, next, &requests, list)

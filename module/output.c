@@ -317,7 +317,8 @@ static void quic_output_long_header(struct quic_sock *qs, struct quic_coalesced 
 	struct quic_conn *conn = &qs->conn;
 	bool token = tx->level == QUIC_CRYPTO_INITIAL && !conn->is_server;
 
-	packet->length = quic_header_encode_long(&tx->w, type[tx->level], conn->version,
+	packet->length = quic_header_encode_long(&tx->w, type[tx->level],
+						 quic_conn_level_version(conn, tx->level),
 						 &quic_remote_cids_active(&conn->remote_cids)->cid,
 						 &quic_local_cids_find(&conn->local_cids, 0)->cid,
 						 token ? qs->token : NULL,

@@ -10,9 +10,14 @@
 #include "cmsg.h"
 #include "sock.h"
 
+/*
+ * What came in 0-RTT packets waits for the end of the handshake, whose messages alone are read
+ * until then: uapi.md, sections 3.6 and 11.3. RFC 9001, section 5.7.
+ */
 static struct quic_recv_chunk *quic_recv_first(struct quic_sock *qs, struct list_head **queue)
 {
-	*queue = !list_empty(&qs->handshake_queue) ? &qs->handshake_queue :
+	*queue = !list_empty(&qs->handshake_queue) || qs->conn.state == QUIC_CONN_HANDSHAKE ?
+		 &qs->handshake_queue :
 		 !list_empty(&qs->event_queue) ? &qs->event_queue : &qs->data_queue;
 	return list_first_entry_or_null(*queue, struct quic_recv_chunk, rx.link);
 }

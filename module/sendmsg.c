@@ -134,7 +134,7 @@ struct quic_stream *quic_send_stream(struct quic_sock *qs, s64 id, u32 flags, lo
 		if (stream)
 			return stream;
 		*err = -EINVAL;
-		if (!conn->has_remote_params && !qs->has_remembered)
+		if (!conn->has_remote_params && !conn->early.remembered)
 			return NULL;
 		if (quic_streams_may_open(&conn->streams, id))
 			break;

@@ -76,6 +76,7 @@ int quic_sock_init(struct sock *sk)
 	INIT_HLIST_NODE(&qs->listener_node);
 	INIT_HLIST_NODE(&qs->conn_node);
 	skb_queue_head_init(&qs->undecryptable);
+	__skb_queue_head_init(&qs->early);
 	spin_lock_init(&qs->requests_lock);
 
 	qs->params = quic_default_params;
@@ -541,8 +542,11 @@ int quic_sock_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 
 static bool quic_sock_is_readable(struct quic_sock *qs)
 {
-	return !list_empty_careful(&qs->handshake_queue) ||
-	       !list_empty_careful(&qs->event_queue) || !list_empty_careful(&qs->data_queue);
+	/* The rest waits for the end of the handshake: recvmsg.c. */
+	if (!list_empty_careful(&qs->handshake_queue) ||
+	    READ_ONCE(qs->conn.state) == QUIC_CONN_HANDSHAKE)
+		return !list_empty_careful(&qs->handshake_queue);
+	return !list_empty_careful(&qs->event_queue) || !list_empty_careful(&qs->data_queue);
 }
 
 static bool quic_sock_is_writable(struct quic_sock *qs)

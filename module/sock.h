@@ -101,7 +101,8 @@ struct quic_request {
  * @bound:      address that getsockname() tells
  * @requests:   listener: connections waiting for accept()
  * @request_hash: the same by connection ID and address, or NULL: not listening
- * @requests_lock: guards these two, @nr_requests and @request_bytes
+ * @early:      0-RTT packets that came before their request
+ * @requests_lock: guards these three, @nr_requests, @request_bytes, @early_bytes, @early_last
  * @conn_node:  in quic_net.conns, guarded by quic_net.lock
  * @params:     transport parameters as the user set them
  * @config:     configuration as the user set it
@@ -111,7 +112,6 @@ struct quic_request {
  * @is_accepted: came from accept(): a server
  * @is_shut:    the user closed; the connection lives on until all was delivered
  * @is_dead:    quic_sock_done() was there
- * @has_remembered: conn.remote was preset by the user for 0-RTT
  * @has_ticket: @ticket is complete, not being collected
  * @secret:     listener and its children: reset tokens, address tokens, ticket keys
  */
@@ -154,6 +154,9 @@ struct quic_sock {
 	u32 nr_requests;
 	u32 request_bytes;		/* memory of their datagrams */
 	u32 request_seed;
+	struct sk_buff_head early;
+	u32 early_bytes;
+	u64 early_last;			/* when the last one came, ns */
 
 	struct quic_transport_param params;
 	struct quic_config config;
@@ -164,7 +167,6 @@ struct quic_sock {
 	bool is_accepted;
 	bool is_shut;
 	bool is_dead;
-	bool has_remembered;
 	bool has_ticket;
 	bool in_settle;
 	u8 alpn_len;
@@ -327,5 +329,10 @@ bool quic_listen_has_request(struct quic_sock *qs);
 /* Softirq, under RCU; takes over @skb: a datagram for no connection. */
 void quic_listen_receive(struct quic_sock *listener, struct quic_udp *udp, struct sk_buff *skb,
 			 const struct quic_header *hdr);
+
+/* listen_early.c: 0-RTT packets before their request; requests_lock held. */
+bool quic_early_keep(struct quic_sock *listener, struct sk_buff *skb, u64 now);
+struct sk_buff *quic_early_next(struct quic_sock *listener, const struct quic_request *req);
+void quic_early_purge(struct quic_sock *listener);
 
 #endif /* _QUIC_SOCK_H */

@@ -219,26 +219,21 @@ static int quic_set_remembered_params(struct quic_sock *qs,
 				      const struct quic_transport_param *from)
 {
 	struct quic_conn *conn = &qs->conn;
+	struct quic_transport_params remembered;
 	struct quic_transport_param merged;
 
 	if (quic_sock_sk(qs)->sk_state != TCP_SYN_RECV || conn->has_remote_params)
 		return -EINVAL;
-	if (qs->has_remembered)
+	if (conn->early.remembered)
 		quic_params_from_remote(&conn->remote, &merged);
 	else
 		memset(&merged, 0, sizeof(merged));
 	quic_params_merge(&merged, from);
-	if (!merged.ack_delay_exponent)
-		merged.ack_delay_exponent = 3;
-	if (!merged.max_ack_delay)
-		merged.max_ack_delay = 25 * USEC_PER_MSEC;
 	if (!merged.max_udp_payload_size)
 		merged.max_udp_payload_size = QUIC_TP_UDP_PAYLOAD_MAX;
-	quic_params_to_remote(&merged, &conn->remote);
-	quic_streams_set_remote_params(&conn->streams, &conn->remote);
-	quic_flow_send_raise(&conn->tx_flow, conn->remote.initial_max_data);
-	qs->has_remembered = true;
-	return 0;
+	quic_transport_params_init(&remembered);
+	quic_params_to_remote(&merged, &remembered);
+	return quic_conn_remember_params(conn, &remembered);
 }
 
 /**
@@ -281,7 +276,7 @@ int quic_get_transport_param(struct quic_sock *qs, void *data, u32 *len)
 
 	if (!remote)
 		*param = qs->params;
-	else if (qs->conn.has_remote_params || qs->has_remembered)
+	else if (qs->conn.has_remote_params || qs->conn.early.remembered)
 		quic_params_from_remote(&qs->conn.remote, param);
 	else
 		memset(param, 0, sizeof(*param));

@@ -255,7 +255,8 @@ int quic_conn_complete(struct quic_conn *conn, u64 now)
 	if (conn->state != QUIC_CONN_HANDSHAKE)
 		return -EPROTO;
 	conn->state = QUIC_CONN_ESTABLISHED;
-	conn->todo |= QUIC_TODO_TX | QUIC_TODO_STATE | QUIC_TODO_WAKE_WRITE;
+	/* Readers: of 0-RTT data that came before. */
+	conn->todo |= QUIC_TODO_TX | QUIC_TODO_STATE | QUIC_TODO_WAKE_WRITE | QUIC_TODO_WAKE_READ;
 	if (conn->is_server) {
 		conn->handshake_done = QUIC_CONTROL_STALE;
 		if (conn->token_len)

@@ -19,6 +19,7 @@
 #include "loss.h"
 #include "path.h"
 #include "streams.h"
+#include "tls_messages.h"
 
 /* Packet number spaces, numbered like the encryption levels they serve. */
 enum quic_space_id {
@@ -187,6 +188,7 @@ struct quic_conn {
 	struct quic_cid retry_scid;
 	bool has_retry;
 	struct quic_early early;
+	struct quic_tls_messages tls_messages;	/* after the handshake */
 	bool grease;		/* the peer takes a cleared fixed bit */
 	struct quic_transport_params local;
 	struct quic_transport_params remote;
@@ -275,6 +277,12 @@ struct quic_conn_open {
 static inline enum quic_space_id quic_level_space(u8 level)
 {
 	return level == QUIC_CRYPTO_EARLY ? QUIC_SPACE_APP : level;
+}
+
+/* The version that packets and keys of a level belong to. RFC 9369, section 4.1 #8. */
+static inline u32 quic_conn_level_version(const struct quic_conn *conn, u8 level)
+{
+	return level == QUIC_CRYPTO_EARLY ? conn->early.version : conn->version;
 }
 
 static inline struct quic_path *quic_conn_path(struct quic_conn *conn)

@@ -30,6 +30,7 @@ static int quic_recv_crypto(struct quic_conn *conn, const struct quic_rx_packet 
 	struct quic_space *space = conn->space[quic_level_space(rx->level)];
 	struct quic_reassembly *recv = &space->crypto.recv;
 	struct quic_rx_chunk *chunk;
+	u64 code = 0;
 	int err;
 
 	if (frame->offset + frame->len <= recv->next)
@@ -47,8 +48,15 @@ static int quic_recv_crypto(struct quic_conn *conn, const struct quic_rx_packet 
 		return -ENOBUFS;
 	chunk->offset = frame->offset;
 	err = quic_reassembly_insert(recv, chunk, QUIC_CRYPTO_GAPS_MAX);
-	while ((chunk = quic_reassembly_pop(recv)))
+	while ((chunk = quic_reassembly_pop(recv))) {
+		if (rx->level == QUIC_CRYPTO_APP && !code)
+			code = quic_tls_messages_check(&conn->tls_messages, chunk->data,
+						       chunk->len);
 		quic_host_deliver_crypto(conn, rx->level, chunk);
+	}
+	if (code)
+		return quic_conn_fail(conn, code, QUIC_FRAME_CRYPTO,
+				      "TLS message after the handshake");
 	conn->todo |= QUIC_TODO_WAKE_READ;
 	return err;
 }

@@ -216,6 +216,19 @@ static void old_key_for_a_newer_number_is_an_error(struct kunit *test)
 	sim_destroy(sim);
 }
 
+/* RFC 9001, section 6 #2: keys are updated by packets, never by TLS. */
+static void tls_key_update_ends_the_connection(struct kunit *test)
+{
+	static const u8 crypto[] = { 0x06, 0, 5, 24, 0, 0, 1, 0 };
+	struct sim *sim = established(test);
+	u64 pn = sim->server.conn.space[QUIC_SPACE_APP]->loss.sent.next;
+
+	sim_inject(&sim->client, QUIC_CRYPTO_APP, pn + 100, crypto, sizeof(crypto));
+	KUNIT_EXPECT_EQ(test, sim->client.closes, 1);
+	KUNIT_EXPECT_EQ(test, sim->client.last_close.errcode, 0x10a);
+	sim_destroy(sim);
+}
+
 static struct kunit_case keys_cases[] = {
 	KUNIT_CASE(peer_follows_an_update),
 	KUNIT_CASE(next_update_waits_for_the_old_keys_to_go),
@@ -225,6 +238,7 @@ static struct kunit_case keys_cases[] = {
 	KUNIT_CASE(burst_stops_at_the_limit),
 	KUNIT_CASE(too_many_forgeries_end_the_connection),
 	KUNIT_CASE(old_key_for_a_newer_number_is_an_error),
+	KUNIT_CASE(tls_key_update_ends_the_connection),
 	{}
 };
 

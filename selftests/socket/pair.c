@@ -130,7 +130,7 @@ int set_secret(int fd, bool send, int level, uint32_t cipher, const char *seed)
 	return setsockopt(fd, SOL_QUIC, QUIC_SOCKOPT_CRYPTO_SECRET, &secret, sizeof(secret));
 }
 
-static void move_params(int from, int to)
+void move_params(int from, int to)
 {
 	char params[1024];
 	socklen_t len = sizeof(params);

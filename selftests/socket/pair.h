@@ -54,6 +54,8 @@ void pair_connect(struct pair *pair);
 void pair_handshake(struct pair *pair);
 void pair_close(struct pair *pair);
 
+/* The transport parameters of one side for the other. */
+void move_params(int from, int to);
 int set_secret(int fd, bool send, int level, uint32_t cipher, const char *seed);
 ssize_t send_handshake(int fd, int level, const void *data, size_t len, int flags);
 /* Reads up to @len handshake bytes; the level to *@level. */
