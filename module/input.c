@@ -163,8 +163,14 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 	return true;
 }
 
+/* Of a packet that is kept: the codepoint that it came with. */
+static u8 *quic_input_kept_ecn(struct sk_buff *skb)
+{
+	return (u8 *)skb->cb;
+}
+
 /* Keep a packet that came before its key. RFC 9001, section 5.7. */
-static void quic_input_keep(struct quic_sock *qs, const u8 *packet, u32 len)
+static void quic_input_keep(struct quic_sock *qs, const u8 *packet, u32 len, u8 ecn)
 {
 	struct sk_buff *skb;
 
@@ -175,6 +181,7 @@ static void quic_input_keep(struct quic_sock *qs, const u8 *packet, u32 len)
 	if (!skb)
 		goto drop;
 	skb_put_data(skb, packet, len);
+	*quic_input_kept_ecn(skb) = ecn;
 	__skb_queue_tail(&qs->undecryptable, skb);
 	qs->undecryptable_bytes += len;
 	return;
@@ -249,7 +256,7 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 	/* Keys of 0-RTT come with the ClientHello, others later. */
 	if (!(conn->rx_keys & BIT(level))) {
 		if (quic_input_may_wait(conn, level)) {
-			quic_input_keep(qs, packet, hdr->packet_len);
+			quic_input_keep(qs, packet, hdr->packet_len, batch->ecn);
 			return true;
 		}
 		quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
@@ -257,7 +264,7 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 	}
 	/* 1-RTT packets wait until the handshake is complete. RFC 9001, section 5.7. */
 	if (level == QUIC_CRYPTO_APP && conn->state == QUIC_CONN_HANDSHAKE) {
-		quic_input_keep(qs, packet, hdr->packet_len);
+		quic_input_keep(qs, packet, hdr->packet_len, batch->ecn);
 		return true;
 	}
 	if (level != QUIC_CRYPTO_APP && !quic_input_source(conn, hdr, false)) {
@@ -583,6 +590,7 @@ void quic_input_undecryptable(struct quic_sock *qs)
 	while ((skb = __skb_dequeue(&queue))) {
 		batch.skb = skb;
 		batch.share = skb->truesize;
+		batch.ecn = *quic_input_kept_ecn(skb);
 		batch.datagram_len = QUIC_INITIAL_MIN_SIZE;
 		quic_input_datagram(&batch, skb, skb->data, skb->len);
 		kfree_skb(skb);

@@ -40,6 +40,7 @@ static DEFINE_PER_CPU(struct quic_wire_ring, quic_wire_ring);
  * @nr_packets: packets in them
  * @gso_size: length of each but the last
  * @bytes: of all
+ * @ecn:   QUIC_ECN_* of all
  * @ended: a shorter packet stands last: no other may follow
  * @frag:  the pieces, each with a reference on its page
  * @mask:  header protection that is due
@@ -54,6 +55,7 @@ struct quic_burst {
 	u32 nr_packets;
 	u32 gso_size;
 	u32 bytes;
+	u8 ecn;
 	bool ended;
 	struct {
 		struct page *page;
@@ -157,7 +159,7 @@ static int quic_burst_flush(struct quic_burst *burst)
 	skb = linear ? quic_burst_linear(burst) : quic_burst_paged(burst);
 	if (skb)
 		err = quic_udp_xmit(qs, quic_sock_route(qs), skb,
-				    burst->nr_packets > 1 ? burst->gso_size : 0, 0);
+				    burst->nr_packets > 1 ? burst->gso_size : 0, burst->ecn);
 	for (i = 0; i < burst->nr_frags; i++)
 		put_page(burst->frag[i].page);
 	quic_burst_reset(burst);
@@ -165,14 +167,14 @@ static int quic_burst_flush(struct quic_burst *burst)
 }
 
 /* The packet of @len bytes at @data, in the current page, joins the burst. */
-static int quic_burst_add(struct quic_burst *burst, u8 *data, u32 len)
+static int quic_burst_add(struct quic_burst *burst, u8 *data, u32 len, u8 ecn)
 {
 	u32 offset = data - (u8 *)page_address(burst->page);
 	u32 last = burst->nr_frags - 1;
 	int err = 0;
 
 	if (burst->nr_packets &&
-	    (burst->ended || len > burst->gso_size ||
+	    (burst->ended || len > burst->gso_size || ecn != burst->ecn ||
 	     burst->nr_packets == QUIC_BURST_PACKETS ||
 	     burst->bytes + len > QUIC_BURST_BYTES)) {
 		err = quic_burst_flush(burst);
@@ -190,10 +192,12 @@ static int quic_burst_add(struct quic_burst *burst, u8 *data, u32 len)
 		burst->frag[last].offset = offset;
 		burst->frag[last].len = len;
 	}
-	if (!burst->nr_packets)
+	if (!burst->nr_packets) {
 		burst->gso_size = len;
-	else if (len < burst->gso_size)
+		burst->ecn = ecn;
+	} else if (len < burst->gso_size) {
 		burst->ended = true;
+	}
 	burst->bytes += len;
 	burst->used = offset + len;
 	return err;
@@ -266,8 +270,9 @@ static bool quic_output_packet(struct quic_sock *qs, struct quic_burst *burst,
 		quic_conn_tx_abandon(conn, tx);
 		return quic_output_later(conn);
 	}
+	tx->ecn = quic_ecn_mark(&quic_conn_path(conn)->ecn, tx->eliciting);
 	quic_conn_tx_commit(conn, tx, size, now);
-	if (quic_burst_add(burst, data, size))
+	if (quic_burst_add(burst, data, size, tx->ecn))
 		return false;
 	burst->mask[burst->nr_packets].first = data;
 	burst->mask[burst->nr_packets].pn = tx->start - tx->pn_len;

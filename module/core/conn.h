@@ -169,6 +169,7 @@ struct quic_conn {
 	bool in_burst;		/* and has sent something */
 	u64 held_since;		/* stream data waits for more to join it; 0: it does not */
 	bool nodelay;		/* no Nagle-like delay */
+	struct quic_ecn_counts ecn;
 	u8 token_len;		/* of new_token_data */
 	u8 new_token_data[128];	/* server: to be sent; client: not used */
 
@@ -227,6 +228,7 @@ struct quic_rx_packet {
  * @path:    index of the path
  * @pn:      packet number
  * @pn_len:  bytes it is encoded in
+ * @ecn:     host: QUIC_ECN_* that its IP header will have; 1-RTT packets only
  * @eliciting: it needs an acknowledgement
  * @probe:   a PTO probe: congestion control does not hold it back
  * @has_ack: it acknowledges
@@ -242,6 +244,7 @@ struct quic_tx_packet {
 	u8 level;
 	u8 path;
 	u8 pn_len;
+	u8 ecn;
 	bool eliciting;
 	bool probe;
 	bool has_ack;

@@ -293,6 +293,8 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 			quic_lost_remember(space, &walk, &packet);
 			lost++;
 		}
+		if (packet.flags & QUIC_SENT_ECT0)
+			quic_ecn_on_lost(&conn->path[packet.path].ecn);
 		quic_persistent_add(&persistent, &walk, &packet);
 		conn->lost_packets++;
 		quic_conn_packet_lost(conn, id, &packet);
@@ -323,6 +325,40 @@ static bool quic_ack_is_optimistic(const struct quic_conn *conn, const struct qu
 	return false;
 }
 
+/* Packets marked with ECT(0) among those that one ACK frame newly acknowledges. */
+struct quic_acked_marks {
+	u32 count;
+	u32 paths;		/* bit per path that they went to */
+	u64 newest;		/* when the last of them was sent */
+};
+
+/*
+ * The peer's counts, and what the network has marked: one congestion event for each round trip,
+ * as with losses. RFC 9000, section 13.4.2; RFC 9002, section 7.1.
+ */
+static void quic_acked_ecn(struct quic_conn *conn, const struct quic_frame_ack *ack,
+			   const struct quic_acked_marks *marks, u64 now)
+{
+	bool valid;
+	u64 ce;
+	u8 i;
+
+	valid = quic_ecn_validate(&conn->ecn, ack, marks->count, &ce);
+	for (i = 0; i < QUIC_PATHS_MAX; i++) {
+		struct quic_path *path = &conn->path[i];
+
+		if (!(marks->paths & BIT(i)) || path->ecn.state == QUIC_ECN_FAILED)
+			continue;
+		if (!valid) {
+			quic_ecn_fail(&path->ecn);
+			continue;
+		}
+		quic_ecn_on_acked(&path->ecn);
+		if (ce)
+			quic_cong_on_event(&path->cong, marks->newest, now);
+	}
+}
+
 /**
  * quic_conn_on_ack() - apply an ACK frame
  * @conn: connection
@@ -340,11 +376,14 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 	struct quic_path *path = quic_conn_path(conn);
 	struct quic_space *space = conn->space[id];
 	struct quic_sent_packet packet;
+	struct quic_acked_marks marks = {};
 	struct quic_loss_walk walk;
 	bool any = false;
+	bool raised;
 	u64 sample = 0;
 	u64 delay = 0;
 
+	raised = (s64)ack->largest > space->loss.largest_acked;
 	if (quic_loss_ack_begin(&space->loss, ack, now, &walk) ||
 	    (id == QUIC_SPACE_APP && quic_ack_is_optimistic(conn, ack)))
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
@@ -360,6 +399,11 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 					   packet.time, &path->rtt, now);
 		if (id == QUIC_SPACE_APP)
 			quic_key_phase_on_acked(&conn->key_phase, walk.pn);
+		if (packet.flags & QUIC_SENT_ECT0) {
+			marks.count++;
+			marks.paths |= BIT(packet.path);
+			marks.newest = max(marks.newest, packet.time);
+		}
 		quic_acked_packet(conn, space, &packet);
 	}
 	if (unlikely(space->loss.spurious.log))
@@ -380,6 +424,8 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 		conn->peer_validated = true;
 	if (conn->peer_validated)
 		conn->pto_count = 0;
+	if (marks.count && raised)
+		quic_acked_ecn(conn, ack, &marks, now);
 	quic_conn_detect_lost(conn, id, now);
 	quic_cong_on_ack(&path->cong, &path->rtt, sample, now);
 	quic_pacer_update(&path->pacer, path->cong.cwnd, path->rtt.smoothed_rtt,

@@ -283,6 +283,7 @@ int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 lev
 	tx->path = conn->active_path;
 	tx->pn = pn;
 	tx->pn_len = 4;
+	tx->ecn = QUIC_ECN_NOT_ECT;
 	tx->eliciting = false;
 	tx->has_ack = false;
 	tx->full_datagram = false;
@@ -738,6 +739,11 @@ void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 
 			conn->idle_armed_by_tx = true;
 			quic_conn_restart_idle(conn, now);
 		}
+	}
+	if (tx->ecn) {
+		tx->record.flags |= QUIC_SENT_ECT0;
+		conn->ecn.sent++;
+		quic_ecn_on_sent(&path->ecn);
 	}
 	quic_loss_on_sent(&space->loss, tx->pn, &tx->record);
 	if (tx->has_ack)

@@ -7,6 +7,7 @@
 #define _QUIC_CORE_PATH_H
 
 #include "cong.h"
+#include "ecn.h"
 #include "frame.h"
 #include "pacer.h"
 
@@ -42,6 +43,7 @@ struct quic_path {
 	struct quic_rtt rtt;
 	struct quic_cong cong;
 	struct quic_pacer pacer;
+	struct quic_ecn ecn;
 };
 
 void quic_path_init(struct quic_path *path, u32 mss, u64 initial_rtt,

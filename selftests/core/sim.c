@@ -287,6 +287,14 @@ static bool sim_opens(struct sim_end *end, const struct sim_packet *packet)
 
 /* The link. */
 
+/* What the network makes of a codepoint. */
+static u8 sim_remark(struct sim *sim, u8 ecn)
+{
+	if (!ecn || sim->bleach)
+		return QUIC_ECN_NOT_ECT;
+	return sim_chance(sim, sim->ce) ? QUIC_ECN_CE : ecn;
+}
+
 static void sim_fly(struct sim *sim, struct sim_end *from, const struct quic_tx_packet *tx)
 {
 	u32 size = quic_writer_used(&tx->w) + SIM_HEADER;
@@ -309,6 +317,7 @@ static void sim_fly(struct sim *sim, struct sim_end *from, const struct quic_tx_
 		packet->level = tx->level;
 		packet->generation = from->generation;
 		packet->pn = tx->pn;
+		packet->ecn = sim_remark(sim, tx->ecn);
 		packet->len = quic_writer_used(&tx->w);
 		memcpy(packet->payload, tx->w.start, packet->len);
 		packet->at = *busy + sim->delay;
@@ -331,6 +340,9 @@ static bool sim_send_one(struct sim_end *end, u8 level)
 					    quic_path_allowance(quic_conn_path(conn))) - SIM_HEADER);
 	if (quic_conn_tx_begin(conn, &tx, level) || !quic_conn_tx_fill(conn, &tx, end->sim->now))
 		return false;
+	if (level == QUIC_CRYPTO_APP)
+		tx.ecn = quic_ecn_mark(&quic_conn_path(conn)->ecn, tx.eliciting);
+	end->marked_tx += tx.ecn != QUIC_ECN_NOT_ECT;
 	quic_conn_tx_commit(conn, &tx, quic_writer_used(&tx.w) + SIM_HEADER, end->sim->now);
 	end->packets_tx++;
 	if (level == QUIC_CRYPTO_EARLY)
@@ -361,10 +373,11 @@ void sim_settle(struct sim_end *end)
 	quic_conn_update_deadlines(conn, end->sim->now);
 }
 
-int sim_inject(struct sim_end *to, u8 level, u64 pn, const void *payload, u32 len)
+static int sim_deliver(struct sim_end *to, u8 level, u64 pn, u8 ecn, const void *payload, u32 len)
 {
 	struct quic_rx_packet rx = {
 		.level = level,
+		.ecn = ecn,
 		.pn = pn,
 		.now = to->sim->now,
 		.payload = payload,
@@ -385,6 +398,11 @@ int sim_inject(struct sim_end *to, u8 level, u64 pn, const void *payload, u32 le
 	return err;
 }
 
+int sim_inject(struct sim_end *to, u8 level, u64 pn, const void *payload, u32 len)
+{
+	return sim_deliver(to, level, pn, QUIC_ECN_NOT_ECT, payload, len);
+}
+
 static void sim_arrive(struct sim_packet *packet)
 {
 	struct sim_end *to = packet->to;
@@ -399,7 +417,7 @@ static void sim_arrive(struct sim_packet *packet)
 	/* The host pads a client's Initial packets. */
 	quic_conn_on_datagram(&to->conn, 0, packet->level == QUIC_CRYPTO_INITIAL ?
 			      QUIC_INITIAL_MIN_SIZE : packet->len + SIM_HEADER, to->sim->now);
-	sim_inject(to, packet->level, packet->pn, packet->payload, packet->len);
+	sim_deliver(to, packet->level, packet->pn, packet->ecn, packet->payload, packet->len);
 	free(packet);
 	sim_settle(to);
 }

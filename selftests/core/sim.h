@@ -65,6 +65,7 @@ struct sim_end {
 	struct quic_stream_update last_update;
 	u64 packets_tx;
 	u64 packets_rx;
+	u64 marked_tx;		/* sent with ECT(0) */
 	u64 next_cid;
 };
 
@@ -73,6 +74,7 @@ struct sim_packet {
 	struct sim_end *to;
 	u64 at;
 	u8 level;
+	u8 ecn;
 	u32 generation;
 	u64 pn;
 	u32 len;
@@ -86,6 +88,8 @@ struct sim_packet {
  * @loss, @reorder, @duplicate: percent
  * @early:   see there; set before sim_start()
  * @remembered: parameters of the server that the client starts with then
+ * @ce:      percent of what is marked ECT(0) that comes marked CE
+ * @bleach:  marks do not arrive
  * @loose:   stream IDs and bytes may be anything: nobody looks at what is delivered
  */
 struct sim {
@@ -96,7 +100,8 @@ struct sim {
 	u64 delay;
 	u64 rate;
 	u64 busy_until[2];
-	u32 loss, reorder, duplicate;
+	u32 loss, reorder, duplicate, ce;
+	bool bleach;
 	u64 random;
 	u64 lost;
 	u32 idle_steps;
