@@ -26,10 +26,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def ip(*words: str) -> str:
     """Run ip(8), whose message explains a failure."""
-    return _tool("ip", *words)
+    return tool("ip", *words)
 
 
-def _tool(*argv: str) -> str:
+def tool(*argv: str) -> str:
+    """Run a program, whose message explains a failure."""
     ended = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, f"{' '.join(argv)}: {ended.stderr.strip()}"
     return ended.stdout
@@ -70,16 +71,16 @@ class Namespace:
         """
         tc = ["ip", "netns", "exec", self.name, "tc", "qdisc", "replace", "dev", self.device]
         if bursts:
-            _tool(*tc, "root", "netem", "limit", "10000", *words)
+            tool(*tc, "root", "netem", "limit", "10000", *words)
             return
-        _tool(*tc, "root", "handle", "1:", "tbf", "rate", "2gbit", "burst", "1600", "limit", "100000000")
-        _tool(*tc, "parent", "1:1", "handle", "2:", "netem", "limit", "10000", *words)
+        tool(*tc, "root", "handle", "1:", "tbf", "rate", "2gbit", "burst", "1600", "limit", "100000000")
+        tool(*tc, "parent", "1:1", "handle", "2:", "netem", "limit", "10000", *words)
 
     def dropped(self) -> int:
         """How many packets netem has dropped here."""
         import json
 
-        said = json.loads(_tool("ip", "netns", "exec", self.name, "tc", "-s", "-j", "qdisc", "show", "dev", self.device))
+        said = json.loads(tool("ip", "netns", "exec", self.name, "tc", "-s", "-j", "qdisc", "show", "dev", self.device))
         return int(next(q["drops"] for q in said if q["kind"] == "netem"))
 
 
