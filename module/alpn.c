@@ -2,7 +2,7 @@
 /*
  * The ALPN list of a socket: from what the user writes to the canonical text,
  * and the comparisons by which listeners on one address tell each other apart.
- * Reading a ClientHello is not done here. uapi.md, section 4.11.
+ * Reading a ClientHello is core/client_hello.c's. uapi.md, section 4.11.
  */
 #include <linux/errno.h>
 #include <linux/string.h>

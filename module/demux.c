@@ -9,6 +9,7 @@
 
 #include "alpn.h"
 #include "demux.h"
+#include "demux_hello.h"
 #include "net.h"
 #include "sock.h"
 #include "stateless.h"
@@ -126,6 +127,11 @@ static void quic_demux_long(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 	}
 
 	quic_addr_from_skb(skb, &local, &peer);
+	if (hdr.type != QUIC_PACKET_UNKNOWN_VERSION &&
+	    quic_demux_needs_alpn(udp->net, udp, &local)) {
+		quic_hello_receive(udp, skb, &hdr);
+		return;
+	}
 	qs = quic_demux_find_listener(udp->net, udp, &local, &peer, NULL, 0);
 	if (!qs) {
 		quic_demux_drop(udp, skb, QUIC_MIB_PKT_RCVDROP);

@@ -59,6 +59,11 @@ struct quic_sock *quic_demux_find_listener(struct net *net, struct quic_udp *udp
 					   const union quic_addr *local,
 					   const union quic_addr *peer,
 					   const u8 *alpn, u32 alpn_len);
+/* A held listener at which this client waits for accept() already, or NULL. Under RCU. */
+struct quic_sock *quic_demux_find_request(struct net *net, struct quic_udp *udp,
+					  const struct quic_header *hdr,
+					  const union quic_addr *local,
+					  const union quic_addr *peer);
 /* Does the client's ALPN list decide between listeners at @local? Under RCU. */
 bool quic_demux_needs_alpn(struct net *net, struct quic_udp *udp, const union quic_addr *local);
 

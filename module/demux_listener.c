@@ -10,6 +10,7 @@
 
 #include "alpn.h"
 #include "demux.h"
+#include "demux_hello.h"
 #include "net.h"
 #include "sock.h"
 #include "udp.h"
@@ -127,6 +128,34 @@ bool quic_demux_needs_alpn(struct net *net, struct quic_udp *udp, const union qu
 	return false;
 }
 
+/**
+ * quic_demux_find_request() - the listener that has a request of this client
+ * @net:   netns
+ * @udp:   socket that a datagram came in on
+ * @hdr:   its header
+ * @local: where it went
+ * @peer:  where it came from
+ *
+ * Under RCU.
+ *
+ * Return: a held listener, or NULL.
+ */
+struct quic_sock *quic_demux_find_request(struct net *net, struct quic_udp *udp,
+					  const struct quic_header *hdr,
+					  const union quic_addr *local,
+					  const union quic_addr *peer)
+{
+	struct quic_sock *qs;
+
+	hlist_for_each_entry_rcu(qs, &quic_net(net)->listeners, listener_node) {
+		if (quic_listener_score(qs, udp, local) &&
+		    quic_listen_knows(qs, &hdr->dcid, local, peer) &&
+		    refcount_inc_not_zero(&quic_sock_sk(qs)->sk_refcnt))
+			return qs;
+	}
+	return NULL;
+}
+
 static bool quic_listener_conflicts(const struct quic_sock *a, const struct quic_sock *b)
 {
 	if (a->route[0].udp != b->route[0].udp || !quic_addr_equal(&a->bound, &b->bound))
@@ -168,9 +197,15 @@ int quic_demux_add_listener(struct quic_sock *qs)
 void quic_demux_del_listener(struct quic_sock *qs)
 {
 	struct quic_net *qn = quic_net(sock_net(quic_sock_sk(qs)));
+	bool is_last = true;
+	struct quic_sock *other;
 
 	spin_lock_bh(&qn->lock);
 	if (!hlist_unhashed(&qs->listener_node))
 		hlist_del_init_rcu(&qs->listener_node);
+	hlist_for_each_entry(other, &qn->listeners, listener_node)
+		is_last &= other->route[0].udp != qs->route[0].udp;
 	spin_unlock_bh(&qn->lock);
+	if (is_last)
+		quic_hello_flush(qs->route[0].udp);
 }

@@ -235,6 +235,26 @@ bool quic_listen_has_request(struct quic_sock *qs)
 	return !list_empty_careful(&qs->requests);
 }
 
+/**
+ * quic_listen_knows() - does a client wait here already?
+ * @qs:    listener
+ * @dcid:  connection ID of its datagram
+ * @local: where that went
+ * @peer:  where it came from
+ *
+ * Return: true if so.
+ */
+bool quic_listen_knows(struct quic_sock *qs, const struct quic_cid *dcid,
+		       const union quic_addr *local, const union quic_addr *peer)
+{
+	bool found;
+
+	spin_lock_bh(&qs->requests_lock);
+	found = qs->request_hash && quic_request_find(qs, dcid, local, peer);
+	spin_unlock_bh(&qs->requests_lock);
+	return found;
+}
+
 static int quic_listen_start(struct quic_sock *qs, int backlog)
 {
 	struct sock *sk = quic_sock_sk(qs);

@@ -5,6 +5,7 @@
 
 #include "chunk.h"
 #include "demux.h"
+#include "demux_hello.h"
 #include "keys.h"
 #include "net.h"
 #include "proto.h"
@@ -26,9 +27,12 @@ static int __init quic_init(void)
 	err = quic_demux_init();
 	if (err)
 		goto chunk;
-	err = quic_udp_init();
+	err = quic_hello_init();
 	if (err)
 		goto demux;
+	err = quic_udp_init();
+	if (err)
+		goto hello;
 	err = quic_net_register();
 	if (err)
 		goto udp;
@@ -47,6 +51,8 @@ net:
 	quic_net_unregister();
 udp:
 	quic_udp_exit();
+hello:
+	quic_hello_exit();
 demux:
 	quic_demux_exit();
 chunk:
@@ -67,6 +73,7 @@ static void __exit quic_exit(void)
 	quic_sock_module_exit();
 	quic_net_unregister();
 	quic_udp_exit();
+	quic_hello_exit();
 	quic_demux_exit();
 	quic_chunk_exit();
 	quic_keys_exit();

@@ -7,6 +7,7 @@
 #include <linux/percpu.h>
 #include <net/net_namespace.h>
 
+#include "demux_hello.h"
 #include "net.h"
 #include "sock.h"
 #include "udp.h"
@@ -27,17 +28,26 @@ static int __net_init quic_net_init(struct net *net)
 	qn->stat = alloc_percpu(struct quic_mibs);
 	if (!qn->stat)
 		return -ENOMEM;
+	err = quic_hello_net_init(net);
+	if (err)
+		goto err_stat;
 	err = quic_proc_net_init(net);
-	if (err) {
-		free_percpu(qn->stat);
-		qn->stat = NULL;
-	}
+	if (err)
+		goto err_hello;
+	return 0;
+
+err_hello:
+	quic_hello_net_exit(net);
+err_stat:
+	free_percpu(qn->stat);
+	qn->stat = NULL;
 	return err;
 }
 
 static void __net_exit quic_net_exit(struct net *net)
 {
 	quic_proc_net_exit(net);
+	quic_hello_net_exit(net);
 	quic_udp_net_exit(net);
 	free_percpu(quic_net(net)->stat);
 }

@@ -32,6 +32,8 @@ enum quic_mib {
 	QUIC_MIB_MAX,
 };
 
+struct quic_hello_table;
+
 struct quic_mibs {
 	unsigned long mibs[QUIC_MIB_MAX];
 };
@@ -42,12 +44,14 @@ struct quic_mibs {
  * @udp_socks: shared UDP sockets
  * @listeners: sockets in LISTEN (RCU readers)
  * @conns:     sockets that connected or were accepted, for /proc
+ * @hellos:    clients that have no listener yet: demux_hello.c
  */
 struct quic_net {
 	spinlock_t lock;	/* see above */
 	struct hlist_head udp_socks;
 	struct hlist_head listeners;
 	struct hlist_head conns;
+	struct quic_hello_table *hellos;
 	DEFINE_SNMP_STAT(struct quic_mibs, stat);
 	struct proc_dir_entry *proc;
 	unsigned long reply_time;	/* token bucket of stateless replies */

@@ -326,6 +326,8 @@ int quic_listen(struct socket *sock, int backlog);
 typeof(*((struct proto *)0)->accept) quic_accept;
 void quic_listen_stop(struct quic_sock *qs);
 bool quic_listen_has_request(struct quic_sock *qs);
+bool quic_listen_knows(struct quic_sock *qs, const struct quic_cid *dcid,
+		       const union quic_addr *local, const union quic_addr *peer);
 /* Softirq, under RCU; takes over @skb: a datagram for no connection. */
 void quic_listen_receive(struct quic_sock *listener, struct quic_udp *udp, struct sk_buff *skb,
 			 const struct quic_header *hdr);

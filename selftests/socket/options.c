@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "pair.h"
+#include "hello.h"
 
 static int set(int fd, int option, const void *value, socklen_t len)
 {
@@ -287,7 +287,7 @@ TEST(accepted_socket_inherits)
 	EXPECT_EQ(set(listener, QUIC_SOCKOPT_CONFIG, &config, sizeof(config)), 0);
 	EXPECT_EQ(set_event(listener, QUIC_EVENT_KEY_UPDATE, true), 0);
 	ASSERT_EQ(getsockname(listener, &address.sa, &len), 0);
-	client = make_client(&address);
+	client = hello_connect(&address, "h3", 0);
 	server = accept(listener, NULL, NULL);
 	ASSERT_GE(server, 0);
 	memset(&param, 0, sizeof(param));
