@@ -166,15 +166,19 @@ static int quic_burst_flush(struct quic_burst *burst)
 	return err;
 }
 
-/* The packet of @len bytes at @data, in the current page, joins the burst. */
-static int quic_burst_add(struct quic_burst *burst, u8 *data, u32 len, u8 ecn)
+/*
+ * A protected packet of @len bytes in the current page joins the burst. An error is that of the
+ * one before, which had to make room.
+ */
+static int quic_burst_add(struct quic_burst *burst, const struct quic_tx_packet *tx, u32 len)
 {
-	u32 offset = data - (u8 *)page_address(burst->page);
+	u32 offset = tx->w.start - (u8 *)page_address(burst->page);
+	struct quic_mask *mask;
 	u32 last = burst->nr_frags - 1;
 	int err = 0;
 
 	if (burst->nr_packets &&
-	    (burst->ended || len > burst->gso_size || ecn != burst->ecn ||
+	    (burst->ended || len > burst->gso_size || tx->ecn != burst->ecn ||
 	     burst->nr_packets == QUIC_BURST_PACKETS ||
 	     burst->bytes + len > QUIC_BURST_BYTES)) {
 		err = quic_burst_flush(burst);
@@ -194,12 +198,15 @@ static int quic_burst_add(struct quic_burst *burst, u8 *data, u32 len, u8 ecn)
 	}
 	if (!burst->nr_packets) {
 		burst->gso_size = len;
-		burst->ecn = ecn;
+		burst->ecn = tx->ecn;
 	} else if (len < burst->gso_size) {
 		burst->ended = true;
 	}
 	burst->bytes += len;
 	burst->used = offset + len;
+	mask = &burst->mask[burst->nr_packets++];
+	mask->first = tx->w.start;
+	mask->pn = tx->start - tx->pn_len;
 	return err;
 }
 
@@ -272,12 +279,33 @@ static bool quic_output_packet(struct quic_sock *qs, struct quic_burst *burst,
 	}
 	tx->ecn = quic_ecn_mark(&quic_conn_path(conn)->ecn, tx->eliciting);
 	quic_conn_tx_commit(conn, tx, size, now);
-	if (quic_burst_add(burst, data, size, tx->ecn))
-		return false;
-	burst->mask[burst->nr_packets].first = data;
-	burst->mask[burst->nr_packets].pn = tx->start - tx->pn_len;
-	burst->nr_packets++;
-	return true;
+	return !quic_burst_add(burst, tx, size);
+}
+
+/* A packet of the size that the path is probed with. RFC 9000, section 14.4. */
+static void quic_output_mtu_probe(struct quic_sock *qs, struct quic_burst *burst,
+				  struct quic_tx_packet *tx, u64 now)
+{
+	struct quic_conn *conn = &qs->conn;
+	u32 want = quic_conn_path(conn)->pmtud.size;
+	int size;
+	u8 *data;
+
+	data = quic_burst_room(burst, want);
+	if (!data)
+		return;
+	quic_writer_init(&tx->w, data, want - (conn->plaintext ? 0 : QUIC_TAG_LEN));
+	if (quic_conn_tx_begin(conn, tx, QUIC_CRYPTO_APP))
+		return;
+	quic_output_short_header(conn, tx);
+	quic_conn_fill_mtu_probe(tx);
+	size = quic_output_seal(qs, burst->key, tx);
+	if (size < 0)
+		return;
+	quic_conn_tx_commit(conn, tx, size, now);
+	quic_conn_mtu_probe_sent(conn, tx, now);
+	quic_burst_flush(burst);
+	quic_burst_add(burst, tx, size);
 }
 
 static void quic_output_app(struct quic_sock *qs, u64 now)
@@ -291,9 +319,12 @@ static void quic_output_app(struct quic_sock *qs, u64 now)
 	burst.key = qs->tx_key[QUIC_CRYPTO_APP];
 	burst.page = NULL;
 	quic_burst_reset(&burst);
-	while (quic_conn_wants_tx(conn, QUIC_CRYPTO_APP, now) &&
+	while (!quic_conn_path_is_too_small(conn) &&
+	       quic_conn_wants_tx(conn, QUIC_CRYPTO_APP, now) &&
 	       quic_output_packet(qs, &burst, &tx, now))
 		sent++;
+	if (unlikely(quic_conn_may_probe_mtu(conn)))
+		quic_output_mtu_probe(qs, &burst, &tx, now);
 	quic_burst_flush(&burst);
 	if (burst.page)
 		put_page(burst.page);
@@ -392,7 +423,8 @@ static bool quic_output_datagram(struct quic_sock *qs, u64 now)
 {
 	struct quic_conn *conn = &qs->conn;
 	u64 allowance = quic_path_allowance(quic_conn_path(conn));
-	u32 mss = min_t(u64, quic_conn_path(conn)->mss, allowance);
+	u32 mss = min_t(u64, conn->small_handshake ? QUIC_MIN_DATAGRAM_SIZE :
+						     quic_conn_path(conn)->mss, allowance);
 	struct quic_coalesced packet[ARRAY_SIZE(quic_output_order)];
 	u32 used = 0, n = 0, i, len;
 	struct sk_buff *skb;

@@ -271,6 +271,7 @@ void quic_sock_apply_config(struct quic_sock *qs)
 	to->congestion = qs->config.congestion_control_algo;
 	to->initial_rtt = (u64)qs->config.initial_smoothed_rtt * NSEC_PER_USEC;
 	to->keepalive = (u64)qs->config.keepalive_probe_interval * NSEC_PER_USEC;
+	to->pmtud_interval = (u64)qs->config.plpmtud_probe_interval * NSEC_PER_USEC;
 	qs->conn.nodelay = qs->config.stream_data_nodelay;
 
 	if (quic_conn_is_open(&qs->conn))

@@ -423,7 +423,7 @@ void quic_conn_apply_remote_params(struct quic_conn *conn)
 	path->cong.max_window = min(tp->initial_max_data, QUIC_MAX_WINDOW);
 	if (path->cong.max_window < 2 * path->mss)
 		path->cong.max_window = QUIC_MAX_WINDOW;
-	quic_conn_set_mss(conn, path->mss);
+	quic_conn_set_mss(conn, path->link);
 	quic_conn_update_idle_timeout(conn);
 	conn->todo |= QUIC_TODO_TX | QUIC_TODO_WAKE_WRITE;
 }
@@ -473,17 +473,4 @@ void quic_conn_apply_config(struct quic_conn *conn)
 	if (conn->config.keepalive)
 		quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_KEEPALIVE,
 				  conn->last_rx + conn->config.keepalive);
-}
-
-/**
- * quic_conn_set_mss() - the path takes datagrams of that size
- * @conn: connection
- * @mss:  bytes of UDP payload; what the peer takes is applied on top
- */
-void quic_conn_set_mss(struct quic_conn *conn, u32 mss)
-{
-	if (conn->remote.max_udp_payload_size)
-		mss = min_t(u64, mss, conn->remote.max_udp_payload_size);
-	mss = clamp_t(u32, mss, QUIC_MIN_DATAGRAM_SIZE, QUIC_TP_UDP_PAYLOAD_MAX);
-	quic_path_set_mss(quic_conn_path(conn), mss);
 }

@@ -88,6 +88,7 @@ struct quic_conn_config {
 	u8 congestion;		/* QUIC_CONG_ALG_* */
 	u64 initial_rtt;
 	u64 keepalive;		/* 0: off */
+	u64 pmtud_interval;	/* of probes for a larger MTU; 0: none */
 };
 
 /**
@@ -169,6 +170,7 @@ struct quic_conn {
 	bool in_burst;		/* and has sent something */
 	u64 held_since;		/* stream data waits for more to join it; 0: it does not */
 	bool nodelay;		/* no Nagle-like delay */
+	bool small_handshake;	/* its datagrams have the size that every path takes */
 	struct quic_ecn_counts ecn;
 	u8 token_len;		/* of new_token_data */
 	u8 new_token_data[128];	/* server: to be sent; client: not used */
@@ -311,7 +313,6 @@ int quic_conn_encode_params(struct quic_conn *conn, struct quic_writer *w);
 int quic_conn_set_remote_params(struct quic_conn *conn, const u8 *data, u32 len);
 void quic_conn_apply_local_params(struct quic_conn *conn);
 void quic_conn_apply_config(struct quic_conn *conn);
-void quic_conn_set_mss(struct quic_conn *conn, u32 mss);
 void quic_conn_apply_remote_params(struct quic_conn *conn);
 void quic_conn_update_idle_timeout(struct quic_conn *conn);
 void quic_conn_restart_idle(struct quic_conn *conn, u64 now);
@@ -373,6 +374,23 @@ void quic_conn_early_discard(struct quic_conn *conn);
 void quic_conn_on_timeout(struct quic_conn *conn, u64 now);
 void quic_conn_update_deadlines(struct quic_conn *conn, u64 now);
 u64 quic_conn_pto(const struct quic_conn *conn);
+
+/* conn_pmtud.c: the size of datagrams, and probes for it */
+void quic_conn_set_mss(struct quic_conn *conn, u32 mss);
+void quic_conn_update_pmtud(struct quic_conn *conn, u64 now);
+void quic_conn_pmtud_timeout(struct quic_conn *conn, u64 now);
+bool quic_conn_may_probe_mtu(const struct quic_conn *conn);
+void quic_conn_fill_mtu_probe(struct quic_tx_packet *tx);
+void quic_conn_mtu_probe_sent(struct quic_conn *conn, const struct quic_tx_packet *tx, u64 now);
+void quic_conn_mtu_probe_acked(struct quic_conn *conn, const struct quic_sent_packet *packet);
+void quic_conn_large_lost(struct quic_conn *conn, struct quic_path *path, bool silence);
+void quic_conn_pmtud_on_pto(struct quic_conn *conn, enum quic_space_id id);
+
+/* Does the active path take no datagram that QUIC needs? RFC 9000, section 14.2 #1. */
+static inline bool quic_conn_path_is_too_small(const struct quic_conn *conn)
+{
+	return conn->path[conn->active_path].pmtud.state == QUIC_PMTUD_ERROR;
+}
 
 /* conn_close.c */
 int quic_conn_fail(struct quic_conn *conn, u64 code, u64 frame_type, const char *reason);

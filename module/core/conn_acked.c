@@ -274,6 +274,7 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 	struct quic_persistent persistent;
 	struct quic_sent_packet packet;
 	struct quic_loss_walk walk;
+	bool large = false;
 	u64 newest = 0;
 	u32 lost = 0;
 	bool new;
@@ -287,6 +288,13 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 			quic_conn_packet_lost(conn, id, &packet);
 			continue;
 		}
+		/* It was too large for the path, not one too many: RFC 9000, section 14.4. */
+		if (unlikely(packet.flags & QUIC_SENT_PMTU_PROBE)) {
+			quic_cong_on_discarded(&conn->path[packet.path].cong, packet.size);
+			quic_sent_packet_release(&packet);
+			continue;
+		}
+		large |= packet.size > QUIC_PMTUD_BASE;
 		if (packet.flags & QUIC_SENT_IN_FLIGHT) {
 			quic_cong_on_lost(&conn->path[packet.path].cong, packet.size);
 			newest = max(newest, packet.time);
@@ -299,6 +307,8 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 		conn->lost_packets++;
 		quic_conn_packet_lost(conn, id, &packet);
 	}
+	if (large && id == QUIC_SPACE_APP)
+		quic_conn_large_lost(conn, path, false);
 	if (!newest)
 		return;
 	new = quic_cong_on_loss_event(&path->cong, lost, newest, now);
@@ -378,6 +388,7 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 	struct quic_sent_packet packet;
 	struct quic_acked_marks marks = {};
 	struct quic_loss_walk walk;
+	u16 largest = 0;
 	bool any = false;
 	bool raised;
 	u64 sample = 0;
@@ -399,6 +410,9 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 					   packet.time, &path->rtt, now);
 		if (id == QUIC_SPACE_APP)
 			quic_key_phase_on_acked(&conn->key_phase, walk.pn);
+		largest = max(largest, packet.size);
+		if (unlikely(packet.flags & QUIC_SENT_PMTU_PROBE))
+			quic_conn_mtu_probe_acked(conn, &packet);
 		if (packet.flags & QUIC_SENT_ECT0) {
 			marks.count++;
 			marks.paths |= BIT(packet.path);
@@ -424,6 +438,8 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 		conn->peer_validated = true;
 	if (conn->peer_validated)
 		conn->pto_count = 0;
+	if (largest > QUIC_PMTUD_BASE)
+		path->pmtud.holes = 0;
 	if (marks.count && raised)
 		quic_acked_ecn(conn, ack, &marks, now);
 	quic_conn_detect_lost(conn, id, now);

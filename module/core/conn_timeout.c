@@ -88,10 +88,11 @@ static enum quic_space_id quic_pto_space(const struct quic_conn *conn, u64 now, 
 							    QUIC_SPACE_INITIAL;
 }
 
-/* Nothing leaves for an address that may not get a whole datagram: no timer for it. */
-static bool quic_is_amplification_limited(struct quic_conn *conn)
+/* Nothing leaves for an address that may not, or cannot, get a whole datagram: no timer for it. */
+static bool quic_is_held_back(struct quic_conn *conn)
 {
-	return quic_path_allowance(quic_conn_path(conn)) < QUIC_MIN_DATAGRAM_SIZE;
+	return quic_path_allowance(quic_conn_path(conn)) < QUIC_MIN_DATAGRAM_SIZE ||
+	       quic_conn_path_is_too_small(conn);
 }
 
 static void quic_update_loss_deadline(struct quic_conn *conn, u64 now)
@@ -99,7 +100,7 @@ static void quic_update_loss_deadline(struct quic_conn *conn, u64 now)
 	u64 at;
 
 	if (quic_earliest_loss_time(conn, &at) == QUIC_SPACE_MAX) {
-		if (quic_is_amplification_limited(conn) ||
+		if (quic_is_held_back(conn) ||
 		    quic_pto_space(conn, now, &at) == QUIC_SPACE_MAX)
 			at = QUIC_DEADLINE_NEVER;
 	}
@@ -111,7 +112,7 @@ static void quic_update_ack_deadline(struct quic_conn *conn)
 	u64 at = QUIC_DEADLINE_NEVER;
 	int id;
 
-	for (id = 0; id < QUIC_SPACE_MAX && !quic_is_amplification_limited(conn); id++)
+	for (id = 0; id < QUIC_SPACE_MAX && !quic_is_held_back(conn); id++)
 		if (conn->space[id] && (conn->tx_keys & BIT(id)))
 			at = min(at, conn->space[id]->ack.due);
 	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_ACK, at);
@@ -135,6 +136,8 @@ void quic_conn_update_deadlines(struct quic_conn *conn, u64 now)
 		quic_conn_discard_space(conn, QUIC_SPACE_INITIAL);
 	quic_update_loss_deadline(conn, now);
 	quic_update_ack_deadline(conn);
+	if (unlikely(conn->config.pmtud_interval || quic_conn_path(conn)->pmtud.state))
+		quic_conn_update_pmtud(conn, now);
 }
 
 /*
@@ -178,6 +181,7 @@ static void quic_on_loss_deadline(struct quic_conn *conn, u64 now)
 		quic_probe(conn, QUIC_SPACE_INITIAL);
 	if (id != QUIC_SPACE_INITIAL && conn->space[id])
 		quic_probe(conn, id);
+	quic_conn_pmtud_on_pto(conn, id);
 }
 
 /**
@@ -199,6 +203,9 @@ void quic_conn_on_timeout(struct quic_conn *conn, u64 now)
 			break;
 		case QUIC_DEADLINE_KEEPALIVE:
 			conn->ping = QUIC_CONTROL_STALE;
+			break;
+		case QUIC_DEADLINE_PMTUD:
+			quic_conn_pmtud_timeout(conn, now);
 			break;
 		case QUIC_DEADLINE_KEY_DISCARD:
 			quic_host_keys_discard(conn, QUIC_CRYPTO_APP);

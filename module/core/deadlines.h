@@ -12,6 +12,7 @@ enum quic_deadline {
 	QUIC_DEADLINE_PACING,		/* RFC 9002, section 7.7 */
 	QUIC_DEADLINE_KEEPALIVE,
 	QUIC_DEADLINE_PATH,		/* RFC 9000, section 8.2.4 */
+	QUIC_DEADLINE_PMTUD,		/* RFC 8899, section 5.1.1 */
 	QUIC_DEADLINE_KEY_DISCARD,	/* RFC 9001, section 6.5 */
 	QUIC_DEADLINE_EARLY,		/* RFC 9001, section 4.9.3 */
 	QUIC_DEADLINE_CLOSE,		/* RFC 9000, section 10.2 */

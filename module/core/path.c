@@ -23,6 +23,8 @@ void quic_path_init(struct quic_path *path, u32 mss, u64 initial_rtt,
 	memset(path, 0, sizeof(*path));
 	path->in_use = true;
 	path->mss = mss;
+	path->link = mss;
+	path->pmtud.max = mss;
 	quic_rtt_init(&path->rtt, initial_rtt);
 	quic_cong_init(&path->cong, ops, mss);
 	quic_pacer_init(&path->pacer);

@@ -10,6 +10,7 @@
 #include "ecn.h"
 #include "frame.h"
 #include "pacer.h"
+#include "pmtud.h"
 
 #define QUIC_PATHS_MAX		3	/* active, previous, probing */
 #define QUIC_PATH_RESPONSES_MAX	2
@@ -21,7 +22,8 @@
  * @validated:   the peer is known to be at its address
  * @rx_bytes:    received from there while not validated
  * @tx_bytes:    sent there while not validated
- * @mss:         largest UDP payload that the path takes
+ * @mss:         largest UDP payload that the path takes, MTU probes aside
+ * @link:        largest that its first link takes
  * @nr_responses: PATH_RESPONSE frames owed
  * @response:    their data, newest last
  * @challenge:   progress of our PATH_CHALLENGE (enum quic_control_state)
@@ -35,6 +37,7 @@ struct quic_path {
 	u8 challenge;
 	u8 challenge_count;
 	u32 mss;
+	u32 link;
 	u64 rx_bytes;
 	u64 tx_bytes;
 	u64 challenge_deadline;
@@ -44,6 +47,7 @@ struct quic_path {
 	struct quic_cong cong;
 	struct quic_pacer pacer;
 	struct quic_ecn ecn;
+	struct quic_pmtud pmtud;
 };
 
 void quic_path_init(struct quic_path *path, u32 mss, u64 initial_rtt,

@@ -302,6 +302,10 @@ static void sim_fly(struct sim *sim, struct sim_end *from, const struct quic_tx_
 	u64 *busy = &sim->busy_until[from == &sim->client];
 	struct sim_packet *packet;
 
+	if (sim->mtu && size > sim->mtu) {
+		from->too_large++;
+		return;
+	}
 	if (from->mute || sim_chance(sim, sim->loss)) {
 		sim->lost++;
 		return;
@@ -330,25 +334,46 @@ static void sim_fly(struct sim *sim, struct sim_end *from, const struct quic_tx_
 static bool sim_send_one(struct sim_end *end, u8 level)
 {
 	struct quic_conn *conn = &end->conn;
+	u32 mss = quic_conn_path(conn)->mss;
 	struct quic_tx_packet tx;
-	u8 wire[SIM_MSS];
+	u8 wire[QUIC_PMTUD_MAX];
 
+	if (level != QUIC_CRYPTO_APP && conn->small_handshake)
+		mss = QUIC_MIN_DATAGRAM_SIZE;
 	if (!quic_conn_wants_tx(conn, level, end->sim->now) ||
 	    quic_path_allowance(quic_conn_path(conn)) < QUIC_MIN_DATAGRAM_SIZE)
 		return false;
-	quic_writer_init(&tx.w, wire, min_t(u64, quic_conn_path(conn)->mss,
-					    quic_path_allowance(quic_conn_path(conn))) - SIM_HEADER);
+	quic_writer_init(&tx.w, wire, min_t(u64, mss, quic_path_allowance(quic_conn_path(conn))) -
+					    SIM_HEADER);
 	if (quic_conn_tx_begin(conn, &tx, level) || !quic_conn_tx_fill(conn, &tx, end->sim->now))
 		return false;
 	if (level == QUIC_CRYPTO_APP)
 		tx.ecn = quic_ecn_mark(&quic_conn_path(conn)->ecn, tx.eliciting);
 	end->marked_tx += tx.ecn != QUIC_ECN_NOT_ECT;
 	quic_conn_tx_commit(conn, &tx, quic_writer_used(&tx.w) + SIM_HEADER, end->sim->now);
+	end->largest_tx = max(end->largest_tx, quic_writer_used(&tx.w) + SIM_HEADER);
 	end->packets_tx++;
 	if (level == QUIC_CRYPTO_EARLY)
 		end->early_tx++;
 	sim_fly(end->sim, end, &tx);
 	return true;
+}
+
+static void sim_send_mtu_probe(struct sim_end *end)
+{
+	struct quic_conn *conn = &end->conn;
+	u32 size = quic_conn_path(conn)->pmtud.size;
+	struct quic_tx_packet tx;
+	u8 wire[QUIC_PMTUD_MAX];
+
+	quic_writer_init(&tx.w, wire, size - SIM_HEADER);
+	if (quic_conn_tx_begin(conn, &tx, QUIC_CRYPTO_APP))
+		return;
+	quic_conn_fill_mtu_probe(&tx);
+	quic_conn_tx_commit(conn, &tx, size, end->sim->now);
+	quic_conn_mtu_probe_sent(conn, &tx, end->sim->now);
+	end->mtu_probes++;
+	sim_fly(end->sim, end, &tx);
 }
 
 void sim_settle(struct sim_end *end)
@@ -364,9 +389,11 @@ void sim_settle(struct sim_end *end)
 			quic_conn_has_keys(conn, end->sim->now);
 		quic_conn_tx_start(conn);
 		for (i = 0; i < ARRAY_SIZE(order); i++)
-			while (sim_send_one(end, order[i]))
+			while (!quic_conn_path_is_too_small(conn) && sim_send_one(end, order[i]))
 				if (conn->state == QUIC_CONN_CLOSING)
 					break;
+		if (quic_conn_may_probe_mtu(conn))
+			sim_send_mtu_probe(end);
 		quic_conn_tx_done(conn);
 	}
 	conn->todo = 0;
@@ -542,6 +569,8 @@ void sim_start(struct sim *sim)
 	struct quic_conn_open args = { .version = QUIC_VERSION_V1, .mss = SIM_MSS };
 
 	args.now = sim->now;
+	if (sim->mss)
+		args.mss = sim->mss;
 	quic_cid_set(&args.original, (const u8 *)"original", 8);
 	quic_cid_set(&args.local, (const u8 *)"client00", 8);
 	args.remote = args.original;

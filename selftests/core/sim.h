@@ -65,6 +65,9 @@ struct sim_end {
 	struct quic_stream_update last_update;
 	u64 packets_tx;
 	u64 packets_rx;
+	u64 too_large;		/* packets that the link did not take */
+	u64 mtu_probes;
+	size_t largest_tx;	/* that was no probe; cleared by tests */
 	u64 marked_tx;		/* sent with ECT(0) */
 	u64 next_cid;
 };
@@ -88,6 +91,8 @@ struct sim_packet {
  * @loss, @reorder, @duplicate: percent
  * @early:   see there; set before sim_start()
  * @remembered: parameters of the server that the client starts with then
+ * @mss:     largest UDP payload as the ends know it when they begin; 0: SIM_MSS
+ * @mtu:     largest UDP payload that arrives, 0: any
  * @ce:      percent of what is marked ECT(0) that comes marked CE
  * @bleach:  marks do not arrive
  * @loose:   stream IDs and bytes may be anything: nobody looks at what is delivered
@@ -101,6 +106,7 @@ struct sim {
 	u64 rate;
 	u64 busy_until[2];
 	u32 loss, reorder, duplicate, ce;
+	u32 mss, mtu;
 	bool bleach;
 	u64 random;
 	u64 lost;
