@@ -228,6 +228,9 @@ int quic_ctx_peer_error(struct quic_handshake_ctx *ctx, int error)
 {
 	struct quic_connection_close close;
 
+	/* an application that wants events gets the end of the connection as one */
+	if (error == -EBADMSG && ctx->saw_end)
+		error = -ENOTCONN;
 	if (!quic_error_ends_socket(error))
 		return error;
 	if (quic_kernel_get_close(ctx->fd, &close))
@@ -423,6 +426,9 @@ static int quic_ctx_on_received(struct quic_handshake_ctx *ctx, ssize_t retval)
 		return -ECONNRESET;
 	if (ctx->msg.msg_flags & MSG_TRUNC)
 		return -EMSGSIZE;
+	if ((ctx->msg.msg_flags & MSG_QUIC_NOTIFICATION) &&
+	    ctx->buffer[0] == QUIC_EVENT_CONNECTION_CLOSE)
+		ctx->saw_end = true;
 	if (ctx->msg.msg_flags & MSG_CTRUNC)
 		return -EBADMSG;
 	cmsg = CMSG_FIRSTHDR(&ctx->msg);

@@ -54,6 +54,7 @@ struct quic_handshake_ctx {
 	bool			ticket_queued;
 	bool			complete;	/* nothing left to do */
 	bool			heard;		/* the peer said something */
+	bool			saw_end;	/* the event of the connection's end came */
 	bool			closed;		/* an alert was sent */
 
 	/* the first trouble in a callback, which the TLS library only relays */

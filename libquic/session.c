@@ -96,7 +96,44 @@ static int quic_tls_set_keylog(struct quic_tls *tls, const char *path)
 	return 0;
 }
 
-static int quic_tls_set_ticket_key(struct quic_tls *tls, int fd)
+/*
+ * Early data comes under the limits, and in the protocol, of the time when the
+ * ticket was made: a server that has others now must not be able to open it.
+ * RFC 9000, section 7.4.1; RFC 8446, section 4.2.10.
+ */
+static int quic_tls_bind_ticket_key(int fd, const char *alpns, uint8_t *key)
+{
+	struct quic_transport_param params = { 0 };
+	socklen_t len = sizeof(params);
+	gnutls_hmac_hd_t hmac;
+	uint64_t limits[8];
+	int ret;
+
+	if (getsockopt(fd, SOL_QUIC, QUIC_SOCKOPT_TRANSPORT_PARAM, &params,
+		       &len))
+		return -errno;
+	limits[0] = params.active_connection_id_limit;
+	limits[1] = params.max_data;
+	limits[2] = params.max_stream_data_bidi_local;
+	limits[3] = params.max_stream_data_bidi_remote;
+	limits[4] = params.max_stream_data_uni;
+	limits[5] = params.max_streams_bidi;
+	limits[6] = params.max_streams_uni;
+	limits[7] = params.max_datagram_frame_size;
+
+	ret = gnutls_hmac_init(&hmac, GNUTLS_MAC_SHA512, key,
+			       QUIC_TICKET_KEY_SIZE);
+	if (ret)
+		return quic_error_from_tls(ret);
+	ret = gnutls_hmac(hmac, limits, sizeof(limits));
+	if (!ret && alpns)
+		ret = gnutls_hmac(hmac, alpns, strlen(alpns));
+	gnutls_hmac_deinit(hmac, key);
+	return ret ? quic_error_from_tls(ret) : 0;
+}
+
+static int quic_tls_set_ticket_key(struct quic_tls *tls, int fd,
+				   const char *alpns)
 {
 	uint8_t key[QUIC_TICKET_KEY_SIZE];
 	size_t size = sizeof(key);
@@ -108,6 +145,9 @@ static int quic_tls_set_ticket_key(struct quic_tls *tls, int fd)
 		return ret;
 	if (size != sizeof(key))
 		return -EINVAL;
+	ret = quic_tls_bind_ticket_key(fd, alpns, key);
+	if (ret)
+		return ret;
 	datum.size = (unsigned int)size;
 	ret = gnutls_session_ticket_enable_server(tls->session, &datum);
 	explicit_bzero(key, sizeof(key));
@@ -264,7 +304,7 @@ static int quic_tls_configure(struct quic_tls *tls, int fd,
 	if (!ret && !tls->server && opts->hostname)
 		ret = quic_tls_set_hostname(tls, opts->hostname);
 	if (!ret && tls->server && !(opts->flags & QUIC_HANDSHAKE_NO_TICKET))
-		ret = quic_tls_set_ticket_key(tls, fd);
+		ret = quic_tls_set_ticket_key(tls, fd, opts->alpns);
 	return ret;
 }
 

@@ -48,6 +48,7 @@ struct fake_socket {
 	uint8_t			token[120];
 	size_t			token_size;
 	struct quic_transport_param remembered;
+	uint64_t		max_data;	/* of its own parameters; 0: the default */
 	size_t			chunk;
 	unsigned int		nuisance;
 	bool			mute;
@@ -189,6 +190,7 @@ void fake_stream_offer(int fd, const char *text,
 	s->offer_flags = msg_flags;
 }
 
+void fake_set_max_data(int fd, uint64_t max_data) { fake_get(fd)->max_data = max_data; }
 void fake_refuse_peer_params(int fd, int error) { fake_get(fd)->refuse = error; }
 void fake_set_chunk(int fd, size_t chunk) { fake_get(fd)->chunk = chunk; }
 void fake_set_nuisance(int fd, unsigned int n) { fake_get(fd)->nuisance = n; }
@@ -426,6 +428,8 @@ static int fake_getsockopt(struct fake_socket *s, int name, void *val,
 		.active_connection_id_limit = 7, .ack_delay_exponent = 3,
 	};
 
+	if (s->max_data)
+		params.max_data = s->max_data;
 	switch (name) {
 	case QUIC_SOCKOPT_TOKEN:
 		if (s->server)

@@ -44,6 +44,7 @@ void fake_stream_offer(int fd, const char *text, const struct quic_stream_info *
 
 /* Settings of one socket. */
 void fake_set_local_params(int fd, const void *data, size_t size);
+void fake_set_max_data(int fd, uint64_t max_data);
 void fake_refuse_peer_params(int fd, int error);
 /* receive at most so many bytes at once; 0: no limit */
 void fake_set_chunk(int fd, size_t chunk);

@@ -630,12 +630,17 @@ TEST(version_negotiation_failure)
 	pair_free_cert(&p);
 }
 
-/* The connection ends with @errcode once the ClientHello has left. */
-static int client_after_end(uint32_t errcode, struct quic_handshake_result *res)
+/*
+ * The connection ends with @errcode once the ClientHello has left. An
+ * application that enabled events gets it as one.
+ */
+static int client_after_end(uint32_t errcode, bool events,
+			    struct quic_handshake_result *res)
 {
 	struct quic_handshake_step *step = NULL;
 	struct quic_tls *tls = NULL;
 	struct pair p;
+	ssize_t n;
 	int ret;
 
 	pair_init_cert(&p);
@@ -644,8 +649,11 @@ static int client_after_end(uint32_t errcode, struct quic_handshake_result *res)
 	step->s_sendmsg.retval = sendmsg(p.fds[0], step->s_sendmsg.msg, 0);
 	EXPECT_EQ(quic_tls_step(tls, &step), 0);
 	fake_end(p.fds[0], errcode);
-	step->s_recvmsg.retval = recvmsg(p.fds[0], step->s_recvmsg.msg, 0) < 0 ?
-				 -errno : 0;
+	if (events)
+		fake_stream_offer(p.fds[0], "\5", NULL,
+				  MSG_QUIC_NOTIFICATION | MSG_EOR);
+	n = recvmsg(p.fds[0], step->s_recvmsg.msg, 0);
+	step->s_recvmsg.retval = n < 0 ? -errno : n;
 	ret = quic_tls_step(tls, &step);
 	res->size = sizeof(*res);
 	EXPECT_EQ(quic_tls_get_result(tls, res), 0);
@@ -659,18 +667,24 @@ static int client_after_end(uint32_t errcode, struct quic_handshake_result *res)
 TEST(ends_of_a_connection)
 {
 	struct quic_handshake_result res;
+	int events;
 
-	/* no answer at all: a time-out, whatever the kernel calls it */
-	EXPECT_EQ(client_after_end(0, &res), -ETIMEDOUT);
-	EXPECT_EQ(client_after_end(QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED, &res),
-		  QUIC_ERR_TRANSPORT - QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
-	EXPECT_EQ(res.close_code, QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
-	EXPECT_EQ(res.alert_received, -1);
-	EXPECT_EQ(client_after_end(0x128, &res), QUIC_ERR_PEER_ALERT - 40);
-	EXPECT_EQ(res.close_code, 0x128);
-	EXPECT_EQ(res.alert_received, 40);
-	EXPECT_EQ(client_after_end(0x2345, &res), QUIC_ERR_CLOSED);
-	EXPECT_EQ(res.close_code, 0x2345);
+	for (events = 0; events < 2; events++) {
+		/* no answer at all: a time-out, whatever the kernel calls it */
+		EXPECT_EQ(client_after_end(0, events, &res), -ETIMEDOUT);
+		EXPECT_EQ(client_after_end(QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED,
+					   events, &res),
+			  QUIC_ERR_TRANSPORT -
+			  QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
+		EXPECT_EQ(res.close_code, QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
+		EXPECT_EQ(res.alert_received, -1);
+		EXPECT_EQ(client_after_end(0x128, events, &res),
+			  QUIC_ERR_PEER_ALERT - 40);
+		EXPECT_EQ(res.close_code, 0x128);
+		EXPECT_EQ(res.alert_received, 40);
+		EXPECT_EQ(client_after_end(0x2345, events, &res), QUIC_ERR_CLOSED);
+		EXPECT_EQ(res.close_code, 0x2345);
+	}
 }
 
 TEST(ended_before_it_began)

@@ -285,6 +285,38 @@ TEST(early_data)
 	quic_credentials_destroy(s);
 }
 
+/*
+ * RFC 9000, section 7.4.1 #7: data sent under limits that a server no longer
+ * gives is rejected; so is what was meant for another protocol.
+ */
+TEST(ticket_of_other_limits)
+{
+	struct quic_credentials *c = client_creds("ca.pem");
+	struct quic_credentials *s = server_creds("server.pem", "server.key");
+	struct saved saved;
+	struct pair p;
+	int i;
+
+	first_connection(c, s, &saved, QUIC_HANDSHAKE_EARLY_DATA);
+	for (i = 0; i < 3; i++) {
+		start(&p, c, s, &saved, QUIC_HANDSHAKE_EARLY_DATA);
+		if (i == 0)
+			fake_set_max_data(p.fds[1], 1048575);
+		if (i == 1)
+			p.server.opts.alpns = "other,test";
+		pair_run(&p);
+		pair_expect_success(&p);
+		EXPECT_EQ(p.client.res.resumed, i == 2);
+		EXPECT_EQ(p.client.res.early_data, i == 2 ?
+			  QUIC_EARLY_DATA_ACCEPTED : QUIC_EARLY_DATA_REJECTED);
+		EXPECT_EQ(fake_secret(p.fds[1], QUIC_CRYPTO_EARLY, false)->set,
+			  i == 2);
+		pair_free(&p);
+	}
+	quic_credentials_destroy(c);
+	quic_credentials_destroy(s);
+}
+
 /* The server, given the recorded ClientHello; whether it takes early data. */
 static bool offer_hello(struct quic_credentials *s, const uint8_t *hello,
 			size_t size)
