@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from quicctl import endpoint, errors, libquic, transfer, uapi
+from quicctl import endpoint, errors, libquic, session, transfer, uapi
 from quicctl.endpoint import Address, QuicSocket
 from quicctl.libquic import Handshake, TlsFailure
 from quicctl.uapi import TransportParams
 
 _NO_ALERT = -1
 _ALERT_NO_ALPN = 120
-_ALERTS_ON_CERTIFICATE = range(42, 50)
+_ALERTS_ON_CERTIFICATE = (*range(42, 50), 116)
+_TICKET_TIME = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Identity:
     ca: Path | None = None
     psk: Path | None = None
     insecure: bool = False
+    client_auth: str | None = None
+    """Server: none, request or require a certificate of clients; None: require one if there is a CA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,10 @@ class Options:
     timeout: float = 10.0
     """Seconds for the handshake, and seconds without progress after it."""
     keylog: Path | None = None
+    session: Path | None = None
+    """Client: resume what is in this file, and leave the new session there."""
+    early_data: bool = False
+    """Client: send before the handshake if the session lets it. Server: take that; it can be a replay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +69,33 @@ class Report:
     sent: transfer.Transfer
     received: transfer.Transfer
     closed_by: str
+    session_saved: bool = False
 
 
 def connect(address: Address, options: Options, *, hostname: str | None = None) -> Report:
     """Be a client of the server at address, whose certificate must name hostname, otherwise the address's host."""
     family, where = endpoint.resolve(address)
-    with transfer.Source(options.send) as source, transfer.Sink(options.receive) as sink, QuicSocket(family) as sock:
-        with _credentials(options.identity, server=False) as credentials:
-            _configure(sock, options)
-            sock.connect(where)
-            tls = _shake(sock, credentials, options, where, server=False, hostname=hostname or address[0])
-        agreed = _agreed("client", sock, where, tls)
-        flow = transfer.Flow(sock, source, sink, where, timeout=options.timeout)
-        if options.send is not None or options.receive is not None:
-            flow.run_client()
-        else:
-            flow.await_server()
-        return agreed(sent=flow.sent, received=flow.received, closed_by=flow.closed_by)
+    moves = options.send is not None or options.receive is not None
+    resumed = None if options.session is None else session.load(options.session)
+    with (
+        transfer.Source(options.send) as source,
+        transfer.Sink(options.receive) as sink,
+        QuicSocket(family) as sock,
+        _credentials(options.identity, server=False) as credentials,
+    ):
+        _configure(sock, options)
+        sock.connect(where)
+        with _tls(sock, credentials, options, where, hostname=hostname or address[0], resumed=resumed) as tls:
+            flow = transfer.Flow(sock, source, sink, where, timeout=options.timeout)
+            if moves and resumed and options.early_data:
+                flow.begin_early()
+            agreed = _agreed("client", sock, where, _shake(tls, options, where, server=False))
+            if moves:
+                flow.run_client()
+            else:
+                flow.await_server()
+            saved = _save(tls, options)
+        return agreed(sent=flow.sent, received=flow.received, closed_by=flow.closed_by, session_saved=saved)
 
 
 def serve(
@@ -147,8 +164,8 @@ def _attend(
         receive = receive.with_name(f"{receive.name}.{number}")
     with sock, transfer.Sink(receive) as sink:
         peer = sock.peer
-        tls = _shake(sock, credentials, options, peer, server=True)
-        agreed = _agreed("server", sock, peer, tls)
+        with _tls(sock, credentials, options, peer) as tls:
+            agreed = _agreed("server", sock, peer, _shake(tls, options, peer, server=True))
         flow = transfer.Flow(sock, source, sink, peer, echo=options.echo, timeout=options.timeout)
         flow.run_server()
         return agreed(sent=flow.sent, received=flow.received, closed_by=flow.closed_by)
@@ -189,8 +206,8 @@ def _credentials(identity: Identity, *, server: bool) -> Iterator[libquic.Creden
             raise errors.CredentialsInvalid("a certificate needs its key", remedy="give both --cert and --key")
         if identity.ca is not None:
             credentials.trust(identity.ca)
-            if server:
-                credentials.client_auth("require")
+        if server and (identity.ca is not None or identity.client_auth is not None):
+            credentials.client_auth(identity.client_auth or "require")
         if identity.psk is not None:
             credentials.psk(identity.psk)
         if identity.insecure:
@@ -205,17 +222,19 @@ def _check_server_identity(identity: Identity) -> None:
         )
 
 
-def _shake(
+@contextlib.contextmanager
+def _tls(
     sock: QuicSocket,
     credentials: libquic.Credentials,
     options: Options,
     peer: Address,
     *,
-    server: bool,
     hostname: str | None = None,
-) -> Handshake:
+    resumed: bytes | None = None,
+) -> Iterator[libquic.Tls]:
+    server = hostname is None
     try:
-        return libquic.handshake(
+        tls = libquic.Tls(
             sock.fileno(),
             credentials,
             server=server,
@@ -223,9 +242,36 @@ def _shake(
             alpn=options.alpn,
             keylog=options.keylog,
             timeout=options.timeout,
+            session=resumed,
+            early_data=options.early_data,
         )
     except TlsFailure as failure:
         raise explain(failure, peer, options, server=server) from failure
+    with tls:
+        yield tls
+
+
+def _shake(tls: libquic.Tls, options: Options, peer: Address, *, server: bool) -> Handshake:
+    try:
+        return tls.handshake()
+    except TlsFailure as failure:
+        raise explain(failure, peer, options, server=server) from failure
+
+
+def _save(tls: libquic.Tls, options: Options) -> bool:
+    """Leave the session for the next time; a server that gives no ticket is no failure."""
+    if options.session is None:
+        return False
+    try:
+        fresh = tls.session(_TICKET_TIME)
+    except TlsFailure as failure:
+        raise errors.HandshakeFailed(
+            f"the session cannot be saved: {failure.text}", remedy="leave --session away, or run again with --debug"
+        ) from failure
+    if fresh is None:
+        return False
+    session.save(options.session, fresh)
+    return True
 
 
 def explain(failure: TlsFailure, peer: Address, options: Options, *, server: bool) -> errors.QuicctlError:
@@ -250,6 +296,10 @@ def explain(failure: TlsFailure, peer: Address, options: Options, *, server: boo
         )
     if code == libquic.ERR_CREDENTIALS:
         return errors.CredentialsInvalid(failure.text, remedy="check --cert, --key, --ca and --psk")
+    if code == libquic.ERR_SESSION_DATA:
+        return errors.FileUnreadable(
+            f"{options.session} holds no session of this program", remedy="remove it: the next handshake writes a new one"
+        )
     if libquic.is_timeout(code):
         return errors.NoAnswer(
             f"no answer from {where} within {options.timeout:g} s"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""libquic.so.1 by ctypes: credentials, the blocking handshake, its result.
+"""libquic.so.1 by ctypes: credentials, the blocking handshake, its result, the session to resume.
 
 The only file that calls C. Codes become TlsFailure here; what a failure means for the user is said in handshake.py.
 """
@@ -31,6 +31,10 @@ ERR_TLS = -0x40000
 
 VERIFY = ("none", "ok", "failed", "ignored", "resumed")
 CLIENT_AUTH = ("none", "request", "require")
+EARLY_DATA = ("none", "rejected", "accepted")
+
+_FLAG_EARLY_DATA = 1 << 0
+_SESSION_MAX = 1 << 16
 
 _NAME = "libquic.so.1"
 
@@ -97,6 +101,8 @@ class Handshake:
     alpn: str
     server_name: str
     resumed: bool
+    early_data: str
+    """none, rejected or accepted."""
     psk_identity: str
     verify: str
     verify_text: str
@@ -146,8 +152,14 @@ def _library() -> ctypes.CDLL:
     ):
         getattr(library, f"quic_credentials_{name}").argtypes = (ctypes.c_void_p, *rest)
     for name in ("client", "server"):
-        function = getattr(library, f"quic_handshake_{name}")
-        function.argtypes = (ctypes.c_int, ctypes.POINTER(_Options), ctypes.POINTER(_Result))
+        function = getattr(library, f"quic_tls_create_{name}")
+        function.argtypes = (ctypes.c_int, ctypes.POINTER(_Options), ctypes.POINTER(ctypes.c_void_p))
+    for name in ("destroy", "handshake"):
+        getattr(library, f"quic_tls_{name}").argtypes = (ctypes.c_void_p,)
+    library.quic_tls_get_result.argtypes = (ctypes.c_void_p, ctypes.POINTER(_Result))
+    library.quic_tls_get_session.argtypes = (
+        ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)
+    )  # fmt: skip
     return library
 
 
@@ -233,29 +245,71 @@ class Credentials:
             raise errors.CredentialsInvalid(f"{text}: {strerror(code)}", remedy=remedy or "check the file; PEM is expected")
 
 
-def handshake(
-    fd: int,
-    credentials: Credentials,
-    *,
-    server: bool,
-    hostname: str | None = None,
-    alpn: str | None = None,
-    keylog: Path | None = None,
-    timeout: float | None = None,
-) -> Handshake:
-    """Do the whole TLS handshake on a connected or accepted socket; raises TlsFailure."""
-    options = _Options(
-        size=ctypes.sizeof(_Options),
-        credentials=credentials.handle.value,
-        hostname=None if hostname is None else hostname.encode(),
-        alpns=None if alpn is None else alpn.encode(),
-        keylog_file=None if keylog is None else os.fsencode(keylog),
-        timeout_ms=0 if timeout is None else max(1, int(timeout * 1000)),
-    )
-    result = _Result(size=ctypes.sizeof(_Result))
-    function: Any = _library().quic_handshake_server if server else _library().quic_handshake_client
-    code = function(fd, ctypes.byref(options), ctypes.byref(result))
-    agreed = Handshake(
+class Tls:
+    """TLS of one connected or accepted socket; the credentials must live as long."""
+
+    def __init__(
+        self,
+        fd: int,
+        credentials: Credentials,
+        *,
+        server: bool,
+        hostname: str | None = None,
+        alpn: str | None = None,
+        keylog: Path | None = None,
+        timeout: float | None = None,
+        session: bytes | None = None,
+        early_data: bool = False,
+    ) -> None:
+        """Prepare a handshake; a client may then send early data if its session lets it. Raises TlsFailure."""
+        self._handle = ctypes.c_void_p()
+        options = _Options(
+            size=ctypes.sizeof(_Options),
+            credentials=credentials.handle.value,
+            hostname=None if hostname is None else hostname.encode(),
+            alpns=None if alpn is None else alpn.encode(),
+            keylog_file=None if keylog is None else os.fsencode(keylog),
+            session=session or None,
+            session_size=len(session or b""),
+            timeout_ms=0 if timeout is None else max(1, int(timeout * 1000)),
+            flags=_FLAG_EARLY_DATA if early_data else 0,
+        )
+        create: Any = _library().quic_tls_create_server if server else _library().quic_tls_create_client
+        code = create(fd, ctypes.byref(options), ctypes.byref(self._handle))
+        if code < 0:
+            raise TlsFailure(code, strerror(code), _agreed(_Result()))
+
+    def __enter__(self) -> Tls:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _library().quic_tls_destroy(self._handle)
+        self._handle = ctypes.c_void_p()
+
+    def handshake(self) -> Handshake:
+        """Do the whole of it; raises TlsFailure."""
+        code = _library().quic_tls_handshake(self._handle)
+        result = _Result(size=ctypes.sizeof(_Result))
+        _library().quic_tls_get_result(self._handle, ctypes.byref(result))
+        agreed = _agreed(result)
+        if code < 0:
+            raise TlsFailure(code, _text(result.error_text) or strerror(code), agreed)
+        return agreed
+
+    def session(self, timeout: float) -> bytes | None:
+        """Client, after the handshake: what a later connection needs to resume; None if no ticket comes in time."""
+        size = ctypes.c_size_t(_SESSION_MAX)
+        buffer = ctypes.create_string_buffer(size.value)
+        code = _library().quic_tls_get_session(self._handle, int(timeout * 1000), buffer, ctypes.byref(size))
+        if code == -errno.EAGAIN:
+            return None
+        if code < 0:
+            raise TlsFailure(code, strerror(code), _agreed(_Result()))
+        return buffer.raw[: size.value]
+
+
+def _agreed(result: _Result) -> Handshake:
+    return Handshake(
         complete=bool(result.complete),
         milliseconds=result.duration_us / 1000,
         cipher_suite=_text(result.cipher_suite),
@@ -264,6 +318,7 @@ def handshake(
         alpn=_text(result.alpn),
         server_name=_text(result.server_name),
         resumed=bool(result.resumed),
+        early_data=EARLY_DATA[result.early_data] if result.early_data < len(EARLY_DATA) else str(result.early_data),
         psk_identity=_text(result.psk_identity),
         verify=VERIFY[result.verify] if result.verify < len(VERIFY) else str(result.verify),
         verify_text=_text(result.verify_text),
@@ -276,9 +331,12 @@ def handshake(
         alert_sent=result.alert_sent,
         alert_received=result.alert_received,
     )
-    if code < 0:
-        raise TlsFailure(code, _text(result.error_text) or strerror(code), agreed)
-    return agreed
+
+
+def handshake(fd: int, credentials: Credentials, *, server: bool, **options: Any) -> Handshake:
+    """Do the whole TLS handshake on a connected or accepted socket, with the options of Tls; raises TlsFailure."""
+    with Tls(fd, credentials, server=server, **options) as tls:
+        return tls.handshake()
 
 
 def getsockopt(fd: int, level: int, option: int, value: bytes) -> bytes:

@@ -32,6 +32,8 @@ STANDARD_STREAM = Path("-")
 """Stands for standard input or output where a file is expected."""
 
 _SLICE = 1 << 20
+_EARLY = 8 << 10
+"""Bytes that go out before the handshake at most: about what the first window holds."""
 _TICK = 1.0
 _CONFIRMATION = 2.0
 _SIOCOUTQ = 0x5411
@@ -86,10 +88,16 @@ class Source:
             if self._map is not None:
                 self._map.close()
 
-    def slices(self) -> Iterator[bytes | memoryview]:
-        """The content in pieces."""
+    def head(self, size: int) -> memoryview | None:
+        """The first bytes, if they are there without waiting; fewer than asked for is all there is."""
         if self._view is not None:
-            for start in range(0, len(self._view), _SLICE):
+            return self._view[:size]
+        return memoryview(b"") if self._stream is None else None
+
+    def slices(self, skip: int = 0) -> Iterator[bytes | memoryview]:
+        """The content in pieces, without its first bytes."""
+        if self._view is not None:
+            for start in range(skip, len(self._view), _SLICE):
                 yield self._view[start : start + _SLICE]
         elif self._stream is not None:
             while piece := self._stream.read(65536):
@@ -220,15 +228,49 @@ class Flow:
         """Which end closed: peer or this end."""
         return "peer" if self._close is not None else "this end"
 
+    def begin_early(self) -> None:
+        """Before the handshake: hand over the first bytes, if the session that is resumed gives credit for them."""
+        head = self._source.head(_EARLY + 1)
+        if head is None or not self._sock.transport_params(remote=True).max_data:
+            return
+        whole = len(head) <= _EARLY
+        try:
+            stream_id = self._sock.open_stream(wait=False)
+            self._sent = self._sock.send(head[:_EARLY], stream_id, MsgFlag.STREAM_FIN if whole else 0)
+        except OSError as failure:
+            if failure.errno not in (errno.EINVAL, errno.EAGAIN, errno.ENOSPC):
+                raise
+            return  # no credit remembered: all of it goes out later
+        self._stream = stream_id
+        self._handed_over = whole and self._sent == len(head)
+
     def run_client(self) -> None:
         """Send, receive, and leave when both are done."""
-        self._stream = self._sock.open_stream()
-        self._start_sender(self._stream)
+        if self._stream is None:
+            self._began = time.monotonic()
+            self._stream = self._open()
+        if not self._handed_over:
+            self._start_sender(self._stream)
         wants_data = self._sink.wanted
         while not (self._sending_done() and (self._fin_received or not wants_data)):
             if not self._step():
                 break
         self._finish(complete=self._sending_done() and (self._fin_received or not wants_data))
+
+    def _open(self) -> int:
+        """A stream; a server that dislikes what the client showed ends the connection at this moment."""
+        try:
+            return self._sock.open_stream()
+        except OSError as failure:
+            if failure.errno != errno.EPIPE:
+                raise
+            raise self._refused(self._sock.close_reason()) from failure
+
+    def _refused(self, reason: uapi.ConnectionClose) -> errors.PeerRefused:
+        return errors.PeerRefused(
+            f"{self._peer} ended the connection after the handshake: {uapi.describe_close(reason)}",
+            remedy="compare certificates, keys, PSK and protocols of the two ends",
+        )
 
     def await_server(self) -> None:
         """Stay until the server is through with the handshake: a close that overtakes it would spoil it.
@@ -240,10 +282,7 @@ class Flow:
             with contextlib.suppress(BlockingIOError):
                 self._take(self._sock.receive())
         if self._close is not None and self._close.errcode != 0:
-            raise errors.PeerRefused(
-                f"{self._peer} ended the connection after the handshake: {uapi.describe_close(self._close)}",
-                remedy="compare certificates, keys, PSK and protocols of the two ends",
-            )
+            raise self._refused(self._close)
 
     def run_server(self) -> None:
         """Answer the client's stream, and stay until the client leaves or has had time to."""
@@ -325,7 +364,7 @@ class Flow:
     def _send_all(self, stream_id: int) -> None:
         """Send the source and end the stream; runs beside the receiver."""
         try:
-            for piece in self._source.slices():
+            for piece in self._source.slices(self._sent):
                 self._send_piece(piece, stream_id, 0)
             with self._ending:
                 self._send_piece(b"", stream_id, MsgFlag.STREAM_FIN)

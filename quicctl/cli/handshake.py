@@ -17,6 +17,14 @@ from quicctl.cli.options import JsonOption
 from quicctl.handshake import Report
 
 
+class ClientAuth(StrEnum):
+    """What a server asks of its clients."""
+
+    NONE = "none"
+    REQUEST = "request"
+    REQUIRE = "require"
+
+
 class CongestionName(StrEnum):
     """Names of the congestion controllers."""
 
@@ -35,6 +43,9 @@ def handshake(
     cert: Annotated[Path | None, typer.Option("--cert", metavar="FILE", help="Certificate chain to show, PEM.")] = None,
     key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Its private key, PEM.")] = None,
     psk: Annotated[Path | None, typer.Option("--psk", metavar="FILE", help="Pre-shared keys, IDENTITY:HEXKEY.")] = None,
+    client_auth: Annotated[
+        ClientAuth | None, typer.Option("--client-auth", help="Server: certificate of clients; with --ca it is require.")
+    ] = None,
     alpn: Annotated[str | None, typer.Option("--alpn", metavar="NAMES", help="Application protocols, comma-separated.")] = None,
     cc: Annotated[CongestionName | None, typer.Option("--cc", help="Congestion controller.")] = None,
     send: Annotated[Path | None, typer.Option("--send", metavar="FILE", help="Send this file; - is stdin.")] = None,
@@ -46,6 +57,12 @@ def handshake(
         float, typer.Option("--idle-timeout", metavar="S", help="Silence that ends the connection, at least 1; 0: default, 30.")
     ] = 0.0,
     keylog: Annotated[Path | None, typer.Option("--keylog", metavar="FILE", help="Append TLS secrets there.")] = None,
+    session: Annotated[
+        Path | None, typer.Option("--session", metavar="FILE", help="Client: resume from there, save the new session there.")
+    ] = None,
+    early_data: Annotated[
+        bool, typer.Option("--early-data", help="Send, or as server take, data before the handshake; it can be replayed.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Connect to a QUIC server, or be one with --listen, move data over a stream and show what was agreed.
@@ -57,10 +74,16 @@ def handshake(
         raise typer.BadParameter("give either HOST:PORT to connect to, or --listen ADDR:PORT")
     if echo and (listen is None or send is not None):
         raise typer.BadParameter("--echo is for servers, and instead of --send")
+    if session is not None and listen is not None:
+        raise typer.BadParameter("--session is for clients: a server keeps nothing of its sessions")
+    if early_data and listen is None and session is None:
+        raise typer.BadParameter("--early-data needs --session: there is no early data without something to resume")
+    if client_auth is not None and (listen is None or (client_auth != ClientAuth.NONE and ca is None)):
+        raise typer.BadParameter("--client-auth is for servers, which need --ca to judge what clients show")
     if idle and not 1 <= idle <= 4294:
         raise typer.BadParameter("--idle-timeout takes 1 to 4294 seconds")
     options = library.Options(
-        identity=library.Identity(cert=cert, key=key, ca=ca, psk=psk, insecure=insecure),
+        identity=library.Identity(cert=cert, key=key, ca=ca, psk=psk, insecure=insecure, client_auth=client_auth),
         alpn=alpn,
         congestion=None if cc is None else uapi.Congestion[cc.name],
         params=uapi.TransportParams(max_idle_timeout=int(idle * 1e6)) if idle else None,
@@ -69,6 +92,8 @@ def handshake(
         echo=echo,
         timeout=timeout,
         keylog=keylog,
+        session=session,
+        early_data=early_data,
     )
     # What goes to standard output is the data, if it was asked for; then the report goes to standard error.
     aside = recv == transfer.STANDARD_STREAM
@@ -115,7 +140,10 @@ def render(result: Report | list[Report]) -> list[output.Table]:
         ["protocol", tls.alpn or "-"],
         ["certificate", f"{tls.verify}, {tls.peer_subject}" if tls.peer_subject else tls.verify],
         ["PSK identity", tls.psk_identity or "-"],
+        ["early data", tls.early_data],
     ]
+    if result.session_saved:
+        connection.append(["session", "saved"])
     data = [
         [name, str(t.bytes), f"{t.seconds:.3f} s", f"{t.rate:.1f} MB/s", t.sha256]
         for name, t in (("sent", result.sent), ("received", result.received))

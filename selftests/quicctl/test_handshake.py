@@ -15,8 +15,8 @@ from quicctl.libquic import Handshake, TlsFailure
 
 TLS = Handshake(
     complete=True, milliseconds=1.5, cipher_suite="TLS_AES_128_GCM_SHA256", group="X25519", signature="", alpn="",
-    server_name="", resumed=False, psk_identity="", verify="ok", verify_text="", peer_subject="", peer_issuer="",
-    peer_sha256="", close_code=0, close_frame=0, close_phrase="", alert_sent=-1, alert_received=-1,
+    server_name="", resumed=False, early_data="none", psk_identity="", verify="ok", verify_text="", peer_subject="",
+    peer_issuer="", peer_sha256="", close_code=0, close_frame=0, close_phrase="", alert_sent=-1, alert_received=-1,
 )  # fmt: skip
 PEER = ("192.0.2.1", 4433)
 
@@ -34,6 +34,8 @@ PEER = ("192.0.2.1", 4433)
         (libquic.ERR_TRANSPORT - 2, errors.PeerRefused, "connection refused", "log"),
         (libquic.ERR_CLOSED, errors.PeerRefused, "closed the connection", "log"),
         (libquic.ERR_CREDENTIALS, errors.CredentialsInvalid, "text", "--cert"),
+        (libquic.ERR_SESSION_DATA, errors.FileUnreadable, "holds no session", "remove it"),
+        (libquic.ERR_PEER_ALERT - 116, errors.PeerRefused, "does not accept our certificate", "CA"),
         (libquic.ERR_TLS - 50, errors.HandshakeFailed, "text", "--debug"),
         (-errno.ENOMEM, errors.HandshakeFailed, "text", "--debug"),
     ],
