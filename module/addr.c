@@ -172,6 +172,43 @@ bool quic_addr_equal(const union quic_addr *a, const union quic_addr *b)
 }
 
 /**
+ * quic_addr_same_host() - same address, whatever the port
+ * @a: one
+ * @b: the other
+ */
+bool quic_addr_same_host(const union quic_addr *a, const union quic_addr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET6)
+		return ipv6_addr_equal(&a->v6.sin6_addr, &b->v6.sin6_addr) &&
+		       a->v6.sin6_scope_id == b->v6.sin6_scope_id;
+	return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+}
+
+/**
+ * quic_addr_is_loopback() - is it this machine's own
+ * @addr: the address
+ */
+bool quic_addr_is_loopback(const union quic_addr *addr)
+{
+	return addr->sa.sa_family == AF_INET6 ?
+	       ipv6_addr_loopback(&addr->v6.sin6_addr) || ipv6_addr_v4mapped(&addr->v6.sin6_addr) :
+	       ipv4_is_loopback(addr->v4.sin_addr.s_addr);
+}
+
+/**
+ * quic_addr_is_multicast() - is it that of a group, or of all hosts
+ * @addr: the address
+ */
+bool quic_addr_is_multicast(const union quic_addr *addr)
+{
+	return addr->sa.sa_family == AF_INET6 ? ipv6_addr_is_multicast(&addr->v6.sin6_addr) :
+	       ipv4_is_multicast(addr->v4.sin_addr.s_addr) ||
+	       ipv4_is_lbcast(addr->v4.sin_addr.s_addr);
+}
+
+/**
  * quic_addr_is_any() - is it the unspecified address
  * @addr: the address
  */

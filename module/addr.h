@@ -25,6 +25,11 @@ int quic_addr_to_user(const union quic_addr *addr, struct sockaddr *uaddr);
 void quic_addr_from_skb(const struct sk_buff *skb, union quic_addr *local, union quic_addr *peer);
 u8 quic_addr_skb_ecn(const struct sk_buff *skb);
 bool quic_addr_equal(const union quic_addr *a, const union quic_addr *b);
+/* Same IP address, whatever the port. */
+bool quic_addr_same_host(const union quic_addr *a, const union quic_addr *b);
+bool quic_addr_is_loopback(const union quic_addr *addr);
+/* A group, or all hosts. */
+bool quic_addr_is_multicast(const union quic_addr *addr);
 bool quic_addr_is_any(const union quic_addr *addr);
 __be16 quic_addr_port(const union quic_addr *addr);
 void quic_addr_set_port(union quic_addr *addr, __be16 port);

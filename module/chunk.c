@@ -436,7 +436,7 @@ static bool quic_send_direct(struct quic_slot *slot, u64 offset, u32 len,
 {
 	u32 headers = tx->w.pos - tx->w.start;
 
-	if (!tx->may_direct || tx->full_datagram || offset != slot->offset || len != slot->len ||
+	if (!tx->may_direct || offset != slot->offset || len != slot->len ||
 	    headers > QUIC_SLOT_HEADROOM || quic_writer_left(&tx->w) - len >= 128)
 		return false;
 	memcpy(slot->data - headers, tx->w.start, headers);

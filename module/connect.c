@@ -9,8 +9,12 @@
 
 #include "sock.h"
 
-/* What generic code (ss, BPF, /proc) looks at. */
-static void quic_sock_publish_local(struct sock *sk, const union quic_addr *addr)
+/**
+ * quic_sock_publish_local() - what generic code (ss, BPF, /proc) looks at
+ * @sk:   locked
+ * @addr: our address
+ */
+void quic_sock_publish_local(struct sock *sk, const union quic_addr *addr)
 {
 	struct inet_sock *inet = inet_sk(sk);
 
@@ -28,6 +32,41 @@ static void quic_sock_publish_local(struct sock *sk, const union quic_addr *addr
 }
 
 /**
+ * quic_sock_publish_peer() - the same for the peer's address
+ * @sk:   locked
+ * @addr: the address
+ */
+void quic_sock_publish_peer(struct sock *sk, const union quic_addr *addr)
+{
+	inet_sk(sk)->inet_dport = quic_addr_port(addr);
+	if (addr->sa.sa_family == AF_INET)
+		inet_sk(sk)->inet_daddr = addr->v4.sin_addr.s_addr;
+#if IS_ENABLED(CONFIG_IPV6)
+	else
+		sk->sk_v6_daddr = addr->v6.sin6_addr;
+#endif
+}
+
+/**
+ * quic_sock_udp_get() - a UDP socket for an address that the user chose
+ * @qs:   locked
+ * @addr: address; a zero port is filled in
+ *
+ * Return: a held socket, or an ERR_PTR.
+ */
+struct quic_udp *quic_sock_udp_get(struct quic_sock *qs, union quic_addr *addr)
+{
+	struct sock *sk = quic_sock_sk(qs);
+	u16 port = ntohs(quic_addr_port(addr));
+
+	/* A shared UDP socket of somebody else must not lend its privilege. */
+	if (port && inet_port_requires_bind_service(sock_net(sk), port) &&
+	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_BIND_SERVICE))
+		return ERR_PTR(-EACCES);
+	return quic_udp_get(sk, addr);
+}
+
+/**
  * quic_sock_bind() - give a socket its UDP socket
  * @qs:   locked, not bound
  * @addr: address; a zero port is filled in
@@ -37,15 +76,9 @@ static void quic_sock_publish_local(struct sock *sk, const union quic_addr *addr
 int quic_sock_bind(struct quic_sock *qs, union quic_addr *addr)
 {
 	struct sock *sk = quic_sock_sk(qs);
-	u16 port = ntohs(quic_addr_port(addr));
 	struct quic_udp *udp;
 
-	/* A shared UDP socket of somebody else must not lend its privilege. */
-	if (port && inet_port_requires_bind_service(sock_net(sk), port) &&
-	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_BIND_SERVICE))
-		return -EACCES;
-
-	udp = quic_udp_get(sk, addr);
+	udp = quic_sock_udp_get(qs, addr);
 	if (IS_ERR(udp))
 		return PTR_ERR(udp);
 	qs->route[0].udp = udp;
@@ -170,13 +203,8 @@ int quic_connect(struct socket *sock, struct sockaddr_unsized *uaddr, int len, i
 		qs->route[0].dst = NULL;
 		goto out;
 	}
-	inet_sk(sk)->inet_dport = quic_addr_port(&peer);
-	if (peer.sa.sa_family == AF_INET)
-		inet_sk(sk)->inet_daddr = peer.v4.sin_addr.s_addr;
-#if IS_ENABLED(CONFIG_IPV6)
-	else
-		sk->sk_v6_daddr = peer.v6.sin6_addr;
-#endif
+	qs->peer = peer;
+	quic_sock_publish_peer(sk, &peer);
 	sock->state = SS_CONNECTED;
 	quic_sock_set_state(sk, TCP_SYN_RECV);
 	quic_sock_settle(qs);

@@ -104,6 +104,8 @@ void quic_host_event(struct quic_conn *conn, u8 type, const void *payload, u32 l
 		memcpy(qs->token, payload, len);
 		qs->token_len = len;
 	}
+	if (type == QUIC_EVENT_CONNECTION_MIGRATION)
+		quic_path_publish(qs, *(const u8 *)payload);
 	if (quic_host_has_reader(qs))
 		quic_event_queue(qs, type, payload, len);
 }

@@ -34,6 +34,10 @@ struct quic_input_batch {
 	u32 share;		/* memory that each segment stands for */
 	u32 datagram_len;
 	u8 ecn;
+	u8 path;		/* QUIC_PATH_NONE: that of no path, between @local and @peer */
+	u32 bytes;		/* of @skb */
+	const union quic_addr *local;
+	const union quic_addr *peer;
 };
 
 static void quic_input_count(struct quic_sock *qs, enum quic_mib field)
@@ -143,7 +147,10 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 
 	rx.level = level;
 	rx.ecn = batch->ecn;
-	rx.path = conn->active_path;
+	rx.path = batch->path;
+	if (unlikely(rx.path == QUIC_PATH_NONE) && level == QUIC_CRYPTO_APP)
+		rx.path = quic_path_admit(qs, batch->local, batch->peer, packet + 1,
+					  batch->bytes, batch->now);
 	rx.now = batch->now;
 	rx.payload = packet + hdr_len;
 	rx.len = len - hdr_len - tag;
@@ -343,11 +350,16 @@ static void quic_input_datagram(const struct quic_input_batch *batch, struct sk_
 }
 
 /* The peer changed the connection ID that it sends to. */
-static void quic_input_new_dcid(struct quic_sock *qs, u64 dcid)
+static void quic_input_new_dcid(const struct quic_input_batch *batch, u64 dcid)
 {
+	struct quic_sock *qs = batch->qs;
+	u8 path = batch->path;
+
 	BUILD_BUG_ON(sizeof(dcid) != QUIC_CID_LEN);
 	qs->rx_dcid = dcid;
-	quic_conn_on_dcid(&qs->conn, (u8 *)&dcid, sizeof(dcid));
+	if (path == QUIC_PATH_NONE)
+		path = quic_path_find(qs, batch->local, batch->peer);
+	quic_conn_on_dcid(&qs->conn, path, (u8 *)&dcid, sizeof(dcid));
 }
 
 /* Segments that are each one 1-RTT packet: header protection comes off all at once. */
@@ -373,7 +385,7 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 		if (quic_input_open(batch, datagram[i].skb, QUIC_CRYPTO_APP, datagram[i].data,
 				    pn_offset, datagram[i].len)) {
 			if (unlikely(dcid != qs->rx_dcid))
-				quic_input_new_dcid(qs, dcid);
+				quic_input_new_dcid(batch, dcid);
 		} else {
 			quic_input_try_reset(qs, datagram[i].data, datagram[i].len, batch->now);
 		}
@@ -539,15 +551,22 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 
 	if (qs->conn.state == QUIC_CONN_IDLE || qs->conn.state == QUIC_CONN_CLOSED || !skb->len)
 		goto drop;
-	/* A connection has one pair of addresses as long as nobody migrates. */
 	quic_addr_from_skb(skb, &local, &peer);
-	if (!quic_addr_equal(&peer, &quic_sock_route(qs)->peer))
-		goto drop;
+	batch.path = qs->conn.active_path;
+	if (unlikely(!quic_addr_equal(&peer, &quic_sock_route(qs)->peer) ||
+		     !quic_addr_equal(&local, &quic_sock_route(qs)->local))) {
+		batch.path = quic_path_find(qs, &local, &peer);
+		if (batch.path == QUIC_PATH_NONE && !quic_path_may_receive(qs, &local, &peer))
+			goto drop;
+		batch.local = &local;
+		batch.peer = &peer;
+		batch.bytes = skb->len;
+	}
 
 	quic_input_count(qs, QUIC_MIB_PKT_RCVFASTPATHS);
 	batch.now = quic_sock_now();
 	batch.ecn = quic_addr_skb_ecn(skb);
-	quic_conn_on_datagram(&qs->conn, qs->conn.active_path, skb->len, batch.now);
+	quic_conn_on_datagram(&qs->conn, batch.path, skb->len, batch.now);
 	/* The backlog comes here with BH on; what protects packets is per processor. */
 	local_bh_disable();
 	quic_input_walk(&batch, skb);

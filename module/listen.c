@@ -481,7 +481,6 @@ static void quic_accept_discard(struct sock *child)
 static int quic_accept_open(struct sock *child, const struct quic_request *req)
 {
 	struct quic_sock *qs = quic_sk(child);
-	struct inet_sock *inet = inet_sk(child);
 	struct quic_conn_open args = {
 		.is_server = true,
 		.validated = req->validated,
@@ -494,20 +493,9 @@ static int quic_accept_open(struct sock *child, const struct quic_request *req)
 	qs->bound = req->local;
 	qs->route[0].local = req->local;
 	qs->route[0].peer = req->peer;
-	inet->inet_num = ntohs(quic_addr_port(&req->local));
-	inet->inet_sport = quic_addr_port(&req->local);
-	inet->inet_dport = quic_addr_port(&req->peer);
-	if (req->peer.sa.sa_family == AF_INET) {
-		inet->inet_saddr = req->local.v4.sin_addr.s_addr;
-		inet->inet_rcv_saddr = inet->inet_saddr;
-		inet->inet_daddr = req->peer.v4.sin_addr.s_addr;
-#if IS_ENABLED(CONFIG_IPV6)
-	} else {
-		inet6_sk(child)->saddr = req->local.v6.sin6_addr;
-		child->sk_v6_rcv_saddr = req->local.v6.sin6_addr;
-		child->sk_v6_daddr = req->peer.v6.sin6_addr;
-#endif
-	}
+	qs->peer = req->peer;
+	quic_sock_publish_local(child, &req->local);
+	quic_sock_publish_peer(child, &req->peer);
 
 	err = quic_udp_route(qs, &qs->route[0]);
 	if (err)

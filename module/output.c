@@ -218,9 +218,15 @@ static void quic_output_short_header(struct quic_conn *conn, struct quic_tx_pack
 				 tx->pn_len);
 }
 
-/* Protects a filled 1-RTT packet; returns its length on the wire or an errno. */
-static int quic_output_seal(struct quic_sock *qs, struct quic_key *key,
-			    struct quic_tx_packet *tx)
+/**
+ * quic_output_seal() - protect a 1-RTT packet, all but its header
+ * @qs:  socket
+ * @key: send key
+ * @tx:  filled packet
+ *
+ * Return: its length on the wire, or a negative errno.
+ */
+int quic_output_seal(struct quic_sock *qs, struct quic_key *key, struct quic_tx_packet *tx)
 {
 	u32 hdr_len = tx->start - tx->w.start;
 	u32 len = tx->w.pos - tx->start;
@@ -269,9 +275,6 @@ static bool quic_output_packet(struct quic_sock *qs, struct quic_burst *burst,
 	quic_output_short_header(conn, tx);
 	if (!quic_conn_tx_fill(conn, tx, now))
 		return false;
-	if (tx->full_datagram && tx->w.pos < data + QUIC_MIN_DATAGRAM_SIZE - tag)
-		quic_write_zeroes(&tx->w, data + QUIC_MIN_DATAGRAM_SIZE - tag - tx->w.pos);
-
 	size = quic_output_seal(qs, burst->key, tx);
 	if (size < 0) {
 		quic_conn_tx_abandon(conn, tx);
@@ -387,9 +390,7 @@ static u32 quic_output_fill(struct quic_sock *qs, struct quic_coalesced *packet,
 /* RFC 9000, section 14.1: which datagrams must have 1200 bytes. */
 static bool quic_output_must_pad(const struct quic_conn *conn, const struct quic_tx_packet *tx)
 {
-	if (tx->level == QUIC_CRYPTO_INITIAL)
-		return !conn->is_server || tx->eliciting;
-	return tx->full_datagram;
+	return tx->level == QUIC_CRYPTO_INITIAL && (!conn->is_server || tx->eliciting);
 }
 
 static int quic_output_protect(struct quic_sock *qs, struct quic_coalesced *packet)
@@ -501,8 +502,11 @@ void quic_output(struct quic_sock *qs, u64 now)
 	} else if (quic_conn_is_open(conn)) {
 		while (quic_output_wants_long(conn, now) && quic_output_datagram(qs, now))
 			;
-		if (qs->tx_key[QUIC_CRYPTO_APP] && quic_conn_has_keys(conn, now))
+		if (qs->tx_key[QUIC_CRYPTO_APP] && quic_conn_has_keys(conn, now)) {
+			if (unlikely(conn->paths_due))
+				quic_path_output(qs, now);
 			quic_output_app(qs, now);
+		}
 	}
 	quic_conn_tx_done(conn);
 	local_bh_enable();

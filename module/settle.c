@@ -77,6 +77,8 @@ void quic_sock_settle(struct quic_sock *qs)
 		quic_settle_transmit(qs, now);
 	if (conn->todo & QUIC_TODO_STATE)
 		quic_settle_state(qs);
+	if (unlikely(conn->todo & QUIC_TODO_MOVE))
+		quic_migrate_to_preferred(qs);
 	quic_settle_wake(qs);
 	quic_conn_update_deadlines(conn, now);
 	quic_timer_arm(qs, now);

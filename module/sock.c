@@ -68,6 +68,7 @@ int quic_sock_init(struct sock *sk)
 	quic_conn_setup(&qs->conn);
 	quic_timer_init(qs);
 	INIT_WORK(&qs->key_work, quic_handshake_key_work);
+	INIT_WORK(&qs->move_work, quic_migrate_work);
 	INIT_LIST_HEAD(&qs->handshake_queue);
 	INIT_LIST_HEAD(&qs->event_queue);
 	INIT_LIST_HEAD(&qs->data_queue);
@@ -159,6 +160,7 @@ void quic_sock_destroy(struct sock *sk)
 	qs->ticket_len = 0;
 	for (i = 0; i < QUIC_PATHS_MAX; i++)
 		quic_route_release(&qs->route[i]);
+	quic_route_release(&qs->preferred);
 	sk_sockets_allocated_dec(sk);
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }
@@ -536,7 +538,7 @@ int quic_sock_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 	if (peer == 1 && sk->sk_state != TCP_SYN_RECV && sk->sk_state != TCP_ESTABLISHED)
 		err = -ENOTCONN;
 	else
-		err = quic_addr_to_user(peer ? &quic_sock_route(qs)->peer : &qs->bound, uaddr);
+		err = quic_addr_to_user(peer ? &qs->peer : &qs->bound, uaddr);
 	release_sock(sk);
 	return err;
 }

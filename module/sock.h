@@ -98,7 +98,9 @@ struct quic_request {
  * @timer:      one timer for all deadlines but pacing
  * @pacer:      the fine one
  * @deferred:   bits left by softirq while a user owned the lock
- * @bound:      address that getsockname() tells
+ * @bound, @peer: addresses that getsockname() and getpeername() tell
+ * @preferred:  server: where the client may move to; only the socket and our address
+ * @move_work:  client: moves to the server's preferred address
  * @requests:   listener: connections waiting for accept()
  * @request_hash: the same by connection ID and address, or NULL: not listening
  * @early:      0-RTT packets that came before their request
@@ -112,6 +114,7 @@ struct quic_request {
  * @is_accepted: came from accept(): a server
  * @is_shut:    the user closed; the connection lives on until all was delivered
  * @is_dead:    quic_sock_done() was there
+ * @is_moving:  @move_work is due
  * @has_ticket: @ticket is complete, not being collected
  * @secret:     listener and its children: reset tokens, address tokens, ticket keys
  */
@@ -128,9 +131,12 @@ struct quic_sock {
 	struct quic_secret tx_secret;
 	struct quic_secret rx_secret;
 	struct work_struct key_work;	/* derives the next generation */
+	struct work_struct move_work;
 
 	struct quic_route route[QUIC_PATHS_MAX];
+	struct quic_route preferred;
 	union quic_addr bound;
+	union quic_addr peer;
 
 	struct list_head handshake_queue;
 	struct list_head event_queue;
@@ -168,6 +174,7 @@ struct quic_sock {
 	bool is_shut;
 	bool is_dead;
 	bool has_ticket;
+	bool is_moving;
 	bool in_settle;
 	u8 alpn_len;
 	char alpn[QUIC_ALPN_MAX];	/* canonical, comma separated */
@@ -239,6 +246,9 @@ void quic_sock_release_cb(struct sock *sk);
 
 /* connect.c */
 int quic_sock_bind(struct quic_sock *qs, union quic_addr *addr);
+struct quic_udp *quic_sock_udp_get(struct quic_sock *qs, union quic_addr *addr);
+void quic_sock_publish_local(struct sock *sk, const union quic_addr *addr);
+void quic_sock_publish_peer(struct sock *sk, const union quic_addr *addr);
 int quic_bind(struct socket *sock, struct sockaddr_unsized *uaddr, int len);
 int quic_connect(struct socket *sock, struct sockaddr_unsized *uaddr, int len, int flags);
 
@@ -310,10 +320,25 @@ void quic_input_undecryptable(struct quic_sock *qs);
 
 /* path.c */
 void quic_route_release(struct quic_route *route);
+u8 quic_path_find(struct quic_sock *qs, const union quic_addr *local, const union quic_addr *peer);
+bool quic_path_is_safe_peer(struct quic_sock *qs, const union quic_addr *peer);
+bool quic_path_may_receive(struct quic_sock *qs, const union quic_addr *local,
+			   const union quic_addr *peer);
+u8 quic_path_admit(struct quic_sock *qs, const union quic_addr *local, const union quic_addr *peer,
+		   const u8 *dcid, u32 bytes, u64 now);
+void quic_path_publish(struct quic_sock *qs, bool local);
+void quic_path_output(struct quic_sock *qs, u64 now);
+
+/* migrate.c */
+int quic_migrate(struct quic_sock *qs, const union quic_addr *addr);
+void quic_migrate_to_preferred(struct quic_sock *qs);
+void quic_migrate_work(struct work_struct *work);
 
 /* output.c */
 void quic_output(struct quic_sock *qs, u64 now);
 void quic_output_exit(void);
+/* Protects a filled 1-RTT packet; its length on the wire, or an errno. */
+int quic_output_seal(struct quic_sock *qs, struct quic_key *key, struct quic_tx_packet *tx);
 
 /* timer.c */
 void quic_timer_init(struct quic_sock *qs);

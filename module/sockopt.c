@@ -55,6 +55,9 @@ static const struct quic_option quic_options[] = {
 		.get = quic_get_connection_close,
 		.size = sizeof(struct quic_connection_close),
 	},
+	[QUIC_SOCKOPT_CONNECTION_MIGRATION] = {
+		.set = quic_set_connection_migration,
+	},
 	[QUIC_SOCKOPT_KEY_UPDATE] = {
 		.set = quic_set_key_update,
 		.no_value = true,

@@ -19,6 +19,7 @@ int quic_set_stream_stop_sending(struct quic_sock *qs, void *data, u32 len);
 /* sockopt_path.c */
 int quic_set_connection_id(struct quic_sock *qs, void *data, u32 len);
 int quic_get_connection_id(struct quic_sock *qs, void *data, u32 *len);
+int quic_set_connection_migration(struct quic_sock *qs, void *data, u32 len);
 
 /* sockopt_conn.c */
 int quic_set_event(struct quic_sock *qs, void *data, u32 len);

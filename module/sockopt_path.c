@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Socket options about the way that packets take: connection IDs.
- * uapi.md, section 5.5.
+ * Socket options about the way that packets take: connection IDs, migration.
+ * uapi.md, sections 5.5 and 5.7.
  */
 #include "sockopt.h"
 
@@ -38,4 +38,25 @@ int quic_get_connection_id(struct quic_sock *qs, void *data, u32 *len)
 	quic_conn_get_cids(&qs->conn, dest, info);
 	info->dest = dest;
 	return 0;
+}
+
+/**
+ * quic_set_connection_migration() - set QUIC_SOCKOPT_CONNECTION_MIGRATION
+ * @qs:   locked
+ * @data: socket address
+ * @len:  its length
+ *
+ * Return: 0, or a negative errno: uapi.md, section 5.7.
+ */
+int quic_set_connection_migration(struct quic_sock *qs, void *data, u32 len)
+{
+	union quic_addr addr;
+	int err;
+
+	err = quic_addr_from_user(quic_sock_sk(qs), data, len, false, &addr);
+	if (err)
+		return err;
+	if (!quic_addr_port(&addr))
+		return -EINVAL;
+	return quic_migrate(qs, &addr);
 }

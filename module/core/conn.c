@@ -112,6 +112,10 @@ int quic_conn_open(struct quic_conn *conn, const struct quic_conn_open *args)
 	quic_streams_init(&conn->streams, args->is_server);
 
 	conn->active_path = 0;
+	conn->quiet_path = 0;
+	conn->named_path = 0;
+	conn->previous_path = QUIC_PATH_NONE;
+	conn->probed_path = QUIC_PATH_NONE;
 	quic_path_init(&conn->path[0], args->mss, conn->config.initial_rtt, ops);
 	conn->path[0].in_use = true;
 	if (!args->is_server || args->validated)
@@ -278,6 +282,9 @@ void quic_conn_confirm(struct quic_conn *conn)
 {
 	conn->confirmed = true;
 	conn->peer_validated = true;
+	/* RFC 9000, section 9.6.1 */
+	if (conn->remote.has_preferred_address)
+		conn->todo |= QUIC_TODO_MOVE;
 	quic_conn_discard_space(conn, QUIC_SPACE_INITIAL);
 	quic_conn_discard_space(conn, QUIC_SPACE_HANDSHAKE);
 }
@@ -389,6 +396,9 @@ int quic_conn_set_remote_params(struct quic_conn *conn, const u8 *data, u32 len)
 			       QUIC_FRAME_CRYPTO, "chosen version");
 		return -EPROTONOSUPPORT;
 	}
+
+	if (tp.has_preferred_address && quic_conn_add_preferred_cid(conn, &tp.preferred_address))
+		return -EINVAL;
 
 	if (unlikely(conn->early.remembered))
 		quic_conn_early_on_params(conn, &tp);

@@ -32,6 +32,7 @@ enum quic_space_id {
 #define QUIC_CRYPTO_BUFFER_MAX	65536	/* ahead of what is in order; RFC 9000, section 7.5 */
 #define QUIC_CRYPTO_GAPS_MAX	64
 #define QUIC_STREAM_GAPS_MAX	256
+#define QUIC_PREFERRED_SEQ	1	/* connection ID of a preferred address: RFC 9000, section 5.1.1 */
 #define QUIC_PTO_COUNT_MAX	8	/* backoff stops doubling here */
 #define QUIC_CLOSE_PHRASE_MAX	(QUIC_CLOSE_PHRASE_BUFFER_SIZE - 1)
 
@@ -58,6 +59,7 @@ enum quic_conn_state {
 #define QUIC_TODO_STATE		0x08	/* the connection ended, or was established */
 #define QUIC_TODO_TIMER		0x10
 #define QUIC_TODO_WAKE_SPACE	0x20	/* like WAKE_WRITE, once enough is free */
+#define QUIC_TODO_MOVE		0x40	/* client: the server has a preferred address */
 
 /**
  * struct quic_crypto_stream - handshake bytes of one level
@@ -144,6 +146,8 @@ struct quic_conn {
 	u8 rx_keys;
 	u8 todo;
 	u8 active_path;
+	u8 quiet_path;		/* the active one, if nothing more is to be learnt from its packets */
+	u8 paths_due;		/* bit for each path that has path frames to send */
 	u8 pto_count;
 	u32 version;
 	struct quic_space *space[QUIC_SPACE_MAX];
@@ -155,6 +159,10 @@ struct quic_conn {
 	u64 lost_packets;
 	bool linger_over;	/* what was not delivered until now never will be */
 	u64 idle_timeout;	/* effective, ns; 0: none */
+	u8 previous_path;	/* proven, and where to go if the active one is not; or NONE */
+	u8 probed_path;		/* where we want to go; or NONE */
+	u8 named_path;		/* the one that the application knows of */
+	bool awaits_peer;	/* we have moved, and were not heard from yet */
 
 	/* sending */
 	struct quic_flow_send tx_flow;
@@ -203,7 +211,7 @@ struct quic_conn {
  * struct quic_rx_packet - one packet after its protection was removed
  * @level:   enum quic_crypto_level
  * @ecn:     QUIC_ECN_* of the IP header
- * @path:    index of the path it came on
+ * @path:    index of the path it came on, or QUIC_PATH_NONE
  * @pn:      packet number
  * @now:     arrival, ns
  * @payload: frames
@@ -234,7 +242,7 @@ struct quic_rx_packet {
  * @eliciting: it needs an acknowledgement
  * @probe:   a PTO probe: congestion control does not hold it back
  * @has_ack: it acknowledges
- * @full_datagram: it holds a path frame: the datagram must be padded
+ * @challenge: it holds PATH_CHALLENGE
  * @start:   first byte of the payload
  * @record:  becomes the entry in the ring
  * @may_direct: the payload may be encrypted from where its bytes lie: nothing is put behind them
@@ -250,7 +258,7 @@ struct quic_tx_packet {
 	bool eliciting;
 	bool probe;
 	bool has_ack;
-	bool full_datagram;
+	bool challenge;
 	bool may_direct;
 	u64 pn;
 	u8 *start;
@@ -277,6 +285,20 @@ struct quic_conn_open {
 	struct quic_cid remote;
 	struct quic_cid original;
 	struct quic_cid retry_scid;
+};
+
+/**
+ * struct quic_path_args - what the host knows of addresses that are no path yet
+ * @mss:        largest UDP payload that goes along them
+ * @local:      our address is another than on the active path
+ * @same_hosts: both IP addresses are those of the active path
+ * @local_seq:  number of our connection ID that the packet was sent to
+ */
+struct quic_path_args {
+	u32 mss;
+	bool local;
+	bool same_hosts;
+	u64 local_seq;
 };
 
 static inline enum quic_space_id quic_level_space(u8 level)
@@ -322,12 +344,31 @@ void quic_conn_choose_skip(struct quic_conn *conn, u64 pn);
 void quic_conn_issue_cids(struct quic_conn *conn);
 void quic_conn_cid_event(struct quic_conn *conn, bool dest);
 int quic_conn_on_new_cid(struct quic_conn *conn, const struct quic_frame_new_cid *frame);
+int quic_conn_add_preferred_cid(struct quic_conn *conn,
+				const struct quic_preferred_address *preferred);
 int quic_conn_on_retire_cid(struct quic_conn *conn, u64 seq);
-void quic_conn_on_dcid(struct quic_conn *conn, const u8 *dcid, u8 len);
+void quic_conn_on_dcid(struct quic_conn *conn, u8 path, const u8 *dcid, u8 len);
 int quic_conn_retire_cid(struct quic_conn *conn, u64 seq);
 void quic_conn_get_cids(const struct quic_conn *conn, bool dest,
 			struct quic_connection_id_info *info);
 int quic_conn_set_cids(struct quic_conn *conn, const struct quic_connection_id_info *info);
+
+/* conn_path.c: migration, of ours and of the peer's */
+u8 quic_conn_path_accept(struct quic_conn *conn, const struct quic_path_args *args, u64 now);
+int quic_conn_path_probe(struct quic_conn *conn, const struct quic_path_args *args, u64 seq,
+			 u64 now);
+int quic_conn_offer_address(struct quic_conn *conn);
+bool quic_conn_path_may_move(const struct quic_conn *conn);
+void quic_conn_path_on_packet(struct quic_conn *conn, u8 i, bool probing, bool newest, u64 now);
+void quic_conn_path_on_challenge(struct quic_conn *conn, u8 i, const u8 *data);
+void quic_conn_path_on_response(struct quic_conn *conn, const u8 *data, u64 now);
+void quic_conn_path_on_timeout(struct quic_conn *conn, u64 now);
+void quic_conn_path_on_cids(struct quic_conn *conn);
+const struct quic_cid *quic_conn_path_cid(struct quic_conn *conn, u8 i);
+u8 quic_conn_path_next_tx(struct quic_conn *conn);
+u32 quic_conn_path_room(const struct quic_conn *conn, u8 i);
+bool quic_conn_path_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u8 i, u64 now);
+void quic_conn_path_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 size, u64 now);
 
 /* conn_recv.c */
 bool quic_conn_is_duplicate(const struct quic_conn *conn, u8 level, u64 pn);
@@ -347,6 +388,7 @@ void quic_conn_packet_lost(struct quic_conn *conn, enum quic_space_id id,
 /* conn_send.c */
 bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now);
 int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 level);
+void quic_conn_tx_fill_ack(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now);
 void quic_conn_tx_abandon(struct quic_conn *conn, struct quic_tx_packet *tx);
 bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now);
 void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 size, u64 now);
@@ -377,6 +419,7 @@ u64 quic_conn_pto(const struct quic_conn *conn);
 
 /* conn_pmtud.c: the size of datagrams, and probes for it */
 void quic_conn_set_mss(struct quic_conn *conn, u32 mss);
+void quic_conn_set_path_mss(struct quic_conn *conn, struct quic_path *path, u32 mss);
 void quic_conn_update_pmtud(struct quic_conn *conn, u64 now);
 void quic_conn_pmtud_timeout(struct quic_conn *conn, u64 now);
 bool quic_conn_may_probe_mtu(const struct quic_conn *conn);

@@ -297,13 +297,17 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 		large |= packet.size > QUIC_PMTUD_BASE;
 		if (packet.flags & QUIC_SENT_IN_FLIGHT) {
 			quic_cong_on_lost(&conn->path[packet.path].cong, packet.size);
-			newest = max(newest, packet.time);
-			quic_lost_remember(space, &walk, &packet);
-			lost++;
+			/* What other paths lose, the active one does not pay for: RFC 9000, section 9.4 #1. */
+			if (likely(packet.path == conn->active_path)) {
+				newest = max(newest, packet.time);
+				quic_lost_remember(space, &walk, &packet);
+				lost++;
+			}
 		}
 		if (packet.flags & QUIC_SENT_ECT0)
 			quic_ecn_on_lost(&conn->path[packet.path].ecn);
-		quic_persistent_add(&persistent, &walk, &packet);
+		if (likely(packet.path == conn->active_path))
+			quic_persistent_add(&persistent, &walk, &packet);
 		conn->lost_packets++;
 		quic_conn_packet_lost(conn, id, &packet);
 	}
@@ -425,7 +429,8 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 	if (!any)
 		return 0;
 
-	if (walk.largest_newly && walk.any_eliciting) {
+	/* A sample of another path says nothing about this one: RFC 9000, section 9.4 #1. */
+	if (walk.largest_newly && walk.any_eliciting && walk.largest_path == conn->active_path) {
 		/* Initial and Handshake packets are not delayed: RFC 9000, section 13.2.1. */
 		if (id == QUIC_SPACE_APP)
 			delay = quic_rtt_ack_delay(ack->delay, conn->remote.ack_delay_exponent);

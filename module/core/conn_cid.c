@@ -93,7 +93,33 @@ int quic_conn_on_new_cid(struct quic_conn *conn, const struct quic_frame_new_cid
 	held -= quic_remote_cids_count(&conn->remote_cids, frame->retire_prior_to);
 	while (held--)
 		quic_conn_cid_event(conn, true);
+	quic_conn_path_on_cids(conn);
 	conn->todo |= QUIC_TODO_TX;
+	return 0;
+}
+
+/**
+ * quic_conn_add_preferred_cid() - the server's preferred address comes with a connection ID
+ * @conn:      client's connection
+ * @preferred: transport parameter
+ *
+ * It bears number 1. A server that has no ID for its first address has none for another one,
+ * either: RFC 9000, section 18.2 #3 #5.
+ *
+ * Return: 0, or -EPROTO: the connection was closed.
+ */
+int quic_conn_add_preferred_cid(struct quic_conn *conn,
+				const struct quic_preferred_address *preferred)
+{
+	struct quic_frame_new_cid frame = {
+		.seq = QUIC_PREFERRED_SEQ,
+		.cid = preferred->cid,
+	};
+
+	memcpy(frame.token, preferred->token, sizeof(frame.token));
+	if (quic_remote_cids_add(&conn->remote_cids, &frame))
+		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_TRANSPORT_PARAM,
+				      QUIC_FRAME_CRYPTO, "preferred address");
 	return 0;
 }
 
@@ -128,14 +154,19 @@ int quic_conn_on_retire_cid(struct quic_conn *conn, u64 seq)
 /**
  * quic_conn_on_dcid() - the peer sends to another of our connection IDs
  * @conn: connection
+ * @path: index of the path that the packet came on, or QUIC_PATH_NONE
  * @dcid: Destination Connection ID of an authenticated packet
  * @len:  its length
  */
-void quic_conn_on_dcid(struct quic_conn *conn, const u8 *dcid, u8 len)
+void quic_conn_on_dcid(struct quic_conn *conn, u8 path, const u8 *dcid, u8 len)
 {
 	const struct quic_local_cid *cid = quic_local_cids_match(&conn->local_cids, dcid, len);
 
-	if (cid)
+	if (!cid || path == QUIC_PATH_NONE || conn->path[path].local_seq == cid->seq)
+		return;
+	conn->path[path].local_seq = cid->seq;
+	/* What the application set, or saw, does not go back. */
+	if (path == conn->active_path && cid->seq > conn->local_cids.active)
 		conn->local_cids.active = cid->seq;
 }
 
@@ -164,6 +195,9 @@ static int quic_conn_set_remote_cids(struct quic_conn *conn, u32 active, u32 pri
 	struct quic_remote_cids *cids = &conn->remote_cids;
 	u64 seq = quic_remote_cids_lowest(cids);
 
+	/* A spare one is in use for another path. */
+	if (!quic_conn_path_may_move(conn))
+		return -EAGAIN;
 	if (active && (active <= cids->active || !quic_remote_cids_find(cids, active)))
 		return -EINVAL;
 	if (prior_to && (prior_to <= seq || !quic_remote_cids_count(cids, U64_MAX) ||
@@ -179,6 +213,7 @@ static int quic_conn_set_remote_cids(struct quic_conn *conn, u32 active, u32 pri
 		quic_conn_retire_cid(conn, seq);
 		seq = quic_remote_cids_lowest(cids);
 	}
+	quic_conn_path_on_cids(conn);
 	return 0;
 }
 
@@ -187,8 +222,9 @@ static int quic_conn_set_remote_cids(struct quic_conn *conn, u32 active, u32 pri
  * @conn: ESTABLISHED connection
  * @info: uapi.md, section 5.5
  *
- * Return: 0; -EINVAL: numbers that are not there, or too late; -EAGAIN: the peer
- * has not yet acknowledged earlier retirements. Nothing has changed then.
+ * Return: 0; -EINVAL: numbers that are not there, or too late; -EAGAIN: a change
+ * of path is under way, or the peer has not yet acknowledged earlier retirements.
+ * Nothing has changed then.
  */
 int quic_conn_set_cids(struct quic_conn *conn, const struct quic_connection_id_info *info)
 {

@@ -28,6 +28,18 @@ static void quic_conn_apply_mss(struct quic_conn *conn, struct quic_path *path)
 }
 
 /**
+ * quic_conn_set_path_mss() - the link of a path takes datagrams of that size
+ * @conn: connection
+ * @path: one of its paths
+ * @mss:  bytes of UDP payload
+ */
+void quic_conn_set_path_mss(struct quic_conn *conn, struct quic_path *path, u32 mss)
+{
+	path->link = mss;
+	quic_conn_apply_mss(conn, path);
+}
+
+/**
  * quic_conn_set_mss() - the link of the active path takes datagrams of that size
  * @conn: connection
  * @mss:  bytes of UDP payload
@@ -37,10 +49,7 @@ static void quic_conn_apply_mss(struct quic_conn *conn, struct quic_path *path)
  */
 void quic_conn_set_mss(struct quic_conn *conn, u32 mss)
 {
-	struct quic_path *path = quic_conn_path(conn);
-
-	path->link = mss;
-	quic_conn_apply_mss(conn, path);
+	quic_conn_set_path_mss(conn, quic_conn_path(conn), mss);
 }
 
 /**

@@ -10,6 +10,7 @@
 /* What one packet turned out to hold. */
 struct quic_rx_summary {
 	bool eliciting;
+	bool moving;		/* it does more than probe a path: RFC 9000, section 9.1 */
 	bool prompt;		/* acknowledge with the next settle: uapi.md, section 11.1 */
 	bool short_of_memory;	/* something was dropped: do not acknowledge */
 };
@@ -297,16 +298,6 @@ static int quic_recv_new_token(struct quic_conn *conn, const struct quic_frame_b
 	return 0;
 }
 
-/* It proves the path that was challenged, whatever path it took. RFC 9000, section 8.2.3. */
-static void quic_recv_path_response(struct quic_conn *conn, const u8 *data)
-{
-	int i;
-
-	for (i = 0; i < QUIC_PATHS_MAX; i++)
-		if (conn->path[i].in_use && quic_path_on_response(&conn->path[i], data))
-			return;
-}
-
 static int quic_recv_datagram(struct quic_conn *conn, const struct quic_rx_packet *rx,
 			      const struct quic_frame *frame)
 {
@@ -373,11 +364,10 @@ static int quic_recv_frame(struct quic_conn *conn, const struct quic_rx_packet *
 	case QUIC_FRAME_RETIRE_CONNECTION_ID:
 		return quic_conn_on_retire_cid(conn, frame->retire_seq);
 	case QUIC_FRAME_PATH_CHALLENGE:
-		quic_path_on_challenge(&conn->path[rx->path], frame->path_data);
-		conn->todo |= QUIC_TODO_TX;
+		quic_conn_path_on_challenge(conn, rx->path, frame->path_data);
 		return 0;
 	case QUIC_FRAME_PATH_RESPONSE:
-		quic_recv_path_response(conn, frame->path_data);
+		quic_conn_path_on_response(conn, frame->path_data, rx->now);
 		return 0;
 	case QUIC_FRAME_CONNECTION_CLOSE:
 	case QUIC_FRAME_CONNECTION_CLOSE_APP:
@@ -432,6 +422,7 @@ static int quic_recv_frames(struct quic_conn *conn, const struct quic_rx_packet 
 	struct quic_frame frame;
 	struct quic_reader r;
 	u64 code = 0;
+	u8 rules;
 	int err;
 
 	quic_reader_init(&r, rx->payload, rx->len);
@@ -442,7 +433,10 @@ static int quic_recv_frames(struct quic_conn *conn, const struct quic_rx_packet 
 		if (!quic_frame_is_allowed(frame.type, packet))
 			return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
 					      frame.type, "frame not allowed here");
-		if (!(quic_frame_rules(frame.type) & QUIC_FRAME_NOT_ELICITING)) {
+		rules = quic_frame_rules(frame.type);
+		if (!(rules & QUIC_FRAME_PROBING))
+			sum->moving = true;
+		if (!(rules & QUIC_FRAME_NOT_ELICITING)) {
 			sum->eliciting = true;
 			sum->prompt |= quic_frame_is_prompt(&frame);
 		}
@@ -492,7 +486,7 @@ s64 quic_conn_largest_received(const struct quic_conn *conn, u8 level)
 /**
  * quic_conn_on_datagram() - bytes arrived on a path
  * @conn:  connection
- * @path:  index of the path
+ * @path:  index of the path, or QUIC_PATH_NONE
  * @bytes: size of the datagram, whatever was in it
  * @now:   time
  *
@@ -502,7 +496,7 @@ s64 quic_conn_largest_received(const struct quic_conn *conn, u8 level)
  */
 void quic_conn_on_datagram(struct quic_conn *conn, u8 path, u32 bytes, u64 now)
 {
-	if (conn->path[path].validated)
+	if (path == QUIC_PATH_NONE || conn->path[path].validated)
 		return;
 	quic_path_on_received(&conn->path[path], bytes);
 	conn->todo |= QUIC_TODO_TX;
@@ -584,6 +578,9 @@ int quic_conn_recv_packet(struct quic_conn *conn, const struct quic_rx_packet *r
 				  sum.eliciting,
 				  sum.prompt || rx->level != QUIC_CRYPTO_APP, rx->ecn,
 				  rx->now, quic_conn_ack_delay(conn));
+	if (unlikely(rx->path != conn->quiet_path) && rx->level == QUIC_CRYPTO_APP)
+		quic_conn_path_on_packet(conn, rx->path, !sum.moving, (s64)rx->pn > largest,
+					 rx->now);
 	if (sum.eliciting)
 		conn->todo |= QUIC_TODO_TX | QUIC_TODO_TIMER;
 	return 0;

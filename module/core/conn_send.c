@@ -184,9 +184,7 @@ static bool quic_conn_has_control(struct quic_conn *conn)
 	    conn->new_token == QUIC_CONTROL_STALE ||
 	    conn->ping == QUIC_CONTROL_STALE ||
 	    conn->max_data == QUIC_CONTROL_STALE ||
-	    conn->data_blocked == QUIC_CONTROL_STALE ||
-	    conn->path[conn->active_path].nr_responses ||
-	    conn->path[conn->active_path].challenge == QUIC_CONTROL_STALE)
+	    conn->data_blocked == QUIC_CONTROL_STALE)
 		return true;
 	for (i = 0; i < 2; i++)
 		if (streams->remote[i].max == QUIC_CONTROL_STALE ||
@@ -286,7 +284,7 @@ int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 lev
 	tx->ecn = QUIC_ECN_NOT_ECT;
 	tx->eliciting = false;
 	tx->has_ack = false;
-	tx->full_datagram = false;
+	tx->challenge = false;
 	tx->probe = space->probes > 0;
 	tx->may_direct = false;
 	tx->direct = NULL;
@@ -324,6 +322,20 @@ static bool quic_fill_ack(struct quic_conn *conn, struct quic_tx_packet *tx,
 	if (note)
 		note->offset = received->range[0].last;
 	return true;
+}
+
+/**
+ * quic_conn_tx_fill_ack() - acknowledge, if there is anything to be acknowledged
+ * @conn: connection
+ * @tx:   1-RTT packet
+ * @now:  time
+ */
+void quic_conn_tx_fill_ack(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now)
+{
+	struct quic_space *space = quic_tx_space(conn, tx);
+
+	if (space->ack.unacked || quic_ack_policy_is_due(&space->ack, now))
+		quic_fill_ack(conn, tx, space, now);
 }
 
 static void quic_fill_close(struct quic_conn *conn, struct quic_tx_packet *tx)
@@ -407,25 +419,6 @@ static void quic_fill_cids(struct quic_conn *conn, struct quic_tx_packet *tx)
 	}
 }
 
-/* PATH_RESPONSE is never sent again: RFC 9000, section 13.3. */
-static void quic_fill_path(struct quic_path *path, struct quic_tx_packet *tx)
-{
-	while (path->nr_responses) {
-		if (!quic_tx_wrote(tx, NULL,
-				   quic_frame_encode_path(&tx->w, QUIC_FRAME_PATH_RESPONSE,
-							  path->response[path->nr_responses - 1])))
-			return;
-		path->nr_responses--;
-		tx->full_datagram = true;
-	}
-	if (path->challenge == QUIC_CONTROL_STALE &&
-	    quic_tx_wrote(tx, NULL, quic_frame_encode_path(&tx->w, QUIC_FRAME_PATH_CHALLENGE,
-							   path->challenge_data))) {
-		path->challenge = QUIC_CONTROL_SENT;
-		tx->full_datagram = true;
-	}
-}
-
 static void quic_fill_stream_limits(struct quic_conn *conn, struct quic_tx_packet *tx)
 {
 	static const u16 max_bit[] = {
@@ -461,7 +454,6 @@ static void quic_fill_control(struct quic_conn *conn, struct quic_tx_packet *tx)
 	if (conn->handshake_done == QUIC_CONTROL_STALE)
 		quic_tx_control(tx, &conn->handshake_done, QUIC_SENT_HANDSHAKE_DONE,
 				quic_frame_encode_type(w, QUIC_FRAME_HANDSHAKE_DONE));
-	quic_fill_path(&conn->path[tx->path], tx);
 	if (conn->new_token == QUIC_CONTROL_STALE)
 		quic_tx_control(tx, &conn->new_token, QUIC_SENT_NEW_TOKEN,
 				quic_frame_encode_new_token(w, conn->new_token_data,
@@ -748,7 +740,7 @@ void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 
 	quic_loss_on_sent(&space->loss, tx->pn, &tx->record);
 	if (tx->has_ack)
 		quic_ack_policy_on_sent(&space->ack);
-	if (tx->eliciting && space->probes)
+	if (tx->eliciting && space->probes && tx->path == conn->active_path)
 		space->probes--;
 	if (tx->level == QUIC_CRYPTO_APP)
 		conn->key_phase.encrypted++;

@@ -221,9 +221,13 @@ void quic_conn_on_timeout(struct quic_conn *conn, u64 now)
 			conn->linger_over = true;
 			conn->todo |= QUIC_TODO_STATE;
 			break;
+		case QUIC_DEADLINE_PATH:
+			quic_conn_path_on_timeout(conn, now);
+			if (!quic_conn_is_open(conn))
+				return;
+			break;
 		case QUIC_DEADLINE_ACK:
 		case QUIC_DEADLINE_PACING:
-		case QUIC_DEADLINE_PATH:
 		case QUIC_DEADLINE_MAX:
 			break;
 		}

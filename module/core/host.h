@@ -66,6 +66,10 @@ void quic_host_event(struct quic_conn *conn, u8 type, const void *payload, u32 l
 int quic_host_cid_new(struct quic_conn *conn, struct quic_local_cid *cid);
 void quic_host_cid_retire(struct quic_conn *conn, struct quic_local_cid *cid);
 
+/* Packets go along path @i from now on; path @i is of no use any more. */
+void quic_host_path_use(struct quic_conn *conn, u8 i);
+void quic_host_path_release(struct quic_conn *conn, u8 i);
+
 /* Make the next generation current, both directions; it was there when asked for. */
 bool quic_host_has_next_keys(struct quic_conn *conn);
 void quic_host_keys_rotate(struct quic_conn *conn);

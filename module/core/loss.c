@@ -105,6 +105,7 @@ int quic_loss_ack_begin(struct quic_loss *loss, const struct quic_frame_ack *ack
 	if (packet) {
 		walk->largest_newly = true;
 		walk->largest_sent_time = packet->time;
+		walk->largest_path = packet->path;
 	}
 	if ((s64)ack->largest > loss->largest_acked)
 		loss->largest_acked = ack->largest;

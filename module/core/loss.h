@@ -37,6 +37,7 @@ struct quic_loss {
  * @pn:                number of the packet returned last
  * @largest_newly:     the frame's largest number is newly acknowledged
  * @largest_sent_time: and was sent then
+ * @largest_path:      on that path
  * @any_eliciting:     an ack-eliciting packet is newly acknowledged
  * @any:               a packet is newly acknowledged, or lost
  * @acked_between:     an acknowledged packet lies between the last two lost ones
@@ -47,6 +48,7 @@ struct quic_loss {
 struct quic_loss_walk {
 	u64 pn;
 	u64 largest_sent_time;
+	u8 largest_path;
 	bool largest_newly;
 	bool any_eliciting;
 	bool any;

@@ -90,26 +90,99 @@ void quic_path_on_challenge(struct quic_path *path, const u8 *data)
 }
 
 /**
+ * quic_path_challenge() - begin to validate the path
+ * @path:     path
+ * @deadline: when the challenge is repeated, ns
+ *
+ * Each attempt has data of its own: RFC 9000, section 8.2.1 #1.
+ */
+void quic_path_challenge(struct quic_path *path, u64 deadline)
+{
+	memset(path->sent, 0, sizeof(path->sent));
+	path->challenge = QUIC_CONTROL_STALE;
+	path->challenge_count = 1;
+	path->challenge_deadline = deadline;
+}
+
+/**
+ * quic_path_challenge_again() - no answer came in time
+ * @path:     path that was challenged
+ * @deadline: when to repeat it once more, ns
+ *
+ * Return: false if that was the last attempt; nothing is sent any more.
+ */
+bool quic_path_challenge_again(struct quic_path *path, u64 deadline)
+{
+	if (path->challenge_count >= QUIC_PATH_ATTEMPTS) {
+		path->challenge = QUIC_CONTROL_IDLE;
+		path->challenge_count = 0;
+		path->challenge_deadline = 0;
+		return false;
+	}
+	path->challenge = QUIC_CONTROL_STALE;
+	path->challenge_count++;
+	path->challenge_deadline = deadline;
+	return true;
+}
+
+/**
+ * quic_path_challenge_data() - what the next PATH_CHALLENGE carries
+ * @path: path with a challenge to be sent
+ *
+ * Return: QUIC_PATH_DATA_LEN bytes, to be filled with chance.
+ */
+u8 *quic_path_challenge_data(struct quic_path *path)
+{
+	return path->sent[path->challenge_count - 1].data;
+}
+
+/**
+ * quic_path_challenge_sent() - PATH_CHALLENGE is on its way
+ * @path: path with a challenge to be sent
+ * @size: of the datagram that holds it
+ * @now:  time
+ */
+void quic_path_challenge_sent(struct quic_path *path, u32 size, u64 now)
+{
+	struct quic_path_challenge *sent = &path->sent[path->challenge_count - 1];
+
+	path->challenge = QUIC_CONTROL_SENT;
+	sent->size = size;
+	sent->time = now;
+}
+
+/**
  * quic_path_on_response() - PATH_RESPONSE came, on whatever path
  * @path: path that may have been challenged
  * @data: QUIC_PATH_DATA_LEN bytes
+ * @now:  time
  *
  * An acknowledged challenge is as open as any other: only the echo tells that
- * the peer is there. RFC 9000, section 8.2.3.
+ * the peer is there. RFC 9000, section 8.2.3. The time it took is where the
+ * estimate of a path without samples begins: RFC 9002, section 6.2.2.
  *
- * Return: true if it answers our challenge; the path is then validated.
+ * Return: enum quic_path_echo.
  */
-bool quic_path_on_response(struct quic_path *path, const u8 *data)
+enum quic_path_echo quic_path_on_response(struct quic_path *path, const u8 *data, u64 now)
 {
+	int i;
+
 	if (path->challenge == QUIC_CONTROL_IDLE)
-		return false;
-	/* Marked for (another) sending: was it sent before? */
-	if (path->challenge == QUIC_CONTROL_STALE && !path->challenge_count)
-		return false;
-	if (memcmp(path->challenge_data, data, QUIC_PATH_DATA_LEN))
-		return false;
+		return QUIC_PATH_NO_ECHO;
+	for (i = 0; i < QUIC_PATH_ATTEMPTS; i++)
+		if (path->sent[i].size && !memcmp(path->sent[i].data, data, QUIC_PATH_DATA_LEN))
+			break;
+	if (i == QUIC_PATH_ATTEMPTS)
+		return QUIC_PATH_NO_ECHO;
+
+	if (!quic_rtt_has_sample(&path->rtt))
+		quic_rtt_init(&path->rtt, max(now - path->sent[i].time, QUIC_RTT_GRANULARITY));
+	if (path->sent[i].size < QUIC_MIN_DATAGRAM_SIZE) {
+		path->validated = true;
+		return QUIC_PATH_ECHO_SMALL;
+	}
 	quic_path_validate(path);
-	return true;
+	return QUIC_PATH_ECHO;
 }
 
 /**

@@ -81,56 +81,103 @@ static void only_the_two_newest_challenges_are_answered(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, path.response[0], data, sizeof(data));
 }
 
+/* Sends the challenge that is due, with @fill as its data. */
+static void send_challenge(struct quic_path *path, u8 fill, u32 size, u64 now)
+{
+	memset(quic_path_challenge_data(path), fill, QUIC_PATH_DATA_LEN);
+	quic_path_challenge_sent(path, size, now);
+}
+
+static enum quic_path_echo echo(struct quic_path *path, u8 fill, u64 now)
+{
+	u8 data[QUIC_PATH_DATA_LEN];
+
+	memset(data, fill, sizeof(data));
+	return quic_path_on_response(path, data, now);
+}
+
 /* RFC 9000, section 8.2.3: only the echo of what was sent validates. */
 static void path_is_validated_by_the_echo_alone(struct kunit *test)
 {
-	static const struct {
-		u8 challenge;
-		u8 count;
-		bool right;
-		bool valid;
-	} table[] = {
-		{ QUIC_CONTROL_IDLE, 0, true, false },
-		{ QUIC_CONTROL_IDLE, 3, true, false },
-		{ QUIC_CONTROL_STALE, 0, true, false },		/* never sent */
-		{ QUIC_CONTROL_STALE, 1, true, true },		/* about to be sent again */
-		{ QUIC_CONTROL_SENT, 1, true, true },
-		{ QUIC_CONTROL_ACKED, 1, true, true },		/* an ACK is no echo */
-		{ QUIC_CONTROL_SENT, 1, false, false },
-		{ QUIC_CONTROL_ACKED, 1, false, false },
-	};
 	struct quic_path path;
 	u8 data[QUIC_PATH_DATA_LEN];
-	int i;
 
-	for (i = 0; i < ARRAY_SIZE(table); i++) {
-		new_path(&path);
-		memset(path.challenge_data, 0x5a, sizeof(path.challenge_data));
-		path.challenge = table[i].challenge;
-		path.challenge_count = table[i].count;
-		memset(data, 0x5a, sizeof(data));
-		if (!table[i].right)
-			data[QUIC_PATH_DATA_LEN - 1] ^= 1;
-		KUNIT_EXPECT_EQ_MSG(test, quic_path_on_response(&path, data), table[i].valid,
-				    "row %d", i);
-		KUNIT_EXPECT_EQ(test, path.validated, table[i].valid);
-	}
+	new_path(&path);
+	KUNIT_EXPECT_EQ(test, echo(&path, 0, 1), QUIC_PATH_NO_ECHO);
+	quic_path_challenge(&path, 1000);
+	/* Not sent yet: nobody can know it, and zeroes are no guess. */
+	KUNIT_EXPECT_EQ(test, echo(&path, 0, 1), QUIC_PATH_NO_ECHO);
+	send_challenge(&path, 0x5a, 1200, 1);
+	memset(data, 0x5a, sizeof(data));
+	data[QUIC_PATH_DATA_LEN - 1] ^= 1;
+	KUNIT_EXPECT_EQ(test, quic_path_on_response(&path, data, 2), QUIC_PATH_NO_ECHO);
+	KUNIT_EXPECT_FALSE(test, path.validated);
+	/* An ACK is no echo. */
+	path.challenge = QUIC_CONTROL_ACKED;
+	KUNIT_EXPECT_FALSE(test, quic_path_is_sound(&path));
+	KUNIT_EXPECT_EQ(test, echo(&path, 0x5a, 2), QUIC_PATH_ECHO);
+	KUNIT_EXPECT_TRUE(test, path.validated);
+	KUNIT_EXPECT_TRUE(test, quic_path_is_sound(&path));
+	/* The same echo once more says nothing new. */
+	KUNIT_EXPECT_EQ(test, echo(&path, 0x5a, 3), QUIC_PATH_NO_ECHO);
 }
 
-static void validation_ends_the_challenge(struct kunit *test)
+/* RFC 9000, section 8.2.3 #1: the peer is there, but do large datagrams pass? */
+static void echo_of_a_small_datagram_is_half_a_proof(struct kunit *test)
 {
 	struct quic_path path;
 
 	new_path(&path);
-	path.challenge = QUIC_CONTROL_SENT;
-	path.challenge_count = 2;
-	path.challenge_deadline = 1000;
-	KUNIT_EXPECT_TRUE(test, quic_path_on_response(&path, path.challenge_data));
-	KUNIT_EXPECT_EQ(test, (int)path.challenge, (int)QUIC_CONTROL_IDLE);
-	KUNIT_EXPECT_EQ(test, path.challenge_count, 0);
-	KUNIT_EXPECT_EQ(test, path.challenge_deadline, 0);
-	/* The same echo once more says nothing new. */
-	KUNIT_EXPECT_FALSE(test, quic_path_on_response(&path, path.challenge_data));
+	quic_path_challenge(&path, 1000);
+	send_challenge(&path, 1, 1199, 1);
+	KUNIT_EXPECT_EQ(test, echo(&path, 1, 2), QUIC_PATH_ECHO_SMALL);
+	KUNIT_EXPECT_EQ(test, quic_path_allowance(&path), U64_MAX);
+	KUNIT_EXPECT_FALSE(test, quic_path_is_sound(&path));
+	quic_path_challenge(&path, 2000);
+	send_challenge(&path, 2, 1200, 3);
+	KUNIT_EXPECT_EQ(test, echo(&path, 1, 4), QUIC_PATH_NO_ECHO);
+	KUNIT_EXPECT_EQ(test, echo(&path, 2, 4), QUIC_PATH_ECHO);
+}
+
+/* uapi.md, section 10: three times; a late answer to any of them counts. */
+static void challenge_is_repeated_with_other_data_then_fails(struct kunit *test)
+{
+	struct quic_path path;
+	int late;
+	int i;
+
+	for (late = 1; late <= QUIC_PATH_ATTEMPTS; late++) {
+		new_path(&path);
+		quic_path_challenge(&path, 1000);
+		for (i = 1; i <= QUIC_PATH_ATTEMPTS; i++) {
+			KUNIT_EXPECT_EQ(test, (int)path.challenge, (int)QUIC_CONTROL_STALE);
+			send_challenge(&path, i, 1200, i);
+			KUNIT_EXPECT_EQ(test, (int)path.challenge, (int)QUIC_CONTROL_SENT);
+			if (i < QUIC_PATH_ATTEMPTS)
+				KUNIT_EXPECT_TRUE(test, quic_path_challenge_again(&path, 2000));
+		}
+		KUNIT_EXPECT_EQ(test, echo(&path, late, 10), QUIC_PATH_ECHO);
+
+		quic_path_challenge(&path, 1000);
+		KUNIT_EXPECT_EQ(test, echo(&path, late, 10), QUIC_PATH_NO_ECHO);
+		KUNIT_EXPECT_TRUE(test, quic_path_challenge_again(&path, 2000));
+		KUNIT_EXPECT_TRUE(test, quic_path_challenge_again(&path, 2000));
+		KUNIT_EXPECT_FALSE(test, quic_path_challenge_again(&path, 2000));
+		KUNIT_EXPECT_EQ(test, (int)path.challenge, (int)QUIC_CONTROL_IDLE);
+	}
+}
+
+/* RFC 9002, section 6.2.2: where the estimate begins; no sample. */
+static void time_of_the_echo_starts_the_estimate(struct kunit *test)
+{
+	struct quic_path path;
+
+	new_path(&path);
+	quic_path_challenge(&path, 1000);
+	send_challenge(&path, 1, 1200, 1000000000ULL);
+	KUNIT_EXPECT_EQ(test, echo(&path, 1, 1040000000ULL), QUIC_PATH_ECHO);
+	KUNIT_EXPECT_EQ(test, path.rtt.smoothed_rtt, 40000000ULL);
+	KUNIT_EXPECT_FALSE(test, quic_rtt_has_sample(&path.rtt));
 }
 
 static void packet_size_reaches_the_congestion_controller(struct kunit *test)
@@ -150,7 +197,9 @@ static struct kunit_case path_cases[] = {
 	KUNIT_CASE(validated_path_has_no_limit),
 	KUNIT_CASE(only_the_two_newest_challenges_are_answered),
 	KUNIT_CASE(path_is_validated_by_the_echo_alone),
-	KUNIT_CASE(validation_ends_the_challenge),
+	KUNIT_CASE(echo_of_a_small_datagram_is_half_a_proof),
+	KUNIT_CASE(challenge_is_repeated_with_other_data_then_fails),
+	KUNIT_CASE(time_of_the_echo_starts_the_estimate),
 	KUNIT_CASE(packet_size_reaches_the_congestion_controller),
 	{}
 };

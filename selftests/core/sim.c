@@ -219,6 +219,8 @@ void quic_host_event(struct quic_conn *conn, u8 type, const void *payload, u32 l
 		end->closes++;
 	} else if (type == QUIC_EVENT_STREAM_UPDATE) {
 		memcpy(&end->last_update, payload, len);
+	} else if (type == QUIC_EVENT_CONNECTION_MIGRATION) {
+		memcpy(&end->last_migration, payload, len);
 	}
 }
 
@@ -240,6 +242,16 @@ void quic_host_cid_retire(struct quic_conn *conn, struct quic_local_cid *cid)
 bool quic_host_has_next_keys(struct quic_conn *conn)
 {
 	return true;
+}
+
+void quic_host_path_use(struct quic_conn *conn, u8 i)
+{
+	sim_of(conn)->path_uses++;
+}
+
+void quic_host_path_release(struct quic_conn *conn, u8 i)
+{
+	memset(&sim_of(conn)->route[i], 0, sizeof(struct sim_route));
 }
 
 void quic_host_keys_rotate(struct quic_conn *conn)
@@ -295,18 +307,29 @@ static u8 sim_remark(struct sim *sim, u8 ecn)
 	return sim_chance(sim, sim->ce) ? QUIC_ECN_CE : ecn;
 }
 
-static void sim_fly(struct sim *sim, struct sim_end *from, const struct quic_tx_packet *tx)
+static void sim_fly(struct sim *sim, struct sim_end *from, const struct quic_tx_packet *tx,
+		    const struct quic_cid *dcid)
 {
 	u32 size = quic_writer_used(&tx->w) + SIM_HEADER;
+	const struct sim_route *route = &from->route[tx->path];
 	int copies = 1 + sim_chance(sim, sim->duplicate);
 	u64 *busy = &sim->busy_until[from == &sim->client];
+	u32 source = from->spoof ?: route->local + from->nat;
 	struct sim_packet *packet;
 
 	if (sim->mtu && size > sim->mtu) {
 		from->too_large++;
 		return;
 	}
-	if (from->mute || sim_chance(sim, sim->loss)) {
+	/* The host pads a client's Initial packets. */
+	if (tx->level == QUIC_CRYPTO_INITIAL)
+		size = QUIC_INITIAL_MIN_SIZE;
+	from->spoof = 0;
+	if (route->peer == from->watched)
+		from->watched_tx += size;
+	if (from->mute || sim_chance(sim, sim->loss) ||
+	    (from->dead && (from->dead == route->peer || from->dead == route->local)) ||
+	    (from->narrow && from->narrow_addr == route->peer && size > from->narrow)) {
 		sim->lost++;
 		return;
 	}
@@ -320,6 +343,10 @@ static void sim_fly(struct sim *sim, struct sim_end *from, const struct quic_tx_
 		packet->to = from->peer;
 		packet->level = tx->level;
 		packet->generation = from->generation;
+		packet->from = source;
+		packet->dest = route->peer;
+		packet->dcid = *dcid;
+		packet->size = size;
 		packet->pn = tx->pn;
 		packet->ecn = sim_remark(sim, tx->ecn);
 		packet->len = quic_writer_used(&tx->w);
@@ -355,7 +382,27 @@ static bool sim_send_one(struct sim_end *end, u8 level)
 	end->packets_tx++;
 	if (level == QUIC_CRYPTO_EARLY)
 		end->early_tx++;
-	sim_fly(end->sim, end, &tx);
+	sim_fly(end->sim, end, &tx, &quic_remote_cids_active(&conn->remote_cids)->cid);
+	return true;
+}
+
+/* One packet of path frames. */
+static bool sim_send_path(struct sim_end *end)
+{
+	struct quic_conn *conn = &end->conn;
+	u8 i = quic_conn_path_next_tx(conn);
+	u8 wire[QUIC_MIN_DATAGRAM_SIZE];
+	struct quic_tx_packet tx;
+
+	if (i == QUIC_PATH_NONE)
+		return false;
+	quic_writer_init(&tx.w, wire, quic_conn_path_room(conn, i) - SIM_HEADER);
+	if (quic_conn_tx_begin(conn, &tx, QUIC_CRYPTO_APP) ||
+	    !quic_conn_path_fill(conn, &tx, i, end->sim->now))
+		return false;
+	quic_conn_path_commit(conn, &tx, quic_writer_used(&tx.w) + SIM_HEADER, end->sim->now);
+	end->packets_tx++;
+	sim_fly(end->sim, end, &tx, quic_conn_path_cid(conn, i));
 	return true;
 }
 
@@ -373,7 +420,7 @@ static void sim_send_mtu_probe(struct sim_end *end)
 	quic_conn_tx_commit(conn, &tx, size, end->sim->now);
 	quic_conn_mtu_probe_sent(conn, &tx, end->sim->now);
 	end->mtu_probes++;
-	sim_fly(end->sim, end, &tx);
+	sim_fly(end->sim, end, &tx, &quic_remote_cids_active(&conn->remote_cids)->cid);
 }
 
 void sim_settle(struct sim_end *end)
@@ -388,6 +435,8 @@ void sim_settle(struct sim_end *end)
 		if (conn->tx_keys & BIT(QUIC_CRYPTO_APP))
 			quic_conn_has_keys(conn, end->sim->now);
 		quic_conn_tx_start(conn);
+		while (conn->paths_due && quic_conn_is_open(conn) && sim_send_path(end))
+			;
 		for (i = 0; i < ARRAY_SIZE(order); i++)
 			while (!quic_conn_path_is_too_small(conn) && sim_send_one(end, order[i]))
 				if (conn->state == QUIC_CONN_CLOSING)
@@ -400,10 +449,12 @@ void sim_settle(struct sim_end *end)
 	quic_conn_update_deadlines(conn, end->sim->now);
 }
 
-static int sim_deliver(struct sim_end *to, u8 level, u64 pn, u8 ecn, const void *payload, u32 len)
+static int sim_receive(struct sim_end *to, u8 level, u8 path, u64 pn, u8 ecn, const void *payload,
+		       u32 len)
 {
 	struct quic_rx_packet rx = {
 		.level = level,
+		.path = path,
 		.ecn = ecn,
 		.pn = pn,
 		.now = to->sim->now,
@@ -414,10 +465,6 @@ static int sim_deliver(struct sim_end *to, u8 level, u64 pn, u8 ecn, const void 
 	struct quic_conn *conn = &to->conn;
 	int err;
 
-	if (!(conn->rx_keys & BIT(level)) ||
-	    (level == QUIC_CRYPTO_APP && conn->state == QUIC_CONN_HANDSHAKE) ||
-	    quic_conn_is_duplicate(conn, level, pn))
-		return 0;
 	to->packets_rx++;
 	err = quic_conn_recv_packet(conn, &rx);
 	if (conn->state == QUIC_CONN_HANDSHAKE && to->crypto_rx[level] != before)
@@ -425,9 +472,89 @@ static int sim_deliver(struct sim_end *to, u8 level, u64 pn, u8 ecn, const void 
 	return err;
 }
 
+static bool sim_may_receive(struct sim_end *to, u8 level, u64 pn)
+{
+	struct quic_conn *conn = &to->conn;
+
+	return (conn->rx_keys & BIT(level)) &&
+	       (level != QUIC_CRYPTO_APP || conn->state != QUIC_CONN_HANDSHAKE) &&
+	       !quic_conn_is_duplicate(conn, level, pn);
+}
+
 int sim_inject(struct sim_end *to, u8 level, u64 pn, const void *payload, u32 len)
 {
-	return sim_deliver(to, level, pn, QUIC_ECN_NOT_ECT, payload, len);
+	if (!sim_may_receive(to, level, pn))
+		return 0;
+	return sim_receive(to, level, to->conn.active_path, pn, QUIC_ECN_NOT_ECT, payload, len);
+}
+
+/* The path between these addresses; QUIC_PATH_NONE. */
+static u8 sim_find_path(struct sim_end *end, u32 local, u32 peer)
+{
+	u8 i;
+
+	for (i = 0; i < QUIC_PATHS_MAX; i++)
+		if (end->route[i].local == local && end->route[i].peer == peer)
+			return i;
+	return QUIC_PATH_NONE;
+}
+
+static bool sim_has_address(struct sim_end *end, u32 local)
+{
+	u8 i;
+
+	for (i = 0; i < QUIC_PATHS_MAX; i++)
+		if (end->route[i].local == local)
+			return true;
+	return local == end->preferred;
+}
+
+/* What input.c and path.c do with a packet from elsewhere. */
+static u8 sim_accept_path(struct sim_end *to, const struct sim_packet *packet, u32 local)
+{
+	struct sim_route *active = &to->route[to->conn.active_path];
+	const struct quic_local_cid *cid;
+	struct quic_path_args args = {
+		.mss = SIM_MSS,
+		.local = local != active->local,
+		.same_hosts = local >> 16 == active->local >> 16 &&
+			      packet->from >> 16 == active->peer >> 16,
+	};
+	u8 i;
+
+	if (args.local && local != to->preferred)
+		return QUIC_PATH_NONE;
+	cid = quic_local_cids_match(&to->conn.local_cids, packet->dcid.data, packet->dcid.len);
+	args.local_seq = cid ? cid->seq : 0;
+	i = quic_conn_path_accept(&to->conn, &args, to->sim->now);
+	if (i != QUIC_PATH_NONE) {
+		to->route[i].local = local;
+		to->route[i].peer = packet->from;
+		quic_conn_on_datagram(&to->conn, i, packet->size, to->sim->now);
+	}
+	return i;
+}
+
+static void sim_arrive_at(struct sim_packet *packet)
+{
+	struct sim_end *to = packet->to;
+	u32 local = packet->dest - to->nat;
+	u8 i = sim_find_path(to, local, packet->from);
+
+	if (!sim_has_address(to, local) || (i == QUIC_PATH_NONE && !to->conn.confirmed))
+		return;
+	if (packet->from == to->watched)
+		to->watched_rx += packet->size;
+	if (packet->level == QUIC_CRYPTO_APP && to->conn.state == QUIC_CONN_ESTABLISHED &&
+	    !sim_opens(to, packet))
+		return;
+	quic_conn_on_datagram(&to->conn, i, packet->size, to->sim->now);
+	if (!sim_may_receive(to, packet->level, packet->pn))
+		return;
+	if (i == QUIC_PATH_NONE)
+		i = sim_accept_path(to, packet, local);
+	sim_receive(to, packet->level, i, packet->pn, packet->ecn, packet->payload, packet->len);
+	quic_conn_on_dcid(&to->conn, i, packet->dcid.data, packet->dcid.len);
 }
 
 static void sim_arrive(struct sim_packet *packet)
@@ -435,18 +562,28 @@ static void sim_arrive(struct sim_packet *packet)
 	struct sim_end *to = packet->to;
 
 	list_del(&packet->link);
-	if (packet->level == QUIC_CRYPTO_APP && to->conn.state == QUIC_CONN_ESTABLISHED &&
-	    !sim_opens(to, packet)) {
-		free(packet);
-		sim_settle(to);
-		return;
-	}
-	/* The host pads a client's Initial packets. */
-	quic_conn_on_datagram(&to->conn, 0, packet->level == QUIC_CRYPTO_INITIAL ?
-			      QUIC_INITIAL_MIN_SIZE : packet->len + SIM_HEADER, to->sim->now);
-	sim_deliver(to, packet->level, packet->pn, packet->ecn, packet->payload, packet->len);
+	sim_arrive_at(packet);
 	free(packet);
 	sim_settle(to);
+}
+
+int sim_move(struct sim_end *end, u32 local, u32 peer)
+{
+	const struct sim_route *active = &end->route[end->conn.active_path];
+	struct quic_path_args args = {
+		.mss = SIM_MSS,
+		.local = local != active->local,
+		.same_hosts = local >> 16 == active->local >> 16 &&
+			      peer >> 16 == active->peer >> 16,
+	};
+	int i = quic_conn_path_probe(&end->conn, &args, 0, end->sim->now);
+
+	if (i < 0)
+		return i;
+	end->route[i].local = local;
+	end->route[i].peer = peer;
+	sim_settle(end);
+	return 0;
 }
 
 static struct sim_packet *sim_first(struct sim *sim)
@@ -581,6 +718,8 @@ void sim_start(struct sim *sim)
 	quic_cid_set(&args.remote, (const u8 *)"client00", 8);
 	if (quic_conn_open(&sim->server.conn, &args))
 		abort();
+	sim->client.route[0] = (struct sim_route){ SIM_CLIENT, SIM_SERVER };
+	sim->server.route[0] = (struct sim_route){ SIM_SERVER, SIM_CLIENT };
 	/* What input.c learns from the server's first packet. */
 	quic_remote_cids_find(&sim->client.conn.remote_cids, 0)->cid = args.local;
 	sim_keys(&sim->client.conn, QUIC_CRYPTO_INITIAL);

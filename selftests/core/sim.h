@@ -24,9 +24,28 @@ enum sim_early {
 	SIM_EARLY_REJECT,
 };
 
+/* Where an end is: the host in the upper half, the port in the lower. */
+#define SIM_ADDR(host, port)	((host) << 16 | (port))
+#define SIM_CLIENT	SIM_ADDR(1, 1000)
+#define SIM_SERVER	SIM_ADDR(2, 443)
+
+struct sim_route {
+	u32 local;
+	u32 peer;
+};
+
 /**
  * struct sim_end - one endpoint and its application
  * @mute:      nothing that it sends arrives
+ * @route:     addresses of each path
+ * @nat:       added to our address on the wire
+ * @spoof:     what the next packet's source is made to be, 0: nothing
+ * @preferred: address that it takes packets at besides those of its paths
+ * @dead:      address from which and to which nothing gets through
+ * @narrow_addr, @narrow: datagrams to that address that are larger do not get through
+ * @watched:   peer's address of interest, with bytes that went there and came from there
+ * @path_uses: quic_host_path_use() calls
+ * @last_migration: payload of the last event
  * @auto_read: the application takes what is delivered at once
  * @received:  bytes delivered in order, by stream ID
  * @finished:  the end of the stream was delivered
@@ -46,6 +65,16 @@ struct sim_end {
 	struct sim_end *peer;
 	bool auto_read;
 	bool mute;
+	struct sim_route route[QUIC_PATHS_MAX];
+	u32 nat;
+	u32 spoof;
+	u32 preferred;
+	u32 dead;
+	u32 narrow_addr, narrow;
+	u32 watched;
+	u64 watched_tx, watched_rx;
+	u32 path_uses;
+	u8 last_migration;
 	u32 refuse_fin;		/* ends of streams that find no room */
 	u64 received[SIM_STREAMS];
 	bool finished[SIM_STREAMS];
@@ -79,6 +108,9 @@ struct sim_packet {
 	u8 level;
 	u8 ecn;
 	u32 generation;
+	u32 from, dest;
+	u32 size;
+	struct quic_cid dcid;
 	u64 pn;
 	u32 len;
 	u8 payload[];
@@ -127,6 +159,8 @@ bool sim_handshake(struct sim *sim);
 void sim_settle(struct sim_end *end);
 /* Hands @payload to @to as an authenticated packet. */
 int sim_inject(struct sim_end *to, u8 level, u64 pn, const void *payload, u32 len);
+/* The end probes a path between these addresses, to move there; -EAGAIN. */
+int sim_move(struct sim_end *end, u32 local, u32 peer);
 /* Queues bytes as far as credit allows; returns how many. */
 u64 sim_send(struct sim_end *end, u64 id, u64 bytes, bool fin);
 void sim_read(struct sim_end *end, u64 id, u64 bytes);
