@@ -19,6 +19,12 @@
 #define QUIC_BURST_FRAGS	17
 #define QUIC_BURST_BYTES	65000
 
+/*
+ * A datagram of the handshake. What a wider link would take (64 KiB on the loopback device) is
+ * mostly empty, but counts in full against the receive buffer of the other end.
+ */
+#define QUIC_DATAGRAM_MAX	1472
+
 /* A lone small packet is copied rather than given a page. */
 #define QUIC_LINEAR_MAX		256
 
@@ -424,8 +430,9 @@ static bool quic_output_datagram(struct quic_sock *qs, u64 now)
 {
 	struct quic_conn *conn = &qs->conn;
 	u64 allowance = quic_path_allowance(quic_conn_path(conn));
-	u32 mss = min_t(u64, conn->small_handshake ? QUIC_MIN_DATAGRAM_SIZE :
-						     quic_conn_path(conn)->mss, allowance);
+	u32 mss = min3((u64)(conn->small_handshake ? QUIC_MIN_DATAGRAM_SIZE :
+						     quic_conn_path(conn)->mss),
+		       allowance, (u64)QUIC_DATAGRAM_MAX);
 	struct quic_coalesced packet[ARRAY_SIZE(quic_output_order)];
 	u32 used = 0, n = 0, i, len;
 	struct sk_buff *skb;

@@ -113,6 +113,29 @@ TEST(bind_rules)
 	close(fd);
 }
 
+/* On the loopback device, which takes 64 KiB, small datagrams have little memory all the same. */
+TEST(datagrams_of_the_handshake_are_charged_little)
+{
+	int udp = socket(AF_INET, SOCK_DGRAM, 0), fd = quic_socket(AF_INET, SOCK_DGRAM);
+	union address address;
+	socklen_t len = sizeof(address);
+	char message[200] = {}, datagram[2048];
+	int i, got = 0;
+
+	loopback(AF_INET, 0, &address);
+	ASSERT_EQ(bind(udp, &address.sa, sizeof(address.v4)), 0);
+	ASSERT_EQ(getsockname(udp, &address.sa, &len), 0);
+	ASSERT_EQ(connect(fd, &address.sa, sizeof(address.v4)), 0);
+	for (i = 0; i < 8; i++)
+		ASSERT_EQ(send_handshake(fd, QUIC_CRYPTO_INITIAL, message, sizeof(message), 0),
+			  sizeof(message));
+	while (recv(udp, datagram, sizeof(datagram), MSG_DONTWAIT) > 0)
+		got++;
+	EXPECT_GE(got, 8);
+	close(fd);
+	close(udp);
+}
+
 TEST(bind_refuses_port_of_foreign_udp_socket)
 {
 	int udp = socket(AF_INET, SOCK_DGRAM, 0), fd = quic_socket(AF_INET, SOCK_DGRAM);
