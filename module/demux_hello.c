@@ -258,9 +258,7 @@ static int quic_hello_open(struct quic_hello *hello, u8 *packet, const struct qu
 	if (!quic_header_has_sample(hdr))
 		return -EBADMSG;
 	local_bh_disable();
-	err = quic_protect_unmask(hello->key, &mask, 1);
-	if (err)
-		goto out;
+	quic_protect_unmask(hello->key, &mask, 1);
 	pn_len = (packet[0] & QUIC_HEADER_PN_LEN_MASK) + 1;
 	for (i = 0; i < pn_len; i++)
 		truncated = truncated << 8 | packet[hdr->pn_offset + i];
@@ -268,7 +266,6 @@ static int quic_hello_open(struct quic_hello *hello, u8 *packet, const struct qu
 	hdr_len = hdr->pn_offset + pn_len;
 	len = hdr->packet_len - hdr_len;
 	err = quic_protect_open(hello->key, packet, hdr_len, len, pn);
-out:
 	local_bh_enable();
 	if (err)
 		return -EBADMSG;

@@ -5,7 +5,6 @@
  * protect.c, when keys change for core/key_phase.c. RFC 9001, section 5.
  */
 #include <crypto/hash.h>
-#include <crypto/internal/cipher.h>
 #include <crypto/sha2.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -338,48 +337,6 @@ static struct crypto_aead *quic_aead_alloc(struct quic_cipher *c, bool *is_inter
 	return aead;
 }
 
-static void quic_hp_put(struct quic_hp *hp)
-{
-	if (!hp || !refcount_dec_and_test(&hp->refs))
-		return;
-	if (hp->aes)
-		crypto_free_cipher(hp->aes);
-	kfree_sensitive(hp);
-}
-
-static struct quic_hp *quic_hp_create(const struct quic_cipher *c, const u8 *key)
-{
-	struct quic_hp *hp;
-	u32 i;
-	int err;
-
-	hp = kzalloc_obj(*hp, GFP_KERNEL);
-	if (!hp)
-		return ERR_PTR(-ENOMEM);
-	refcount_set(&hp->refs, 1);
-
-	if (c->chacha) {
-		for (i = 0; i < ARRAY_SIZE(hp->chacha); i++)
-			hp->chacha[i] = get_unaligned_le32(key + 4 * i);
-		return hp;
-	}
-
-	hp->aes = crypto_alloc_cipher("aes", 0, 0);
-	if (IS_ERR(hp->aes)) {
-		err = PTR_ERR(hp->aes);
-		hp->aes = NULL;
-		goto err_put;
-	}
-	err = crypto_cipher_setkey(hp->aes, key, c->key_len);
-	if (err)
-		goto err_put;
-	return hp;
-
-err_put:
-	quic_hp_put(hp);
-	return ERR_PTR(err);
-}
-
 /* Everything but header protection. */
 static struct quic_key *quic_key_new(u32 version, const struct quic_secret *secret)
 {
@@ -442,7 +399,7 @@ struct quic_key *quic_key_create(u32 version, const struct quic_secret *secret)
 	c = quic_cipher_find(secret->cipher);
 	err = quic_hkdf_expand_label(secret->cipher, secret->data, secret->len,
 				     quic_version_keys(version)->label_hp, buf, c->key_len);
-	hp = err ? ERR_PTR(err) : quic_hp_create(c, buf);
+	hp = err ? ERR_PTR(err) : quic_hp_create(buf, c->key_len, c->chacha);
 	memzero_explicit(buf, sizeof(buf));
 	if (IS_ERR(hp)) {
 		quic_key_free(key);
@@ -473,8 +430,7 @@ struct quic_key *quic_key_update(u32 version, struct quic_secret *secret,
 				     quic_version_keys(version)->label_ku, next.data, next.len);
 	new_key = err ? ERR_PTR(err) : quic_key_new(version, &next);
 	if (!IS_ERR(new_key)) {
-		refcount_inc(&key->hp->refs);
-		new_key->hp = key->hp;
+		new_key->hp = quic_hp_get(key->hp);
 		*secret = next;
 	}
 	memzero_explicit(&next, sizeof(next));

@@ -8,28 +8,15 @@
 
 #include <crypto/aead.h>
 #include <linux/llist.h>
-#include <linux/refcount.h>
 #include <linux/types.h>
 
 #include "core/header.h"
 
-struct crypto_cipher;
+struct quic_hp;
 
 #define QUIC_SECRET_MAX		48
 #define QUIC_IV_LEN		12
 #define QUIC_HMAC_LEN		32	/* of quic_hmac_sha256() */
-
-/**
- * struct quic_hp - header protection, which outlives key updates
- * @refs:   keys that use it
- * @aes:    AES-ECB, or NULL
- * @chacha: key of ChaCha20
- */
-struct quic_hp {
-	refcount_t refs;
-	struct crypto_cipher *aes;
-	u32 chacha[8];
-};
 
 /**
  * struct quic_key - what protects packets of one direction and generation

@@ -4,8 +4,6 @@
  * one linear piece, with a request that each processor owns. Which key a
  * packet needs is for input.c and output.c. RFC 9001, sections 5.3 and 5.4.
  */
-#include <crypto/chacha.h>
-#include <crypto/internal/cipher.h>
 #include <crypto/internal/simd.h>
 #include <asm/simd.h>
 #include <linux/percpu.h>
@@ -18,7 +16,7 @@
 /**
  * struct quic_protect_cpu - what one AEAD call needs, owned by whoever has BH off
  * @iv:  nonce in the form that the driver wants
- * @src: input
+ * @src: input, a list of one
  * @dst: output, if it is elsewhere
  * @req: request, QUIC_PROTECT_REQSIZE bytes of the driver's own follow
  */
@@ -89,10 +87,10 @@ int quic_protect_seal(struct quic_key *key, u8 *packet, u32 hdr_len, const u8 *s
 
 	quic_protect_nonce(key, pn, cpu->iv);
 	if (src == packet + hdr_len) {
-		sg_init_one(&cpu->src, packet, hdr_len + len + QUIC_TAG_LEN);
+		sg_set_buf(&cpu->src, packet, hdr_len + len + QUIC_TAG_LEN);
 	} else {
-		sg_init_one(&cpu->src, src - hdr_len, hdr_len + len);
-		sg_init_one(&cpu->dst, packet, hdr_len + len + QUIC_TAG_LEN);
+		sg_set_buf(&cpu->src, src - hdr_len, hdr_len + len);
+		sg_set_buf(&cpu->dst, packet, hdr_len + len + QUIC_TAG_LEN);
 		dst = &cpu->dst;
 	}
 	aead_request_set_tfm(req, key->aead);
@@ -130,7 +128,7 @@ int quic_protect_open(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u6
 		return -EAGAIN;
 
 	quic_protect_nonce(key, pn, cpu->iv);
-	sg_init_one(&cpu->src, packet, hdr_len + len);
+	sg_set_buf(&cpu->src, packet, hdr_len + len);
 	aead_request_set_tfm(req, key->aead);
 	aead_request_set_callback(req, 0, NULL, NULL);
 	aead_request_set_ad(req, hdr_len);
@@ -140,54 +138,15 @@ int quic_protect_open(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u6
 	return err;
 }
 
-/* RFC 9001, sections 5.4.3 and 5.4.4. */
-static void quic_protect_hp(const struct quic_hp *hp, const u8 *sample, u8 *mask)
-{
-	struct chacha_state state;
-	u8 stream[CHACHA_BLOCK_SIZE];
-
-	if (likely(hp->aes)) {
-		crypto_cipher_encrypt_one(hp->aes, mask, sample);
-		return;
-	}
-	chacha_init(&state, hp->chacha, sample);
-	chacha20_block(&state, stream);
-	memcpy(mask, stream, QUIC_SAMPLE_LEN);
-}
-
-/* Bits of the first byte that are protected. RFC 9001, section 5.4.1. */
-static u8 quic_protect_bits(u8 first)
-{
-	return quic_header_is_long(first) ? 0x0f : 0x1f;
-}
-
-static void quic_protect_xor(u8 *pn, u8 pn_len, const u8 *mask)
-{
-	u8 i;
-
-	for (i = 0; i < pn_len; i++)
-		pn[i] ^= mask[1 + i];
-}
-
 /**
  * quic_protect_mask() - add header protection
  * @key:  with which key
  * @mask: the packets, already encrypted
  * @n:    how many
  */
-int quic_protect_mask(struct quic_key *key, const struct quic_mask *mask, u32 n)
+void quic_protect_mask(struct quic_key *key, const struct quic_mask *mask, u32 n)
 {
-	u8 bits[QUIC_SAMPLE_LEN] __aligned(16);
-	u32 i;
-
-	for (i = 0; i < n; i++, mask++) {
-		u8 pn_len = (*mask->first & QUIC_HEADER_PN_LEN_MASK) + 1;
-
-		quic_protect_hp(key->hp, mask->pn + 4, bits);
-		*mask->first ^= bits[0] & quic_protect_bits(*mask->first);
-		quic_protect_xor(mask->pn, pn_len, bits);
-	}
-	return 0;
+	quic_hp_mask(key->hp, mask, n);
 }
 
 /**
@@ -196,17 +155,9 @@ int quic_protect_mask(struct quic_key *key, const struct quic_mask *mask, u32 n)
  * @mask: the packets; each has at least 4 + QUIC_SAMPLE_LEN bytes from the packet number on
  * @n:    how many
  */
-int quic_protect_unmask(struct quic_key *key, const struct quic_mask *mask, u32 n)
+void quic_protect_unmask(struct quic_key *key, const struct quic_mask *mask, u32 n)
 {
-	u8 bits[QUIC_SAMPLE_LEN] __aligned(16);
-	u32 i;
-
-	for (i = 0; i < n; i++, mask++) {
-		quic_protect_hp(key->hp, mask->pn + 4, bits);
-		*mask->first ^= bits[0] & quic_protect_bits(*mask->first);
-		quic_protect_xor(mask->pn, (*mask->first & QUIC_HEADER_PN_LEN_MASK) + 1, bits);
-	}
-	return 0;
+	quic_hp_unmask(key->hp, mask, n);
 }
 
 /**
@@ -220,6 +171,7 @@ void quic_protect_exit(void)
 		kfree_sensitive(per_cpu(quic_protect_cpus, i));
 		per_cpu(quic_protect_cpus, i) = NULL;
 	}
+	quic_hp_exit();
 }
 
 /**
@@ -228,14 +180,18 @@ void quic_protect_exit(void)
 int quic_protect_init(void)
 {
 	size_t size = sizeof(struct quic_protect_cpu) + QUIC_PROTECT_REQSIZE;
+	struct quic_protect_cpu *cpu;
 	int i;
 
 	for_each_possible_cpu(i) {
-		per_cpu(quic_protect_cpus, i) = kzalloc_node(size, GFP_KERNEL, cpu_to_node(i));
-		if (!per_cpu(quic_protect_cpus, i)) {
+		cpu = kzalloc_node(size, GFP_KERNEL, cpu_to_node(i));
+		if (!cpu) {
 			quic_protect_exit();
 			return -ENOMEM;
 		}
+		sg_init_table(&cpu->src, 1);
+		sg_init_table(&cpu->dst, 1);
+		per_cpu(quic_protect_cpus, i) = cpu;
 	}
-	return 0;
+	return quic_hp_init();
 }

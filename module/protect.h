@@ -6,20 +6,10 @@
 #ifndef _QUIC_PROTECT_H
 #define _QUIC_PROTECT_H
 
+#include "hp.h"
 #include "keys.h"
 
-#define QUIC_BURST_MAX	64	/* packets masked by one call */
 #define QUIC_PROTECT_REQSIZE	2048	/* AEAD drivers that want more per request are not used */
-
-/**
- * struct quic_mask - one packet whose header protection is due
- * @first: its first byte
- * @pn:    its packet number field; the sample starts 4 bytes behind
- */
-struct quic_mask {
-	u8 *first;
-	u8 *pn;
-};
 
 /*
  * Encrypt: the header [@packet, @packet + @hdr_len) is already in place in
@@ -33,9 +23,9 @@ int quic_protect_seal(struct quic_key *key, u8 *packet, u32 hdr_len, const u8 *s
 /* Decrypt in place: @len bytes behind the header, tag included. -EBADMSG. */
 int quic_protect_open(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u64 pn);
 /* Add header protection to @n packets (the packet number length is read from the first byte). */
-int quic_protect_mask(struct quic_key *key, const struct quic_mask *mask, u32 n);
+void quic_protect_mask(struct quic_key *key, const struct quic_mask *mask, u32 n);
 /* Remove it: same, reading the length after unmasking. */
-int quic_protect_unmask(struct quic_key *key, const struct quic_mask *mask, u32 n);
+void quic_protect_unmask(struct quic_key *key, const struct quic_mask *mask, u32 n);
 /* May packets be protected with @key here and now? If not, go to process context. */
 bool quic_protect_may_run(const struct quic_key *key);
 

@@ -196,8 +196,9 @@ int quic_stateless_refuse(struct quic_udp *udp, const union quic_addr *local,
 	mask.first = skb->data;
 	mask.pn = skb->data + hdr_len - QUIC_STATELESS_PN_LEN;
 	local_bh_disable();
-	err = quic_protect_seal(key, skb->data, hdr_len, skb->data + hdr_len, len, 0) ?:
-	      quic_protect_mask(key, &mask, 1);
+	err = quic_protect_seal(key, skb->data, hdr_len, skb->data + hdr_len, len, 0);
+	if (!err)
+		quic_protect_mask(key, &mask, 1);
 	local_bh_enable();
 	if (err)
 		kfree_skb(skb);

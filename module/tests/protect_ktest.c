@@ -163,7 +163,7 @@ static void seal_gives_the_packet(struct kunit *test)
 	local_bh_disable();
 	KUNIT_EXPECT_EQ(test, quic_protect_seal(key, packet, hdr_len, packet + hdr_len, c->len,
 						c->pn), 0);
-	KUNIT_EXPECT_EQ(test, quic_protect_mask(key, &mask, 1), 0);
+	quic_protect_mask(key, &mask, 1);
 	local_bh_enable();
 	KUNIT_EXPECT_EQ(test, memcmp(packet, want, hdr_len + c->len + QUIC_TAG_LEN), 0);
 	quic_key_free(key);
@@ -184,7 +184,7 @@ static void seal_out_of_place_gives_the_packet(struct kunit *test)
 	local_bh_disable();
 	KUNIT_EXPECT_EQ(test, quic_protect_seal(key, packet, hdr_len, plain + hdr_len, c->len,
 						c->pn), 0);
-	KUNIT_EXPECT_EQ(test, quic_protect_mask(key, &mask, 1), 0);
+	quic_protect_mask(key, &mask, 1);
 	local_bh_enable();
 	KUNIT_EXPECT_EQ(test, memcmp(packet, want, hdr_len + c->len + QUIC_TAG_LEN), 0);
 	/* It is needed for a retransmission. */
@@ -202,7 +202,7 @@ static void open_gives_the_frames(struct kunit *test)
 
 	case_wire(test, c, hdr_len, packet);
 	local_bh_disable();
-	KUNIT_EXPECT_EQ(test, quic_protect_unmask(key, &mask, 1), 0);
+	quic_protect_unmask(key, &mask, 1);
 	KUNIT_EXPECT_EQ(test, memcmp(packet, want, hdr_len), 0);
 	KUNIT_EXPECT_EQ(test, quic_protect_open(key, packet, hdr_len, c->len + QUIC_TAG_LEN,
 						c->pn), 0);
@@ -293,8 +293,8 @@ static void burst_is_masked_and_unmasked(struct kunit *test)
 {
 	const struct packet_case *c = test->param_value;
 	struct quic_key *key = case_key(test, c);
-	u8 *wire = buffer(test), *plain = buffer(test);
-	struct quic_mask mask[16];
+	u8 *wire = buffer(test), *plain = buffer(test), *single = buffer(test);
+	struct quic_mask mask[16], one;
 	u32 i;
 
 	for (i = 0; i < ROOM; i++)
@@ -305,8 +305,16 @@ static void burst_is_masked_and_unmasked(struct kunit *test)
 		plain[i * 64] = (i & 1 ? 0xc0 : 0x40) | (i >> 1 & 3);
 	}
 	memcpy(wire, plain, ROOM);
+	memcpy(single, plain, ROOM);
 	local_bh_disable();
 	quic_protect_mask(key, mask, ARRAY_SIZE(mask));
+	/* Samples are encrypted by another driver when there are many. */
+	for (i = 0; i < ARRAY_SIZE(mask); i++) {
+		one.first = single + (mask[i].first - wire);
+		one.pn = single + (mask[i].pn - wire);
+		quic_protect_mask(key, &one, 1);
+	}
+	KUNIT_EXPECT_EQ(test, memcmp(wire, single, ROOM), 0);
 	for (i = 0; i < ARRAY_SIZE(mask); i++) {
 		u32 at = i * 64 + 1 + i, pn_len = (i >> 1 & 3) + 1;
 
