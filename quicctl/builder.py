@@ -18,7 +18,7 @@ from quicctl import cache, errors, process, rootfs
 from quicctl.kernel import Kernel
 
 _BUILDS_KEPT = 24
-_TREES_KEPT = 10
+_TREES_KEPT = 16
 _SECONDS = 1800.0
 _WARNING = re.compile(r"\bwarning: ")
 # Said by Kbuild about the machine, not about the code.
@@ -78,7 +78,7 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
 
     def make(scratch: Path) -> None:
         name = f"{kernel.release}-{cache.key(str(kernel.kdir), *options)}"
-        work = cache.root() / "work" / name / "module"
+        work = _workshop(tree) / name / "module"
         with cache.locked(work.parent):
             _mirror(sources, tree / "module", work)
             if progress:
@@ -113,7 +113,7 @@ def library(*, progress: Progress | None = None) -> LibraryBuild:
     fresh = not home.exists()
 
     def make(scratch: Path) -> None:
-        work = cache.root() / "work" / "libquic"
+        work = _workshop(tree) / "libquic"
         with cache.locked(work):
             _mirror(sources, tree / "libquic", work / "libquic")
             _mirror(uapi, tree / "module" / "include", work / "module" / "include")
@@ -142,9 +142,7 @@ def programs(folder: str, *, progress: Progress | None = None, options: Iterable
     """
     tree = project()
     _need_compiler()
-    # One for each tree: make remembers where the sources lie.
-    trees = cache.root() / "work" / "selftests"
-    build = trees / cache.key(str(tree)) / folder
+    build = _workshop(tree) / "selftests" / folder
     arguments = [*options]
     if folder not in ("core", "fuzz"):
         arguments.append(f"LIBQUIC={library(progress=progress).folder}")
@@ -152,8 +150,6 @@ def programs(folder: str, *, progress: Progress | None = None, options: Iterable
         build.mkdir(parents=True, exist_ok=True)
         argv = ["make", "-C", str(tree / "selftests" / folder), f"O={build}", f"-j{os.cpu_count() or 1}", *arguments]
         _make(argv, f"the tests of selftests/{folder} do not build", progress)
-    os.utime(build.parent)
-    cache.prune(trees, keep=_TREES_KEPT)
     return build
 
 
@@ -205,6 +201,20 @@ def _make(argv: list[str], failure: str, progress: Progress | None) -> str:
 
 def _warnings(said: str) -> list[str]:
     return [line for line in said.splitlines() if _WARNING.search(line) and not _NOT_OURS.search(line)]
+
+
+def _workshop(tree: Path) -> Path:
+    """Where a tree's builds are made.
+
+    Each tree has its own: make remembers where sources lie and builds anew what another tree has otherwise, and two trees
+    need not wait for each other.
+    """
+    trees = cache.root() / "work"
+    place = trees / cache.key(str(tree))
+    place.mkdir(parents=True, exist_ok=True)
+    os.utime(place)
+    cache.prune(trees, keep=_TREES_KEPT)
+    return place
 
 
 def _mirror(sources: Iterable[Path], base: Path, work: Path) -> None:

@@ -37,7 +37,7 @@ def target(tmp_path: Path, body: str = GOOD) -> kernel.Kernel:
 
 
 def times_made(tmp_path: Path) -> int:
-    [count] = (tmp_path / "cache" / "quicctl" / "work").glob("*/count")
+    [count] = (tmp_path / "cache" / "quicctl" / "work").glob("*/*/count")
     return len(count.read_text().splitlines())
 
 
