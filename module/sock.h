@@ -44,7 +44,6 @@
  */
 
 #define QUIC_ALPN_MAX		128
-#define QUIC_TOKEN_MAX		120
 #define QUIC_TICKET_MIN		64
 #define QUIC_TICKET_MAX		4096
 #define QUIC_UNDECRYPTABLE_MAX	8

@@ -80,8 +80,8 @@ void quic_stateless_version_negotiation(struct quic_udp *udp, const struct sk_bu
 	if (!reply)
 		return;
 	quic_writer_init(&w, skb_put(reply, room), room);
-	len = quic_header_encode_version_negotiation(&w, get_random_u32(), &hdr->scid,
-						     &hdr->dcid);
+	len = quic_header_encode_version_negotiation(&w, get_random_u32(), hdr->version,
+						     &hdr->scid, &hdr->dcid);
 	if (WARN_ON_ONCE(!len)) {
 		kfree_skb(reply);
 		return;

@@ -100,7 +100,7 @@ int quic_conn_open(struct quic_conn *conn, const struct quic_conn_open *args)
 
 	conn->is_server = args->is_server;
 	conn->version = args->version;
-	conn->early.version = args->version;
+	conn->original_version = args->version;
 	conn->original_dcid = args->original;
 	conn->has_retry = args->has_retry;
 	conn->retry_scid = args->retry_scid;
@@ -337,9 +337,7 @@ int quic_conn_encode_params(struct quic_conn *conn, struct quic_writer *w)
 	/* A server speaks of versions only to a client that did: RFC 9368, section 3. */
 	if (conn->is_server && !conn->remote.has_version_information)
 		tp->has_version_information = false;
-	tp->chosen_version = conn->version;
-	tp->version_count = 1;
-	tp->versions[0] = conn->version;
+	quic_conn_put_versions(conn, tp);
 
 	err = quic_transport_params_encode(tp, w);
 	tp->has_version_information = version_information;
@@ -391,11 +389,8 @@ int quic_conn_set_remote_params(struct quic_conn *conn, const u8 *data, u32 len)
 	}
 	if (quic_conn_check_params(conn, &tp))
 		return -EINVAL;
-	if (tp.has_version_information && tp.chosen_version != conn->version) {
-		quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_VERSION_NEGOTIATION,
-			       QUIC_FRAME_CRYPTO, "chosen version");
+	if (quic_conn_check_versions(conn, &tp))
 		return -EPROTONOSUPPORT;
-	}
 
 	if (tp.has_preferred_address && quic_conn_add_preferred_cid(conn, &tp.preferred_address))
 		return -EINVAL;
@@ -404,6 +399,8 @@ int quic_conn_set_remote_params(struct quic_conn *conn, const u8 *data, u32 len)
 		quic_conn_early_on_params(conn, &tp);
 	conn->remote = tp;
 	conn->has_remote_params = true;
+	/* By this connection's word only: RFC 9287, section 3.1 #3 #4. */
+	conn->grease = tp.grease_quic_bit;
 	quic_conn_apply_remote_params(conn);
 	return 0;
 }
@@ -422,7 +419,6 @@ void quic_conn_apply_remote_params(struct quic_conn *conn)
 	quic_streams_set_remote_params(&conn->streams, tp);
 	conn->local_cids.limit = min_t(u64, tp->active_connection_id_limit,
 				       QUIC_CIDS_MAX);
-	conn->grease = tp->grease_quic_bit;
 	conn->plaintext = tp->disable_1rtt_encryption &&
 			  conn->local.disable_1rtt_encryption;
 	if (tp->has_stateless_reset_token) {

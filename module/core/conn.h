@@ -20,6 +20,7 @@
 #include "path.h"
 #include "streams.h"
 #include "tls_messages.h"
+#include "version.h"
 
 /* Packet number spaces, numbered like the encryption levels they serve. */
 enum quic_space_id {
@@ -34,6 +35,7 @@ enum quic_space_id {
 #define QUIC_STREAM_GAPS_MAX	256
 #define QUIC_PREFERRED_SEQ	1	/* connection ID of a preferred address: RFC 9000, section 5.1.1 */
 #define QUIC_PTO_COUNT_MAX	8	/* backoff stops doubling here */
+#define QUIC_TOKEN_MAX		120	/* of NEW_TOKEN, kept for the application */
 #define QUIC_CLOSE_PHRASE_MAX	(QUIC_CLOSE_PHRASE_BUFFER_SIZE - 1)
 
 /*
@@ -111,8 +113,6 @@ struct quic_conn_close_info {
 
 /**
  * struct quic_early - 0-RTT of a connection
- * @version:    of the client's first packet: 0-RTT keys and packets keep it, whatever is
- *              negotiated; RFC 9369, section 4.1
  * @remembered: client: quic_conn.remote is of an earlier connection
  * @sent:       client: there were 0-RTT packets
  * @accepted:   and one was acknowledged
@@ -121,7 +121,6 @@ struct quic_conn_close_info {
  * @last_pn:    of 0-RTT packets: everything up to it was one
  */
 struct quic_early {
-	u32 version;
 	bool remembered;
 	bool sent;
 	bool accepted;
@@ -150,6 +149,7 @@ struct quic_conn {
 	u8 paths_due;		/* bit for each path that has path frames to send */
 	u8 pto_count;
 	u32 version;
+	u32 original_version;	/* of the client's first flight, and of all its 0-RTT packets */
 	struct quic_space *space[QUIC_SPACE_MAX];
 	struct quic_path path[QUIC_PATHS_MAX];
 	struct quic_key_phase key_phase;
@@ -181,7 +181,7 @@ struct quic_conn {
 	bool small_handshake;	/* its datagrams have the size that every path takes */
 	struct quic_ecn_counts ecn;
 	u8 token_len;		/* of new_token_data */
-	u8 new_token_data[128];	/* server: to be sent; client: not used */
+	u8 new_token_data[QUIC_TOKEN_MAX];	/* server: to be sent */
 
 	/* receiving */
 	struct quic_flow_recv rx_flow;
@@ -197,9 +197,11 @@ struct quic_conn {
 	u64 skipped[4];		/* recent left-out numbers */
 	struct quic_cid original_dcid;	/* RFC 9000, section 7.3 */
 	struct quic_cid retry_scid;
-	bool has_retry;
 	struct quic_early early;
 	struct quic_tls_messages tls_messages;	/* after the handshake */
+	bool has_retry;
+	bool has_version_negotiation;	/* client: acted on one; RFC 9368, section 4 */
+	bool version_settled;	/* client: the server stays with @version; RFC 9369, section 4.1 */
 	bool grease;		/* the peer takes a cleared fixed bit */
 	struct quic_transport_params local;
 	struct quic_transport_params remote;
@@ -301,6 +303,14 @@ struct quic_path_args {
 	u64 local_seq;
 };
 
+/* What a version in a long header means for a connection. */
+enum quic_version_use {
+	QUIC_VERSION_DROP,
+	QUIC_VERSION_CURRENT,
+	QUIC_VERSION_OTHER,	/* Initial: opened by keys of that version, if by any */
+	QUIC_VERSION_EARLY,	/* the server may have chosen it: wait for its Initial */
+};
+
 static inline enum quic_space_id quic_level_space(u8 level)
 {
 	return level == QUIC_CRYPTO_EARLY ? QUIC_SPACE_APP : level;
@@ -309,7 +319,7 @@ static inline enum quic_space_id quic_level_space(u8 level)
 /* The version that packets and keys of a level belong to. RFC 9369, section 4.1 #8. */
 static inline u32 quic_conn_level_version(const struct quic_conn *conn, u8 level)
 {
-	return level == QUIC_CRYPTO_EARLY ? conn->early.version : conn->version;
+	return level == QUIC_CRYPTO_EARLY ? conn->original_version : conn->version;
 }
 
 static inline struct quic_path *quic_conn_path(struct quic_conn *conn)
@@ -352,6 +362,19 @@ int quic_conn_retire_cid(struct quic_conn *conn, u64 seq);
 void quic_conn_get_cids(const struct quic_conn *conn, bool dest,
 			struct quic_connection_id_info *info);
 int quic_conn_set_cids(struct quic_conn *conn, const struct quic_connection_id_info *info);
+
+/* conn_version.c */
+void quic_conn_put_versions(struct quic_conn *conn, struct quic_transport_params *tp);
+int quic_conn_check_versions(struct quic_conn *conn, const struct quic_transport_params *tp);
+enum quic_version_use quic_conn_version_use(const struct quic_conn *conn, u8 level, u32 version);
+bool quic_conn_follow_version(struct quic_conn *conn, u32 version);
+
+/* conn_restart.c: a client's first flight is answered by Retry or Version Negotiation */
+bool quic_conn_accepts_retry(struct quic_conn *conn, const struct quic_header *hdr);
+void quic_conn_on_retry(struct quic_conn *conn, const struct quic_header *hdr, u64 now);
+bool quic_conn_accepts_version_negotiation(struct quic_conn *conn, const struct quic_header *hdr);
+bool quic_conn_on_version_negotiation(struct quic_conn *conn, const struct quic_header *hdr,
+				      u64 now);
 
 /* conn_path.c: migration, of ours and of the peer's */
 u8 quic_conn_path_accept(struct quic_conn *conn, const struct quic_path_args *args, u64 now);

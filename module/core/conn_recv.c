@@ -40,6 +40,8 @@ static int quic_recv_crypto(struct quic_conn *conn, const struct quic_rx_packet 
 	if (quic_crypto_is_over(conn, rx->level))
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
 				      QUIC_FRAME_CRYPTO, "crypto data of a level that is over");
+	/* RFC 9369, section 4.1: a server speaks TLS in the negotiated version only. */
+	conn->version_settled = true;
 	/* RFC 9000, sections 7.5 #1 #2 and 19.6 */
 	if (frame->offset + frame->len > recv->next + QUIC_CRYPTO_BUFFER_MAX)
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_CRYPTO_BUF_EXCEEDED,
@@ -294,6 +296,9 @@ static int quic_recv_new_token(struct quic_conn *conn, const struct quic_frame_b
 	if (conn->is_server)
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
 				      QUIC_FRAME_NEW_TOKEN, "from a client");
+	/* uapi.md, section 13: what is too long is of no use, but no reason to end. */
+	if (token->len > QUIC_TOKEN_MAX)
+		return 0;
 	quic_host_event(conn, QUIC_EVENT_NEW_TOKEN, token->data, token->len);
 	return 0;
 }

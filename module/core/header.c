@@ -36,15 +36,6 @@ static u8 long_first(u32 version, enum quic_packet_type type)
 }
 
 /**
- * quic_version_is_supported() - do we speak this version?
- * @version: as it stands in a long header
- */
-bool quic_version_is_supported(u32 version)
-{
-	return version == QUIC_VERSION_V1 || version == QUIC_VERSION_V2;
-}
-
-/**
  * quic_cid_set() - fill in a connection ID
  * @cid:  to be filled
  * @data: its bytes
@@ -310,24 +301,26 @@ void quic_header_encode_short(struct quic_writer *w, const struct quic_cid *dcid
 
 /**
  * quic_header_encode_version_negotiation() - write a Version Negotiation packet
- * @w:      where to; fails when there is no room
- * @random: its low seven bits go into the first byte; RFC 9000, section 17.2.1
- * @dcid:   the peer's source connection ID
- * @scid:   the peer's destination connection ID
+ * @w:       where to; fails when there is no room
+ * @random:  makes the first byte and a reserved version; RFC 9000, sections 6.3 and 17.2.1
+ * @refused: the version that is answered
+ * @dcid:    the peer's source connection ID
+ * @scid:    the peer's destination connection ID
  *
  * Return: bytes written, 0 when there was no room.
  */
-u32 quic_header_encode_version_negotiation(struct quic_writer *w, u8 random,
+u32 quic_header_encode_version_negotiation(struct quic_writer *w, u32 random, u32 refused,
 					   const struct quic_cid *dcid,
 					   const struct quic_cid *scid)
 {
 	size_t before = quic_writer_used(w);
 
 	/* The fixed bit stays set for receivers that take other protocols on the port. */
-	write_invariant(w, QUIC_HEADER_FORM_LONG | QUIC_HEADER_FIXED_BIT | random,
+	write_invariant(w, QUIC_HEADER_FORM_LONG | QUIC_HEADER_FIXED_BIT | (random & 0x7f),
 			0, dcid, scid);
 	quic_write_u32(w, QUIC_VERSION_V1);
 	quic_write_u32(w, QUIC_VERSION_V2);
+	quic_write_u32(w, quic_version_reserve(random, refused));
 	return w->failed ? 0 : quic_writer_used(w) - before;
 }
 
@@ -337,8 +330,8 @@ u32 quic_header_encode_version_negotiation(struct quic_writer *w, u8 random,
  * @version:   version 1 or 2
  * @dcid:      the client's source connection ID
  * @scid:      the connection ID that the client shall use next
- * @token:     Retry token
- * @token_len: its length, not 0
+ * @token:     Retry token, or the part of it that is known yet
+ * @token_len: its length
  */
 void quic_header_encode_retry(struct quic_writer *w, u32 version,
 			      const struct quic_cid *dcid,

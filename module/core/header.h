@@ -8,6 +8,7 @@
 #define _QUIC_CORE_HEADER_H
 
 #include "cursor.h"
+#include "version.h"
 
 #define QUIC_CID_MAX_LEN	20	/* RFC 9000, section 17.2 */
 #define QUIC_CID_LEN		8	/* of every connection ID that we issue */
@@ -67,7 +68,6 @@ struct quic_header {
 	u32 packet_len;
 };
 
-bool quic_version_is_supported(u32 version);
 int quic_header_decode(const u8 *data, u32 len, u8 short_dcid_len,
 		       struct quic_header *hdr);
 int quic_header_peek_dcid(const u8 *data, u32 len, u8 short_dcid_len,
@@ -83,7 +83,7 @@ u8 *quic_header_encode_long(struct quic_writer *w, enum quic_packet_type type,
 void quic_header_set_length(u8 *length_field, u32 length);
 void quic_header_encode_short(struct quic_writer *w, const struct quic_cid *dcid,
 			      bool key_phase, bool grease, u64 pn, u8 pn_len);
-u32 quic_header_encode_version_negotiation(struct quic_writer *w, u8 random,
+u32 quic_header_encode_version_negotiation(struct quic_writer *w, u32 random, u32 refused,
 					   const struct quic_cid *dcid,
 					   const struct quic_cid *scid);
 void quic_header_encode_retry(struct quic_writer *w, u32 version,

@@ -174,7 +174,28 @@ static bool decode_preferred_address(struct quic_preferred_address *addr, struct
 	return true;
 }
 
-/* RFC 9368, sections 3 and 4. All versions are checked, the first ones kept. */
+/* Keeps the first ones, and those that we speak wherever they stand. */
+static void keep_version(struct quic_transport_params *tp, u32 version)
+{
+	u32 i;
+
+	BUILD_BUG_ON(QUIC_TP_MAX_VERSIONS < QUIC_VERSIONS);
+	for (i = 0; i < tp->version_count; i++)
+		if (tp->versions[i] == version)
+			return;
+	if (tp->version_count < QUIC_TP_MAX_VERSIONS)
+		tp->version_count++;
+	else if (!quic_version_is_supported(version))
+		return;
+	/* When all slots are taken, the last ones are filled from the end. */
+	if (i == QUIC_TP_MAX_VERSIONS) {
+		while (quic_version_is_supported(tp->versions[--i]))
+			;
+	}
+	tp->versions[i] = version;
+}
+
+/* RFC 9368, sections 3 and 4 #3 #4 #5 #6. */
 static bool decode_versions(struct quic_transport_params *tp, struct quic_reader *r,
 			    bool from_server)
 {
@@ -191,8 +212,7 @@ static bool decode_versions(struct quic_transport_params *tp, struct quic_reader
 		if (!version)
 			return false;
 		listed |= version == tp->chosen_version;
-		if (tp->version_count < QUIC_TP_MAX_VERSIONS)
-			tp->versions[tp->version_count++] = version;
+		keep_version(tp, version);
 	}
 	return listed;
 }

@@ -271,7 +271,7 @@ static void more_versions_than_are_kept_are_read(struct kunit *test)
 	quic_write_varint(&w, 0x11);
 	quic_write_varint(&w, 4 + 4 * 100);
 	quic_write_u32(&w, 100);
-	for (i = 1; i <= 100; i++)
+	for (i = 2; i <= 101; i++)
 		quic_write_u32(&w, i);
 	KUNIT_ASSERT_FALSE(test, w.failed);
 	KUNIT_ASSERT_EQ(test, decode(test, &tp, bytes, quic_writer_used(&w), false), 0);
@@ -279,7 +279,31 @@ static void more_versions_than_are_kept_are_read(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tp.chosen_version, 100);
 	KUNIT_ASSERT_EQ(test, tp.version_count, QUIC_TP_MAX_VERSIONS);
 	for (i = 0; i < QUIC_TP_MAX_VERSIONS; i++)
-		KUNIT_EXPECT_EQ(test, tp.versions[i], i + 1);
+		KUNIT_EXPECT_EQ(test, tp.versions[i], i + 2);
+}
+
+/* Those that we speak are kept wherever they stand, and each once. */
+static void versions_that_we_speak_are_kept(struct kunit *test)
+{
+	struct quic_transport_params tp;
+	struct quic_writer w;
+	u8 bytes[512];
+	u32 i;
+
+	quic_writer_init(&w, bytes, sizeof(bytes));
+	quic_write_varint(&w, 0x11);
+	quic_write_varint(&w, 4 + 4 * 100);
+	quic_write_u32(&w, 2);
+	for (i = 0; i < 97; i++)
+		quic_write_u32(&w, 2 + i);
+	quic_write_u32(&w, QUIC_VERSION_V2);
+	quic_write_u32(&w, QUIC_VERSION_V2);
+	quic_write_u32(&w, QUIC_VERSION_V1);
+	KUNIT_ASSERT_EQ(test, decode(test, &tp, bytes, quic_writer_used(&w), false), 0);
+	KUNIT_ASSERT_EQ(test, tp.version_count, QUIC_TP_MAX_VERSIONS);
+	KUNIT_EXPECT_EQ(test, tp.versions[QUIC_TP_MAX_VERSIONS - 3], QUIC_TP_MAX_VERSIONS - 1);
+	KUNIT_EXPECT_EQ(test, tp.versions[QUIC_TP_MAX_VERSIONS - 2], QUIC_VERSION_V1);
+	KUNIT_EXPECT_EQ(test, tp.versions[QUIC_TP_MAX_VERSIONS - 1], QUIC_VERSION_V2);
 }
 
 static void fill(struct quic_transport_params *tp)
@@ -443,6 +467,7 @@ static struct kunit_case transport_params_cases[] = {
 	KUNIT_CASE(flags_are_read),
 	KUNIT_CASE(huge_unknown_parameter_is_skipped),
 	KUNIT_CASE(more_versions_than_are_kept_are_read),
+	KUNIT_CASE(versions_that_we_speak_are_kept),
 	KUNIT_CASE(what_is_written_is_read),
 	KUNIT_CASE(every_cut_is_refused_or_between_parameters),
 	KUNIT_CASE(defaults_are_not_written),
