@@ -115,11 +115,9 @@ static void quic_demux_long(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 		/* RFC 9000, sections 7.2 and 14.1. */
 		if (hdr.dcid.len < QUIC_INITIAL_MIN_DCID || len < QUIC_INITIAL_MIN_SIZE)
 			goto invalid;
-		fallthrough;
+		break;
 	case QUIC_PACKET_0RTT:
 	case QUIC_PACKET_HANDSHAKE:
-		if (!(hdr.first & QUIC_HEADER_FIXED_BIT))
-			goto invalid;
 		break;
 	default:
 		/* A server takes no Version Negotiation and no Retry. */

@@ -7,7 +7,9 @@
 #include <linux/tls.h>
 
 #include "net.h"
+#include "restart.h"
 #include "sock.h"
+#include "validate.h"
 
 /* The resumption data and token of the last connection have done their work. */
 static void quic_handshake_drop_ticket(struct quic_sock *qs)
@@ -16,7 +18,7 @@ static void quic_handshake_drop_ticket(struct quic_sock *qs)
 	qs->ticket = NULL;
 	qs->ticket_len = 0;
 	qs->has_ticket = false;
-	qs->token_len = 0;
+	quic_restart_drop_token(qs);
 }
 
 /* Derives what is missing of the next generation of 1-RTT keys; the old ones stay on error. */
@@ -87,6 +89,8 @@ static int quic_handshake_complete(struct quic_sock *qs)
 	struct quic_conn *conn = &qs->conn;
 	int err;
 
+	if (conn->is_server)
+		quic_validate_new_token(qs);
 	err = quic_handshake_next_keys(qs);
 	if (!err)
 		err = quic_conn_complete(conn, quic_sock_now());
@@ -169,25 +173,6 @@ wipe:
 	return err;
 }
 
-/* Another version has other Initial keys: RFC 9369, section 3.3.1. */
-static int quic_handshake_switch_version(struct quic_sock *qs)
-{
-	struct quic_conn *conn = &qs->conn;
-	struct quic_key *tx, *rx;
-	int err;
-
-	err = quic_keys_initial(conn->version,
-				conn->has_retry ? &conn->retry_scid : &conn->original_dcid,
-				conn->is_server, &tx, &rx);
-	if (err)
-		return err;
-	quic_key_free(qs->tx_key[QUIC_CRYPTO_INITIAL]);
-	quic_key_free(qs->rx_key[QUIC_CRYPTO_INITIAL]);
-	qs->tx_key[QUIC_CRYPTO_INITIAL] = tx;
-	qs->rx_key[QUIC_CRYPTO_INITIAL] = rx;
-	return 0;
-}
-
 /**
  * quic_handshake_set_params() - the peer's transport parameters arrived
  * @qs:   locked
@@ -207,7 +192,7 @@ int quic_handshake_set_params(struct quic_sock *qs, const u8 *data, u32 len)
 		return -EINVAL;
 	err = quic_conn_set_remote_params(conn, data, len);
 	if (!err && conn->version != version && conn->is_server) {
-		err = quic_handshake_switch_version(qs);
+		err = quic_restart_switch(qs);
 		if (err)
 			quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_INTERNAL, 0, "version switch");
 		return err;

@@ -9,6 +9,7 @@
 
 #include "demux.h"
 #include "net.h"
+#include "restart.h"
 #include "sock.h"
 #include "stateless.h"
 
@@ -100,7 +101,7 @@ void quic_host_event(struct quic_conn *conn, u8 type, const void *payload, u32 l
 {
 	struct quic_sock *qs = quic_conn_sock(conn);
 
-	if (type == QUIC_EVENT_NEW_TOKEN && len <= QUIC_TOKEN_MAX) {
+	if (type == QUIC_EVENT_NEW_TOKEN) {
 		memcpy(qs->token, payload, len);
 		qs->token_len = len;
 	}
@@ -166,6 +167,8 @@ void quic_host_keys_discard(struct quic_conn *conn, u8 level)
 		quic_key_phase_on_retired(&conn->key_phase);
 		return;
 	}
+	if (level == QUIC_CRYPTO_INITIAL)
+		quic_restart_discard(qs);
 	quic_host_key_dispose(qs->tx_key[level]);
 	quic_host_key_dispose(qs->rx_key[level]);
 	qs->tx_key[level] = NULL;

@@ -6,6 +6,7 @@
  */
 #include "net.h"
 #include "protect.h"
+#include "restart.h"
 #include "sock.h"
 
 /* Packets opened between two looks at the masks: also bounds the stack. */
@@ -76,10 +77,11 @@ static void quic_input_try_reset(struct quic_sock *qs, const u8 *data, u32 len, 
 
 /*
  * A packet without header protection: number, key, decryption, frames.
- * @packet to @packet + @len is the packet, its number at @pn_offset. False: it could not be opened.
+ * @packet to @packet + @len is the packet, its number at @pn_offset; @other: an Initial packet of a
+ * version that is not in use. False: it could not be opened.
  */
 static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff *skb, u8 level,
-			    u8 *packet, u32 pn_offset, u32 len)
+			    u8 *packet, u32 pn_offset, u32 len, bool other)
 {
 	struct quic_sock *qs = batch->qs;
 	struct quic_conn *conn = &qs->conn;
@@ -110,7 +112,7 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 		return false;
 	}
 	if (!plain) {
-		key = qs->rx_key[level];
+		key = other ? qs->other_rx : qs->rx_key[level];
 		if (level == QUIC_CRYPTO_APP)
 			key = quic_input_app_key(qs, packet[0] & QUIC_HEADER_KEY_PHASE, rx.pn,
 						 &choice);
@@ -144,6 +146,8 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 			       "reserved header bits");
 		return true;
 	}
+	if (other)
+		quic_restart_follow(qs);
 
 	rx.level = level;
 	rx.ecn = batch->ecn;
@@ -244,10 +248,22 @@ static bool quic_input_source(struct quic_conn *conn, const struct quic_header *
 	return true;
 }
 
+/* What a packet with a long header is by its version. */
+static enum quic_version_use quic_input_version(struct quic_sock *qs, u8 level, u32 version)
+{
+	enum quic_version_use use = quic_conn_version_use(&qs->conn, level, version);
+
+	if (likely(use != QUIC_VERSION_OTHER) ||
+	    (qs->other_rx && qs->other_version == version))
+		return use;
+	return quic_restart_want(qs, version) ? QUIC_VERSION_EARLY : QUIC_VERSION_DROP;
+}
+
 /* One packet with a header of any kind. False: it could not be opened, and will not be later. */
 static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_buff *skb,
 			      u8 *packet, const struct quic_header *hdr)
 {
+	enum quic_version_use use = QUIC_VERSION_CURRENT;
 	struct quic_sock *qs = batch->qs;
 	struct quic_conn *conn = &qs->conn;
 	int level = quic_input_level(hdr->type);
@@ -255,10 +271,19 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 	bool opened;
 	u64 received;
 
-	if (level < 0 || (level != QUIC_CRYPTO_APP &&
-			  hdr->version != quic_conn_level_version(conn, level))) {
+	if (level < 0 && quic_restart_on_packet(qs, packet, hdr))
+		return true;
+	if (level >= 0 && level != QUIC_CRYPTO_APP)
+		use = quic_input_version(qs, level, hdr->version);
+	/* A server has no token to show: RFC 9000, section 17.2.2 #1. */
+	if (level < 0 || use == QUIC_VERSION_DROP ||
+	    (level == QUIC_CRYPTO_INITIAL && !conn->is_server && hdr->token_len)) {
 		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
 		return false;
+	}
+	if (use == QUIC_VERSION_EARLY) {
+		quic_input_keep(qs, packet, hdr->packet_len, batch->ecn);
+		return true;
 	}
 	/* Keys of 0-RTT come with the ClientHello, others later. */
 	if (!(conn->rx_keys & BIT(level))) {
@@ -286,13 +311,15 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 		}
 		mask.first = packet;
 		mask.pn = packet + hdr->pn_offset;
-		quic_protect_unmask(qs->rx_key[level], &mask, 1);
+		quic_protect_unmask(use == QUIC_VERSION_OTHER ? qs->other_rx : qs->rx_key[level],
+				    &mask, 1);
 	} else if (hdr->packet_len < hdr->pn_offset + 4) {
 		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
 		return false;
 	}
 	received = quic_conn_largest_received(conn, level) + 1;
-	opened = quic_input_open(batch, skb, level, packet, hdr->pn_offset, hdr->packet_len);
+	opened = quic_input_open(batch, skb, level, packet, hdr->pn_offset, hdr->packet_len,
+				 use == QUIC_VERSION_OTHER);
 	if (level == QUIC_CRYPTO_INITIAL && !conn->is_server && !conn->has_server_cid &&
 	    quic_conn_largest_received(conn, level) + 1 > received) {
 		quic_input_source(conn, hdr, true);
@@ -383,7 +410,7 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 	dcid = get_unaligned((u64 *)(datagram[0].data + 1));
 	for (i = 0; i < n; i++) {
 		if (quic_input_open(batch, datagram[i].skb, QUIC_CRYPTO_APP, datagram[i].data,
-				    pn_offset, datagram[i].len)) {
+				    pn_offset, datagram[i].len, false)) {
 			if (unlikely(dcid != qs->rx_dcid))
 				quic_input_new_dcid(batch, dcid);
 		} else {

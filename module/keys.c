@@ -106,7 +106,7 @@ static struct quic_version_keys quic_v2_keys = {
 
 static struct crypto_shash *quic_sha256;
 static struct crypto_shash *quic_sha384;
-static DEFINE_MUTEX(quic_keys_mutex);	/* quic_cipher.kind, quic_version_keys.retry */
+static DEFINE_MUTEX(quic_keys_mutex);	/* quic_cipher.kind */
 
 static struct quic_cipher *quic_cipher_find(u32 type)
 {
@@ -503,66 +503,70 @@ int quic_keys_initial(u32 version, const struct quic_cid *dcid, bool is_server,
 	return 0;
 }
 
-static struct crypto_aead *quic_retry_aead(struct quic_version_keys *keys)
+/* Keys of Retry packets are known to everybody and never change. */
+static int quic_retry_init(struct quic_version_keys *keys)
 {
 	struct crypto_aead *aead;
 	int err;
 
-	mutex_lock(&quic_keys_mutex);
-	aead = keys->retry;
-	if (aead)
-		goto out;
 	aead = crypto_alloc_aead("gcm(aes)", 0, CRYPTO_ALG_ASYNC);
 	if (IS_ERR(aead))
-		goto out;
+		return PTR_ERR(aead);
 	err = crypto_aead_setkey(aead, keys->retry_key, sizeof(keys->retry_key)) ?:
 	      crypto_aead_setauthsize(aead, QUIC_TAG_LEN);
 	if (err) {
 		crypto_free_aead(aead);
-		aead = ERR_PTR(err);
-		goto out;
+		return err;
 	}
 	keys->retry = aead;
-out:
-	mutex_unlock(&quic_keys_mutex);
-	return aead;
+	return 0;
+}
+
+static void quic_retry_exit(struct quic_version_keys *keys)
+{
+	if (keys->retry)
+		crypto_free_aead(keys->retry);
+	keys->retry = NULL;
 }
 
 /**
  * quic_retry_tag() - integrity tag of a Retry packet
- * @version: QUIC version
- * @pseudo:  the Retry pseudo-packet
- * @len:     its length
- * @tag:     result
+ * @version:  QUIC version
+ * @original: destination connection ID of the client's first packet
+ * @retry:    the Retry packet up to its tag
+ * @len:      its length
+ * @tag:      result
  *
- * May sleep. RFC 9001, section 5.8; RFC 9369, section 3.3.3.
+ * Does not sleep. RFC 9001, section 5.8; RFC 9369, section 3.3.3.
+ *
+ * Return: 0, or a negative errno.
  */
-int quic_retry_tag(u32 version, const u8 *pseudo, u32 len, u8 tag[QUIC_TAG_LEN])
+int quic_retry_tag(u32 version, const struct quic_cid *original, const u8 *retry, u32 len,
+		   u8 tag[QUIC_TAG_LEN])
 {
 	struct quic_version_keys *keys = quic_version_keys(version);
-	struct crypto_aead *aead = quic_retry_aead(keys);
+	u32 ad_len = 1 + original->len + len;
 	struct aead_request *req;
 	struct scatterlist sg;
-	u8 *buf;
-	int err;
+	int err = -ENOMEM;
+	u8 *buf, *nonce;
 
-	if (IS_ERR(aead))
-		return PTR_ERR(aead);
-	req = aead_request_alloc(aead, GFP_KERNEL);
-	buf = kmalloc(len + QUIC_TAG_LEN + QUIC_IV_LEN, GFP_KERNEL);
-	if (!req || !buf) {
-		err = -ENOMEM;
+	req = aead_request_alloc(keys->retry, GFP_ATOMIC);
+	buf = kmalloc(ad_len + QUIC_TAG_LEN + QUIC_IV_LEN, GFP_ATOMIC);
+	if (!req || !buf)
 		goto out;
-	}
-	memcpy(buf, pseudo, len);
-	memcpy(buf + len + QUIC_TAG_LEN, keys->retry_nonce, QUIC_IV_LEN);
-	sg_init_one(&sg, buf, len + QUIC_TAG_LEN);
+	buf[0] = original->len;
+	memcpy(buf + 1, original->data, original->len);
+	memcpy(buf + 1 + original->len, retry, len);
+	nonce = buf + ad_len + QUIC_TAG_LEN;
+	memcpy(nonce, keys->retry_nonce, QUIC_IV_LEN);
+	sg_init_one(&sg, buf, ad_len + QUIC_TAG_LEN);
 	aead_request_set_callback(req, 0, NULL, NULL);
-	aead_request_set_ad(req, len);
-	aead_request_set_crypt(req, &sg, &sg, 0, buf + len + QUIC_TAG_LEN);
+	aead_request_set_ad(req, ad_len);
+	aead_request_set_crypt(req, &sg, &sg, 0, nonce);
 	err = crypto_aead_encrypt(req);
 	if (!err)
-		memcpy(tag, buf + len, QUIC_TAG_LEN);
+		memcpy(tag, buf + ad_len, QUIC_TAG_LEN);
 out:
 	kfree(buf);
 	aead_request_free(req);
@@ -584,12 +588,15 @@ int quic_keys_init(void)
 		err = PTR_ERR(quic_sha384);
 		goto err_sha384;
 	}
-	err = quic_protect_init();
+	err = quic_retry_init(&quic_v1_keys) ?: quic_retry_init(&quic_v2_keys) ?:
+	      quic_protect_init();
 	if (err)
 		goto err_protect;
 	return 0;
 
 err_protect:
+	quic_retry_exit(&quic_v2_keys);
+	quic_retry_exit(&quic_v1_keys);
 	crypto_free_shash(quic_sha384);
 err_sha384:
 	crypto_free_shash(quic_sha256);
@@ -601,11 +608,9 @@ err_sha384:
  */
 void quic_keys_exit(void)
 {
-	if (quic_v1_keys.retry)
-		crypto_free_aead(quic_v1_keys.retry);
-	if (quic_v2_keys.retry)
-		crypto_free_aead(quic_v2_keys.retry);
 	quic_protect_exit();
+	quic_retry_exit(&quic_v2_keys);
+	quic_retry_exit(&quic_v1_keys);
 	crypto_free_shash(quic_sha384);
 	crypto_free_shash(quic_sha256);
 }

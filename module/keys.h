@@ -59,10 +59,11 @@ struct quic_key *quic_key_update(u32 version, struct quic_secret *secret,
 int quic_keys_initial(u32 version, const struct quic_cid *dcid, bool is_server,
 		      struct quic_key **tx, struct quic_key **rx);
 void quic_key_free(struct quic_key *key);
-/* RFC 9001, section 5.8; @pseudo includes the original DCID. */
-int quic_retry_tag(u32 version, const u8 *pseudo, u32 len, u8 tag[QUIC_TAG_LEN]);
 
 /* These never sleep. */
+/* RFC 9001, section 5.8. @retry: the packet up to its tag, which answers one to @original. */
+int quic_retry_tag(u32 version, const struct quic_cid *original, const u8 *retry, u32 len,
+		   u8 tag[QUIC_TAG_LEN]);
 /* HKDF-Expand-Label over HMAC-SHA256/384, also for tokens. RFC 8446, section 7.1. */
 int quic_hkdf_expand_label(u16 cipher, const u8 *secret, u8 secret_len, const char *label,
 			   u8 *out, u16 len);

@@ -11,22 +11,14 @@
 #include "demux.h"
 #include "net.h"
 #include "sock.h"
-#include "stateless.h"
+#include "token.h"
+#include "validate.h"
 
 #define QUIC_REQUEST_BUCKETS	256
 #define QUIC_REQUEST_SIZE	4096	/* memory of a client's first datagram, about */
-#define QUIC_REFUSALS_MAX	128	/* waiting for process context, on the host */
 
-/* A refusal on its way to process context, where keys can be derived. */
-struct quic_refusal {
-	struct work_struct work;
-	struct quic_udp *udp;
-	union quic_addr local;
-	union quic_addr peer;
-	struct quic_header hdr;
-};
-
-static atomic_t quic_refusals;
+/* Half-open connections of one source address, while addresses are validated. */
+#define QUIC_REQUESTS_PER_ADDRESS	16
 
 static struct hlist_head *quic_request_bucket(struct quic_sock *qs, const struct quic_cid *dcid,
 					      const union quic_addr *peer)
@@ -34,6 +26,36 @@ static struct hlist_head *quic_request_bucket(struct quic_sock *qs, const struct
 	u32 hash = jhash(dcid->data, dcid->len, quic_addr_hash(peer, qs->request_seed));
 
 	return &qs->request_hash[hash % QUIC_REQUEST_BUCKETS];
+}
+
+/* By address without port. */
+static struct hlist_head *quic_request_source(struct quic_sock *qs, const union quic_addr *peer)
+{
+	union quic_addr addr = *peer;
+
+	quic_addr_set_port(&addr, 0);
+	return &qs->request_hash[QUIC_REQUEST_BUCKETS +
+				 quic_addr_hash(&addr, qs->request_seed) % QUIC_REQUEST_BUCKETS];
+}
+
+static bool quic_request_is_from(const struct quic_request *req, const union quic_addr *peer)
+{
+	union quic_addr addr = *peer;
+
+	quic_addr_set_port(&addr, quic_addr_port(&req->peer));
+	return quic_addr_equal(&req->peer, &addr);
+}
+
+/* requests_lock held. Has one source address its share of the queue? */
+static bool quic_request_has_enough(struct quic_sock *qs, const union quic_addr *peer)
+{
+	struct quic_request *req;
+	u32 n = 0;
+
+	hlist_for_each_entry(req, quic_request_source(qs, peer), by_source)
+		if (quic_request_is_from(req, peer) && ++n >= QUIC_REQUESTS_PER_ADDRESS)
+			return true;
+	return false;
 }
 
 /* requests_lock held. */
@@ -89,7 +111,8 @@ static bool quic_request_store(struct quic_sock *qs, struct quic_request *req,
 /* requests_lock held. */
 static struct quic_request *quic_request_new(struct quic_sock *qs, const struct quic_header *hdr,
 					     const union quic_addr *local,
-					     const union quic_addr *peer)
+					     const union quic_addr *peer,
+					     const struct quic_validation *validation)
 {
 	struct sock *sk = quic_sock_sk(qs);
 	struct quic_request *req;
@@ -101,11 +124,15 @@ static struct quic_request *quic_request_new(struct quic_sock *qs, const struct 
 	req->peer = *peer;
 	req->dcid = hdr->dcid;
 	req->scid = hdr->scid;
+	req->original = validation->original;
 	req->version = hdr->version;
+	req->validated = validation->is_valid;
+	req->has_retry = validation->has_retry;
 	__skb_queue_head_init(&req->queue);
 	list_add_tail(&req->list, &qs->requests);
 	hlist_add_head(&req->node, quic_request_bucket(qs, &req->dcid, peer));
-	qs->nr_requests++;
+	hlist_add_head(&req->by_source, quic_request_source(qs, peer));
+	WRITE_ONCE(qs->nr_requests, qs->nr_requests + 1);
 	sk_acceptq_added(sk);
 	return req;
 }
@@ -118,47 +145,6 @@ static void quic_request_claim(struct quic_sock *qs, struct quic_request *req)
 	while ((skb = quic_early_next(qs, req)))
 		if (!quic_request_store(qs, req, skb))
 			kfree_skb(skb);
-}
-
-static void quic_refusal_work(struct work_struct *work)
-{
-	struct quic_refusal *refusal = container_of(work, struct quic_refusal, work);
-
-	/* Best effort: the client tries again if it does not arrive. */
-	quic_stateless_refuse(refusal->udp, &refusal->local, &refusal->peer, &refusal->hdr,
-			      QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
-	quic_udp_put(refusal->udp);
-	kfree(refusal);
-	atomic_dec(&quic_refusals);
-}
-
-/* The accept queue is full: tell the client, within reason. RFC 9000, section 5.2.2. */
-static void quic_listen_refuse(struct quic_udp *udp, const struct quic_header *hdr,
-			       const union quic_addr *local, const union quic_addr *peer)
-{
-	struct quic_refusal *refusal;
-
-	if (atomic_inc_return(&quic_refusals) > QUIC_REFUSALS_MAX)
-		goto drop;
-	refusal = kmalloc(sizeof(*refusal), GFP_ATOMIC);
-	if (!refusal)
-		goto drop;
-	if (!refcount_inc_not_zero(&udp->refs)) {
-		kfree(refusal);
-		goto drop;
-	}
-	refusal->udp = udp;
-	refusal->local = *local;
-	refusal->peer = *peer;
-	refusal->hdr = *hdr;
-	refusal->hdr.token = NULL;	/* points into the packet */
-	refusal->hdr.token_len = 0;
-	INIT_WORK(&refusal->work, quic_refusal_work);
-	queue_work(quic_wq, &refusal->work);
-	return;
-
-drop:
-	atomic_dec(&quic_refusals);
 }
 
 /* The size of the first datagram of what may be an aggregate of them. */
@@ -174,6 +160,61 @@ static bool quic_listen_is_initial(const struct quic_header *hdr, u32 len)
 	       len >= QUIC_INITIAL_MIN_SIZE;
 }
 
+/* A datagram for a connection that waits, or may soon. Takes @skb over if it has room. */
+static bool quic_listen_join(struct quic_sock *listener, struct sk_buff *skb,
+			     const struct quic_header *hdr, const union quic_addr *local,
+			     const union quic_addr *peer, bool *is_waiting)
+{
+	struct quic_request *req = NULL;
+	bool is_stored = false;
+
+	spin_lock_bh(&listener->requests_lock);
+	if (listener->request_hash)
+		req = quic_request_find(listener, &hdr->dcid, local, peer);
+	if (req)
+		is_stored = quic_request_store(listener, req, skb);
+	else if (listener->request_hash && hdr->type == QUIC_PACKET_0RTT &&
+		 hdr->dcid.len >= QUIC_INITIAL_MIN_DCID)
+		is_stored = quic_early_keep(listener, skb, quic_sock_now());
+	spin_unlock_bh(&listener->requests_lock);
+	*is_waiting = req;
+	return is_stored;
+}
+
+/* A client that may come in. Takes @skb over if it has room. */
+static bool quic_listen_admit(struct quic_sock *listener, struct sk_buff *skb,
+			      const struct quic_header *hdr, const union quic_addr *local,
+			      const union quic_addr *peer,
+			      const struct quic_validation *validation, bool *is_full)
+{
+	struct sock *sk = quic_sock_sk(listener);
+	bool is_stored = false, is_new = false;
+	struct quic_request *req;
+
+	*is_full = false;
+	spin_lock_bh(&listener->requests_lock);
+	if (!listener->request_hash)
+		goto unlock;
+	/* Another processor may have let it in meanwhile. */
+	req = quic_request_find(listener, &hdr->dcid, local, peer);
+	if (!req) {
+		*is_full = sk_acceptq_is_full(sk);
+		if (*is_full || skb->truesize > READ_ONCE(sk->sk_rcvbuf) ||
+		    (u64)listener->request_bytes + skb->truesize > quic_requests_limit(sk) ||
+		    (validation->retry_mode && quic_request_has_enough(listener, peer)))
+			goto unlock;
+		req = quic_request_new(listener, hdr, local, peer, validation);
+		is_new = req;
+	}
+	if (req)
+		is_stored = quic_request_store(listener, req, skb);
+	if (is_new)
+		quic_request_claim(listener, req);
+unlock:
+	spin_unlock_bh(&listener->requests_lock);
+	return is_stored;
+}
+
 /**
  * quic_listen_receive() - a datagram of no connection reached a listener
  * @listener: found by address, held
@@ -187,40 +228,28 @@ void quic_listen_receive(struct quic_sock *listener, struct quic_udp *udp, struc
 			 const struct quic_header *hdr)
 {
 	struct sock *sk = quic_sock_sk(listener);
-	u32 len = quic_listen_datagram_len(skb);
-	bool is_new = false, is_full = false;
+	struct quic_validation validation;
 	union quic_addr local, peer;
-	struct quic_request *req;
-	bool is_stored = false;
+	bool is_waiting, is_full;
 
+	/* RFC 9287, section 3 #2: clients may know from a connection before. */
+	if (!(hdr->first & QUIC_HEADER_FIXED_BIT) && !READ_ONCE(listener->params.grease_quic_bit))
+		goto drop;
 	quic_addr_from_skb(skb, &local, &peer);
-	spin_lock_bh(&listener->requests_lock);
-	if (!listener->request_hash)
-		goto unlock;
-	req = quic_request_find(listener, &hdr->dcid, &local, &peer);
-	if (!req && quic_listen_is_initial(hdr, len)) {
-		is_full = sk_acceptq_is_full(sk);
-		if (!is_full && skb->truesize <= READ_ONCE(sk->sk_rcvbuf) &&
-		    (u64)listener->request_bytes + skb->truesize <= quic_requests_limit(sk))
-			req = quic_request_new(listener, hdr, &local, &peer);
-		is_new = req;
-	}
-	if (req)
-		is_stored = quic_request_store(listener, req, skb);
-	else if (hdr->type == QUIC_PACKET_0RTT && hdr->dcid.len >= QUIC_INITIAL_MIN_DCID)
-		is_stored = quic_early_keep(listener, skb, quic_sock_now());
-	if (is_new)
-		quic_request_claim(listener, req);
-unlock:
-	spin_unlock_bh(&listener->requests_lock);
-
-	if (is_new)
-		sk->sk_data_ready(sk);
-	if (is_stored)
+	if (quic_listen_join(listener, skb, hdr, &local, &peer, &is_waiting))
 		return;
-	QUIC_INC_STATS(sock_net(sk), QUIC_MIB_PKT_RCVDROP);
+	if (is_waiting || !quic_listen_is_initial(hdr, quic_listen_datagram_len(skb)) ||
+	    !quic_validate_initial(listener, udp, hdr, &local, &peer, &validation))
+		goto drop;
+	if (quic_listen_admit(listener, skb, hdr, &local, &peer, &validation, &is_full)) {
+		sk->sk_data_ready(sk);
+		return;
+	}
 	if (is_full)
-		quic_listen_refuse(udp, hdr, &local, &peer);
+		quic_validate_refuse(udp, hdr, &local, &peer,
+				     QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
+drop:
+	QUIC_INC_STATS(sock_net(sk), QUIC_MIB_PKT_RCVDROP);
 	kfree_skb(skb);
 }
 
@@ -258,6 +287,7 @@ bool quic_listen_knows(struct quic_sock *qs, const struct quic_cid *dcid,
 static int quic_listen_start(struct quic_sock *qs, int backlog)
 {
 	struct sock *sk = quic_sock_sk(qs);
+	struct quic_tokens *tokens;
 	struct hlist_head *hash;
 	union quic_addr addr;
 	int err;
@@ -269,11 +299,18 @@ static int quic_listen_start(struct quic_sock *qs, int backlog)
 		if (err)
 			return err;
 	}
-	hash = kcalloc(QUIC_REQUEST_BUCKETS, sizeof(*hash), GFP_KERNEL);
+	/* One half by connection ID, the other by source address. */
+	hash = kcalloc(2 * QUIC_REQUEST_BUCKETS, sizeof(*hash), GFP_KERNEL);
 	if (!hash)
 		return -ENOMEM;
+	tokens = quic_tokens_create(qs->secret, sizeof(qs->secret));
+	if (IS_ERR(tokens)) {
+		kfree(hash);
+		return PTR_ERR(tokens);
+	}
 
 	spin_lock_bh(&qs->requests_lock);
+	rcu_assign_pointer(qs->tokens, tokens);
 	qs->request_seed = get_random_u32();
 	qs->request_hash = hash;
 	sk->sk_max_ack_backlog = backlog;
@@ -287,7 +324,9 @@ static int quic_listen_start(struct quic_sock *qs, int backlog)
 	if (err) {
 		spin_lock_bh(&qs->requests_lock);
 		qs->request_hash = NULL;
+		rcu_assign_pointer(qs->tokens, NULL);
 		spin_unlock_bh(&qs->requests_lock);
+		quic_tokens_put(tokens);
 		kfree(hash);
 		return err;
 	}
@@ -303,11 +342,13 @@ void quic_listen_stop(struct quic_sock *qs)
 {
 	struct sock *sk = quic_sock_sk(qs);
 	struct quic_request *req, *next;
+	struct quic_tokens *tokens;
 	struct hlist_head *hash;
 	LIST_HEAD(requests);
 
 	quic_demux_del_listener(qs);
 	spin_lock_bh(&qs->requests_lock);
+	tokens = rcu_replace_pointer(qs->tokens, NULL, true);
 	hash = qs->request_hash;
 	qs->request_hash = NULL;
 	list_splice_init(&qs->requests, &requests);
@@ -321,6 +362,7 @@ void quic_listen_stop(struct quic_sock *qs)
 	list_for_each_entry_safe(req, next, &requests, list)
 		quic_request_free(req);
 	kfree(hash);
+	quic_tokens_put(tokens);
 	quic_sock_set_state(sk, TCP_CLOSE);
 }
 
@@ -390,7 +432,8 @@ static struct quic_request *quic_accept_take(struct quic_sock *qs)
 	req = list_first_entry_or_null(&qs->requests, struct quic_request, list);
 	if (req) {
 		list_del(&req->list);
-		qs->nr_requests--;
+		hlist_del(&req->by_source);
+		WRITE_ONCE(qs->nr_requests, qs->nr_requests - 1);
 		sk_acceptq_removed(quic_sock_sk(qs));
 	}
 	spin_unlock_bh(&qs->requests_lock);
@@ -456,6 +499,8 @@ static struct sock *quic_accept_child(struct sock *sk, bool kern)
 	child_qs->alpn_len = qs->alpn_len;
 	memcpy(child_qs->alpn, qs->alpn, sizeof(child_qs->alpn));
 	memcpy(child_qs->secret, qs->secret, sizeof(child_qs->secret));
+	rcu_assign_pointer(child_qs->tokens,
+			   quic_tokens_get(rcu_dereference_protected(qs->tokens, true)));
 	WRITE_ONCE(child->sk_rcvbuf, min_t(u64, 4 * child_qs->params.max_data, INT_MAX));
 
 	refcount_inc(&qs->route[0].udp->refs);
@@ -484,9 +529,11 @@ static int quic_accept_open(struct sock *child, const struct quic_request *req)
 	struct quic_conn_open args = {
 		.is_server = true,
 		.validated = req->validated,
+		.has_retry = req->has_retry,
 		.version = req->version,
 		.remote = req->scid,
-		.original = req->dcid,
+		.original = req->original,
+		.retry_scid = req->dcid,
 	};
 	int err;
 

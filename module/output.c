@@ -6,9 +6,11 @@
  */
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/random.h>
 
 #include "net.h"
 #include "protect.h"
+#include "restart.h"
 #include "sock.h"
 
 /* Pages that wire data was written to, tried again once the receiver let go. */
@@ -216,12 +218,18 @@ static int quic_burst_add(struct quic_burst *burst, const struct quic_tx_packet 
 	return err;
 }
 
+/* Is the fixed bit cleared? By chance, where the peer allows it. RFC 9287, section 3.1. */
+static bool quic_output_is_greased(const struct quic_conn *conn)
+{
+	return unlikely(conn->grease) && (get_random_u32() & 1);
+}
+
 /* Writes the short header; the packet number ends it. RFC 9000, section 17.3.1. */
 static void quic_output_short_header(struct quic_conn *conn, struct quic_tx_packet *tx)
 {
 	quic_header_encode_short(&tx->w, &quic_remote_cids_active(&conn->remote_cids)->cid,
-				 quic_key_phase_bit(&conn->key_phase), conn->grease, tx->pn,
-				 tx->pn_len);
+				 quic_key_phase_bit(&conn->key_phase),
+				 quic_output_is_greased(conn), tx->pn, tx->pn_len);
 }
 
 /**
@@ -360,14 +368,21 @@ static void quic_output_long_header(struct quic_sock *qs, struct quic_coalesced 
 	};
 	struct quic_tx_packet *tx = &packet->tx;
 	struct quic_conn *conn = &qs->conn;
-	bool token = tx->level == QUIC_CRYPTO_INITIAL && !conn->is_server;
+	const u8 *token = NULL;
+	u32 token_len = 0;
 
+	if (tx->level == QUIC_CRYPTO_INITIAL && !conn->is_server)
+		token = quic_restart_token(qs, &token_len);
+	/* RFC 9369, section 4.1 #6 #8 */
 	packet->length = quic_header_encode_long(&tx->w, type[tx->level],
 						 quic_conn_level_version(conn, tx->level),
 						 &quic_remote_cids_active(&conn->remote_cids)->cid,
 						 &quic_local_cids_find(&conn->local_cids, 0)->cid,
-						 token ? qs->token : NULL,
-						 token ? qs->token_len : 0, tx->pn, tx->pn_len);
+						 token, token_len, tx->pn, tx->pn_len);
+	/* uapi.md, section 12: not in Initial and 0-RTT packets. */
+	if (packet->length && tx->level == QUIC_CRYPTO_HANDSHAKE &&
+	    quic_output_is_greased(conn))
+		tx->w.start[0] &= ~QUIC_HEADER_FIXED_BIT;
 }
 
 /* Fills @packet from @data on; returns bytes with tag, 0: nothing to say. */

@@ -138,6 +138,64 @@ int quic_protect_open(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u6
 	return err;
 }
 
+/* The request of a call in place, under a nonce that no packet number goes into. */
+static struct aead_request *quic_protect_request(struct quic_key *key, u8 *data, u32 hdr_len,
+						 u32 size, u32 len, const u8 *nonce)
+{
+	struct quic_protect_cpu *cpu = this_cpu_read(quic_protect_cpus);
+	struct aead_request *req = &cpu->req;
+
+	memcpy(cpu->iv, nonce, QUIC_IV_LEN);
+	sg_init_one(&cpu->src, data, size);
+	aead_request_set_tfm(req, key->aead);
+	aead_request_set_callback(req, 0, NULL, NULL);
+	aead_request_set_ad(req, hdr_len);
+	aead_request_set_crypt(req, &cpu->src, &cpu->src, len, cpu->iv);
+	return req;
+}
+
+/**
+ * quic_protect_seal_nonce() - encrypt something else than a packet, in place
+ * @key:     with which key; never used for packets
+ * @data:    @hdr_len bytes that are authenticated only, then plain text, then room for the tag
+ * @hdr_len: length of the first
+ * @len:     bytes of plain text
+ * @nonce:   QUIC_IV_LEN bytes that were never used with @key
+ *
+ * Call with BH off.
+ *
+ * Return: 0; -EAGAIN where quic_protect_may_run() says no.
+ */
+int quic_protect_seal_nonce(struct quic_key *key, u8 *data, u32 hdr_len, u32 len, const u8 *nonce)
+{
+	if (!quic_protect_may_run(key))
+		return -EAGAIN;
+	return crypto_aead_encrypt(quic_protect_request(key, data, hdr_len,
+							hdr_len + len + QUIC_TAG_LEN, len, nonce));
+}
+
+/**
+ * quic_protect_open_nonce() - the other way round
+ * @key:     with which key
+ * @data:    what quic_protect_seal_nonce() left there
+ * @hdr_len: bytes that are authenticated only
+ * @len:     bytes behind them, tag included
+ * @nonce:   as it was sealed with
+ *
+ * Call with BH off.
+ *
+ * Return: 0; -EBADMSG; -EAGAIN where quic_protect_may_run() says no.
+ */
+int quic_protect_open_nonce(struct quic_key *key, u8 *data, u32 hdr_len, u32 len, const u8 *nonce)
+{
+	if (len < QUIC_TAG_LEN)
+		return -EBADMSG;
+	if (!quic_protect_may_run(key))
+		return -EAGAIN;
+	return crypto_aead_decrypt(quic_protect_request(key, data, hdr_len, hdr_len + len, len,
+							nonce));
+}
+
 /**
  * quic_protect_mask() - add header protection
  * @key:  with which key

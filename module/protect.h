@@ -22,6 +22,11 @@ int quic_protect_seal(struct quic_key *key, u8 *packet, u32 hdr_len, const u8 *s
 		      u64 pn);
 /* Decrypt in place: @len bytes behind the header, tag included. -EBADMSG. */
 int quic_protect_open(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u64 pn);
+/* The same for what is no packet, under a nonce of QUIC_IV_LEN bytes; AES-GCM only. */
+int quic_protect_seal_nonce(struct quic_key *key, u8 *data, u32 hdr_len, u32 len,
+			    const u8 *nonce);
+int quic_protect_open_nonce(struct quic_key *key, u8 *data, u32 hdr_len, u32 len,
+			    const u8 *nonce);
 /* Add header protection to @n packets (the packet number length is read from the first byte). */
 void quic_protect_mask(struct quic_key *key, const struct quic_mask *mask, u32 n);
 /* Remove it: same, reading the length after unmasking. */

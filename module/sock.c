@@ -15,8 +15,10 @@
 
 #include "demux.h"
 #include "net.h"
+#include "restart.h"
 #include "sock.h"
 #include "stateless.h"
+#include "token.h"
 
 struct workqueue_struct *quic_wq;
 
@@ -69,6 +71,7 @@ int quic_sock_init(struct sock *sk)
 	quic_timer_init(qs);
 	INIT_WORK(&qs->key_work, quic_handshake_key_work);
 	INIT_WORK(&qs->move_work, quic_migrate_work);
+	INIT_WORK(&qs->restart_work, quic_restart_work);
 	INIT_LIST_HEAD(&qs->handshake_queue);
 	INIT_LIST_HEAD(&qs->event_queue);
 	INIT_LIST_HEAD(&qs->data_queue);
@@ -78,6 +81,7 @@ int quic_sock_init(struct sock *sk)
 	INIT_HLIST_NODE(&qs->conn_node);
 	skb_queue_head_init(&qs->undecryptable);
 	__skb_queue_head_init(&qs->early);
+	skb_queue_head_init(&qs->restart_packets);
 	spin_lock_init(&qs->requests_lock);
 
 	qs->params = quic_default_params;
@@ -122,6 +126,7 @@ static void quic_sock_free_keys(struct quic_sock *qs)
 		qs->tx_key[level] = NULL;
 		qs->rx_key[level] = NULL;
 	}
+	quic_restart_discard(qs);
 	quic_host_key_dispose(qs->tx_next);
 	quic_host_key_dispose(qs->rx_next);
 	quic_host_key_dispose(qs->rx_previous);
@@ -151,6 +156,7 @@ void quic_sock_destroy(struct sock *sk)
 	quic_timer_stop(qs);
 	quic_recv_queue_purge(qs);
 	__skb_queue_purge(&qs->undecryptable);
+	__skb_queue_purge(&qs->restart_packets);
 	qs->undecryptable_bytes = 0;
 	quic_conn_destroy(&qs->conn);
 	qs->conn.state = QUIC_CONN_CLOSED;
@@ -158,6 +164,8 @@ void quic_sock_destroy(struct sock *sk)
 	kfree_sensitive(qs->ticket);
 	qs->ticket = NULL;
 	qs->ticket_len = 0;
+	quic_restart_drop_token(qs);
+	quic_tokens_put(rcu_replace_pointer(qs->tokens, NULL, true));
 	for (i = 0; i < QUIC_PATHS_MAX; i++)
 		quic_route_release(&qs->route[i]);
 	quic_route_release(&qs->preferred);
@@ -321,7 +329,10 @@ int quic_sock_open(struct quic_sock *qs, struct quic_conn_open *args)
 		memcpy(conn->local.stateless_reset_token, first->token,
 		       QUIC_STATELESS_TOKEN_LEN);
 	}
-	err = quic_keys_initial(args->version, &args->original, args->is_server,
+	/* RFC 9001, section 5.2: of the ID in the packets that these keys protect. */
+	err = quic_keys_initial(args->version,
+				args->has_retry ? &args->retry_scid : &args->original,
+				args->is_server,
 				&qs->tx_key[QUIC_CRYPTO_INITIAL],
 				&qs->rx_key[QUIC_CRYPTO_INITIAL]);
 	if (err)

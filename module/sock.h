@@ -60,25 +60,32 @@ enum {
  * struct quic_request - a connection that waits for accept()
  * @list:   in quic_sock.requests, oldest first
  * @node:   in quic_sock.request_hash, until accept() has made the connection findable
+ * @by_source: there, too, by source address, until accept() takes it
  * @local:  where its first datagram went
  * @peer:   where it came from
- * @dcid:   the client's first destination connection ID
+ * @dcid:   the destination connection ID of its packets, after Retry the one that we chose
  * @scid:   the client's source connection ID
+ * @original: the client's first destination connection ID
  * @queue:  its datagrams
  * @bytes:  their memory
+ * @validated: the client is at its address
+ * @has_retry: it came back after Retry
  */
 struct quic_request {
 	struct list_head list;
 	struct hlist_node node;
+	struct hlist_node by_source;
 	union quic_addr local;
 	union quic_addr peer;
 	struct quic_cid dcid;
 	struct quic_cid scid;
+	struct quic_cid original;
 	struct sk_buff_head queue;
 	u32 version;
 	u32 bytes;
 	int ifindex;
 	bool validated;
+	bool has_retry;
 };
 
 /**
@@ -88,10 +95,12 @@ struct quic_request {
  * @tx_key, @rx_key: current keys, by level
  * @tx_next, @rx_next: 1-RTT keys of the next generation
  * @rx_previous: 1-RTT receive key of the previous generation
+ * @other_rx, @other_tx: Initial keys of @other_version, which is not the one in use
  * @tx_secret, @rx_secret: 1-RTT secrets, for updates
  * @route:      addresses and route of each path of @conn, the first before there is a connection
  * @handshake_queue, @event_queue, @data_queue: what recvmsg hands out, in this order
  * @undecryptable: packets that came before their keys
+ * @restart_packets: Retry and Version Negotiation packets that wait for @restart_work
  * @cids, @peer_entry: entries in the demultiplexer
  * @rx_dcid:    connection ID that the last 1-RTT packet was sent to
  * @timer:      one timer for all deadlines but pacing
@@ -101,7 +110,8 @@ struct quic_request {
  * @preferred:  server: where the client may move to; only the socket and our address
  * @move_work:  client: moves to the server's preferred address
  * @requests:   listener: connections waiting for accept()
- * @request_hash: the same by connection ID and address, or NULL: not listening
+ * @request_hash: the same by connection ID and address, and by source address, or NULL: not
+ *              listening
  * @early:      0-RTT packets that came before their request
  * @requests_lock: guards these three, @nr_requests, @request_bytes, @early_bytes, @early_last
  * @conn_node:  in quic_net.conns, guarded by quic_net.lock
@@ -116,6 +126,7 @@ struct quic_request {
  * @is_moving:  @move_work is due
  * @has_ticket: @ticket is complete, not being collected
  * @secret:     listener and its children: reset tokens, address tokens, ticket keys
+ * @tokens:     the same ones: seals address tokens; a listener's readers are under RCU
  */
 struct quic_sock {
 	struct inet_sock inet;
@@ -127,10 +138,14 @@ struct quic_sock {
 	struct quic_key *tx_next;
 	struct quic_key *rx_next;
 	struct quic_key *rx_previous;
+	struct quic_key *other_rx;
+	struct quic_key *other_tx;
+	u32 other_version;		/* 0: none */
 	struct quic_secret tx_secret;
 	struct quic_secret rx_secret;
 	struct work_struct key_work;	/* derives the next generation */
 	struct work_struct move_work;
+	struct work_struct restart_work;	/* and Initial keys */
 
 	struct quic_route route[QUIC_PATHS_MAX];
 	struct quic_route preferred;
@@ -141,6 +156,7 @@ struct quic_sock {
 	struct list_head event_queue;
 	struct list_head data_queue;
 	struct sk_buff_head undecryptable;
+	struct sk_buff_head restart_packets;
 	u32 undecryptable_bytes;
 	struct hlist_head cids;
 	struct quic_peer_entry *peer_entry;
@@ -179,9 +195,12 @@ struct quic_sock {
 	char alpn[QUIC_ALPN_MAX];	/* canonical, comma separated */
 	u8 token_len;
 	u8 token[QUIC_TOKEN_MAX];
+	u16 retry_token_len;
+	u8 *retry_token;	/* instead of @token */
 	u16 ticket_len;
 	u8 *ticket;
 	u8 secret[32];
+	struct quic_tokens __rcu *tokens;
 };
 
 struct quic6_sock {

@@ -7,7 +7,9 @@
 #include <linux/tls.h>
 
 #include "alpn.h"
+#include "restart.h"
 #include "sockopt.h"
+#include "validate.h"
 
 #define QUIC_TICKET_KEY_LEN	64
 
@@ -22,6 +24,8 @@ static bool quic_sock_is_server(const struct quic_sock *qs)
  * @data: client: the token for its Initial packets
  * @len:  its length
  *
+ * A server sends a token of its own making.
+ *
  * Return: 0, or a negative errno.
  */
 int quic_set_token(struct quic_sock *qs, void *data, u32 len)
@@ -29,8 +33,7 @@ int quic_set_token(struct quic_sock *qs, void *data, u32 len)
 	if (quic_sock_is_server(qs)) {
 		if (quic_sock_sk(qs)->sk_state != TCP_ESTABLISHED)
 			return -EINVAL;
-		/* Address tokens are not issued: a listener asks nobody for one. */
-		return -EOPNOTSUPP;
+		return quic_validate_new_token(qs);
 	}
 	if (!len || len > QUIC_TOKEN_MAX)
 		return -EINVAL;
@@ -51,10 +54,12 @@ int quic_set_token(struct quic_sock *qs, void *data, u32 len)
  */
 int quic_get_token(struct quic_sock *qs, void *data, u32 *len)
 {
+	const u8 *token;
+
 	if (quic_sock_is_server(qs))
 		return -EINVAL;
-	memcpy(data, qs->token, qs->token_len);
-	*len = qs->token_len;
+	token = quic_restart_token(qs, len);
+	memcpy(data, token, *len);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Replies to datagrams that belong to no connection: Version Negotiation,
- * stateless reset, refusal. Each is smaller than what it answers, and a token
+ * Retry, stateless reset, refusal. Each is smaller than what it answers, and a token
  * bucket bounds how many leave a netns. When to send one is for demux.c and
  * listen.c.
  */
@@ -89,6 +89,61 @@ void quic_stateless_version_negotiation(struct quic_udp *udp, const struct sk_bu
 	skb_trim(reply, len);
 	quic_addr_from_skb(skb, &local, &peer);
 	quic_udp_reply(udp, reply, &local, &peer);
+}
+
+/* Another ID than the client's, RFC 9000, section 17.2.5.1 #1. */
+static void quic_stateless_retry_cid(struct quic_cid *cid, const struct quic_cid *dcid)
+{
+	cid->len = QUIC_CID_LEN;
+	do {
+		get_random_bytes(cid->data, QUIC_CID_LEN);
+	} while (quic_cid_equal(cid, dcid));
+}
+
+/**
+ * quic_stateless_retry() - ask a client to come back with a token
+ * @udp:    socket that its packet came in on
+ * @local:  where it went
+ * @peer:   where it came from
+ * @hdr:    its header: an Initial packet without a token that is good
+ * @tokens: of the listener
+ *
+ * One for each packet that asks: RFC 9000, section 17.2.5.1 #4. It is of the client's version: RFC
+ * 9369, section 4.1 #1.
+ */
+void quic_stateless_retry(struct quic_udp *udp, const union quic_addr *local,
+			  const union quic_addr *peer, const struct quic_header *hdr,
+			  struct quic_tokens *tokens)
+{
+	u32 room = 7 + hdr->scid.len + QUIC_CID_LEN + QUIC_TOKEN_SEALED_MAX + QUIC_TAG_LEN;
+	struct quic_token_info info = {
+		.kind = QUIC_TOKEN_RETRY, .version = hdr->version, .original = hdr->dcid,
+	};
+	struct quic_writer w;
+	struct sk_buff *reply;
+	int token_len;
+	u32 len;
+
+	if (!quic_stateless_may_reply(udp->net))
+		return;
+	reply = quic_stateless_alloc(room, GFP_ATOMIC);
+	if (!reply)
+		return;
+	quic_stateless_retry_cid(&info.retry, &hdr->dcid);
+	quic_writer_init(&w, skb_put(reply, room), room);
+	quic_header_encode_retry(&w, hdr->version, &hdr->scid, &info.retry, NULL, 0);
+	token_len = quic_tokens_seal(tokens, &info, peer, w.pos);
+	if (token_len < 0)
+		goto free;
+	len = quic_writer_used(&w) + token_len;
+	if (quic_retry_tag(hdr->version, &hdr->dcid, reply->data, len, reply->data + len))
+		goto free;
+	skb_trim(reply, len + QUIC_TAG_LEN);
+	quic_udp_reply(udp, reply, local, peer);
+	return;
+
+free:
+	kfree_skb(reply);
 }
 
 /**

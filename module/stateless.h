@@ -4,6 +4,7 @@
 #define _QUIC_STATELESS_H
 
 #include "demux.h"
+#include "token.h"
 
 /* Below this many bytes a short header is never answered, and no reset. RFC 9000, section 10.3. */
 #define QUIC_STATELESS_RESET_MIN	(5 + 16)
@@ -12,9 +13,13 @@
 /* Replies a second and netns. */
 extern unsigned int quic_stateless_rate;
 
-/* Both run in softirq and do not sleep; @skb stays the caller's. */
+/* These run in softirq and do not sleep; @skb stays the caller's. */
 void quic_stateless_version_negotiation(struct quic_udp *udp, const struct sk_buff *skb,
 					const struct quic_header *hdr);
+/* The client shall show its address first. RFC 9000, section 8.1.2. */
+void quic_stateless_retry(struct quic_udp *udp, const union quic_addr *local,
+			  const union quic_addr *peer, const struct quic_header *hdr,
+			  struct quic_tokens *tokens);
 /* RFC 9000, section 10.3; @secret of the listener that may have issued the ID. */
 void quic_stateless_reset(struct quic_udp *udp, const struct sk_buff *skb, const u8 *dcid,
 			  const u8 *secret, u32 datagram_len);

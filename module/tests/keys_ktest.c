@@ -170,19 +170,19 @@ static void retry_tag_follows_the_rfc(struct kunit *test)
 {
 	const struct schedule_case *c = test->param_value;
 	size_t len = strlen(c->retry) / 2;
-	u8 pseudo[64], tag[QUIC_TAG_LEN];
+	struct quic_cid original = test_dcid;
+	u8 packet[64], tag[QUIC_TAG_LEN];
 
-	KUNIT_ASSERT_LE(test, 1 + test_dcid.len + len, sizeof(pseudo));
-	pseudo[0] = test_dcid.len;
-	memcpy(pseudo + 1, test_dcid.data, test_dcid.len);
-	KUNIT_ASSERT_EQ(test, hex2bin(pseudo + 9, c->retry, len), 0);
-	KUNIT_ASSERT_EQ(test, quic_retry_tag(c->version, pseudo, 9 + len - QUIC_TAG_LEN, tag), 0);
-	KUNIT_EXPECT_EQ(test, memcmp(tag, pseudo + 9 + len - QUIC_TAG_LEN, QUIC_TAG_LEN), 0);
+	KUNIT_ASSERT_LE(test, len, sizeof(packet));
+	KUNIT_ASSERT_EQ(test, hex2bin(packet, c->retry, len), 0);
+	len -= QUIC_TAG_LEN;
+	KUNIT_ASSERT_EQ(test, quic_retry_tag(c->version, &original, packet, len, tag), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(tag, packet + len, QUIC_TAG_LEN), 0);
 
 	/* Another original ID, another tag. */
-	pseudo[1] ^= 1;
-	KUNIT_ASSERT_EQ(test, quic_retry_tag(c->version, pseudo, 9 + len - QUIC_TAG_LEN, tag), 0);
-	KUNIT_EXPECT_NE(test, memcmp(tag, pseudo + 9 + len - QUIC_TAG_LEN, QUIC_TAG_LEN), 0);
+	original.data[0] ^= 1;
+	KUNIT_ASSERT_EQ(test, quic_retry_tag(c->version, &original, packet, len, tag), 0);
+	KUNIT_EXPECT_NE(test, memcmp(tag, packet + len, QUIC_TAG_LEN), 0);
 }
 
 /* RFC 4231, section 4.3. */

@@ -368,6 +368,7 @@ TEST(token)
 	EXPECT_ERRNO(get(pair.listener, QUIC_SOCKOPT_TOKEN, got, &len), EINVAL);
 	EXPECT_ERRNO(get(pair.server, QUIC_SOCKOPT_TOKEN, got, &len), EINVAL);
 	EXPECT_ERRNO(set(pair.listener, QUIC_SOCKOPT_TOKEN, NULL, 0), EINVAL);
+	EXPECT_ERRNO(set(pair.client, QUIC_SOCKOPT_TOKEN, NULL, 0), EINVAL);
 	pair_close(&pair);
 }
 
