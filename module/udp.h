@@ -47,11 +47,13 @@ struct quic_udp {
  * @local: our address
  * @peer:  the peer's
  * @dst:   the route, or NULL: to be looked up; valid with @dst_cookie
+ * @txhash: what the flow label and the queue are chosen by: not the same for two routes
  */
 struct quic_route {
 	struct quic_udp *udp;
 	struct dst_entry *dst;
 	u32 dst_cookie;
+	u32 txhash;
 	union quic_addr local;
 	union quic_addr peer;
 };

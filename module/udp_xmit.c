@@ -110,8 +110,9 @@ int quic_udp_route(struct quic_sock *qs, struct quic_route *route)
 	dst = quic_udp_lookup_route(sock_net(sk), sk, &route->local, &route->peer);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
-	if (!sk->sk_txhash)
-		sk_set_txhash(sk);
+	/* A stable label would link addresses that a connection moves between: RFC 9000, section 9.7 #1. */
+	if (!route->txhash)
+		route->txhash = get_random_u32() ?: 1;
 	dst_release(route->dst);
 	route->dst = dst;
 	route->dst_cookie = quic_udp_dst_cookie(dst, &route->peer);
@@ -156,6 +157,7 @@ struct quic_udp_tx {
 	const union quic_addr *local;
 	const union quic_addr *peer;
 	u32 gso_size;
+	u32 txhash;		/* 0: the socket's */
 	u8 tos;
 };
 
@@ -246,7 +248,10 @@ static int quic_udp_send(struct sk_buff *skb, const struct quic_udp_tx *tx)
 	skb->mark = READ_ONCE(tx->sk->sk_mark);
 	skb->priority = READ_ONCE(tx->sk->sk_priority);
 	skb_set_owner_w(skb, tx->sk);
-	skb_set_hash_from_sk(skb, tx->sk);
+	if (likely(tx->txhash))
+		__skb_set_sw_hash(skb, tx->txhash, true);
+	else
+		skb_set_hash_from_sk(skb, tx->sk);
 	skb->ignore_df = 0;
 	err = tx->peer->sa.sa_family == AF_INET6 ? quic_udp_xmit_v6(skb, tx) :
 						   quic_udp_xmit_v4(skb, tx);
@@ -289,6 +294,7 @@ int quic_udp_xmit(struct quic_sock *qs, struct quic_route *route, struct sk_buff
 	local_bh_disable();
 	rcu_read_lock();
 	tx.dst = quic_udp_dst(qs, route);
+	tx.txhash = route->txhash;
 	if (likely(tx.dst)) {
 		skb_dst_set_noref(skb, tx.dst);
 		err = quic_udp_send(skb, &tx);
