@@ -230,6 +230,16 @@ class QuicSocket:
         """The address token that the server gave."""
         return self._get(Option.TOKEN, 256)
 
+    def migrate(self, address: Address) -> None:
+        """Move this end of an established connection to another address of this machine."""
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        packed = socket.inet_pton(family, address[0])
+        if family == socket.AF_INET:
+            value = struct.pack("=H", family) + struct.pack("!H4s8x", address[1], packed)
+        else:
+            value = struct.pack("=H", family) + struct.pack("!HI16s", address[1], 0, packed) + struct.pack("=I", 0)
+        self._set(Option.CONNECTION_MIGRATION, value)
+
     def update_key(self) -> None:
         """Begin the next key phase."""
         self._set(Option.KEY_UPDATE, b"")

@@ -35,7 +35,7 @@ void quic_local_cids_init(struct quic_local_cids *cids, const struct quic_cid *f
  * @cids: IDs that we issue
  *
  * IDs below @retire_prior_to do not count: the frame that announces the new one
- * makes the peer retire them first. RFC 9000, section 5.1.1.
+ * makes the peer retire them first. RFC 9000, section 5.1.1 #1 #3.
  *
  * Return: a slot whose ID and token the caller fills in, to be announced; NULL
  * if the peer would hold more than it wants, or than we keep.
@@ -285,7 +285,7 @@ static bool quic_remote_cids_has_seen(const struct quic_remote_cids *cids, u64 s
 /*
  * Every number below @prior_to is retired, also one whose frame is still on
  * its way: it was issued before, and would have to be retired on arrival.
- * RFC 9000, sections 5.1.2 and 19.15. False, and no change: too many at once.
+ * RFC 9000, section 5.1.2 #2; section 19.15 #8. False, and no change: too many at once.
  */
 static bool quic_remote_cids_retire_prior_to(struct quic_remote_cids *cids, u64 prior_to)
 {
@@ -348,8 +348,8 @@ static bool quic_remote_cids_conflicts(const struct quic_remote_cids *cids,
  * @frame: decoded frame
  *
  * Retires first, then adds. The same frame again, or one whose number was
- * retired already, changes nothing more. RFC 9000, sections 5.1.1, 5.1.2 and
- * 19.15.
+ * retired already, changes nothing more. RFC 9000, section 5.1.1 #4; section
+ * 5.1.2 #1; section 19.15 #1 #3 #4 #6 #7.
  *
  * Return: 0, or the transport error code to close with.
  */
@@ -455,7 +455,7 @@ struct quic_remote_cid *quic_remote_cids_spare(struct quic_remote_cids *cids)
  * @token: last QUIC_STATELESS_TOKEN_LEN bytes of the datagram
  *
  * Only tokens of IDs that were used and not retired count, and the time it
- * takes does not depend on the bytes. RFC 9000, section 10.3.1.
+ * takes does not depend on the bytes. RFC 9000, section 10.3.1 #2 #3.
  */
 bool quic_remote_cids_is_reset(const struct quic_remote_cids *cids, const u8 *token)
 {

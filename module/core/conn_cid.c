@@ -40,7 +40,7 @@ void quic_conn_get_cids(const struct quic_conn *conn, bool dest,
  * quic_conn_issue_cids() - as many connection IDs as the peer takes
  * @conn: connection
  *
- * RFC 9000, section 5.1.1. Without memory the rest is tried at the next occasion.
+ * RFC 9000, section 5.1.1 #3. Without memory the rest is tried at the next occasion.
  */
 void quic_conn_issue_cids(struct quic_conn *conn)
 {

@@ -12,7 +12,10 @@
 #define QUIC_PATH_ROOM_MIN	64	/* bytes that a packet of path frames may need */
 #define QUIC_SEQ_NONE		(~0ULL)	/* no connection ID as yet */
 
-/* Time for an answer: the three of them are what RFC 9000, section 8.2.4, asks for, and more. */
+/*
+ * Time for an answer: the three of them are what RFC 9000, section 8.2.4, asks for, and more.
+ * Section 9.4 #3: not less than a probe timeout.
+ */
 static u64 quic_path_period(const struct quic_conn *conn, const struct quic_path *path)
 {
 	u64 pto = quic_rtt_pto(&path->rtt) + conn->remote.max_ack_delay * 1000;
@@ -31,7 +34,7 @@ static bool quic_conn_peer_has_cids(struct quic_conn *conn)
  * @conn: connection
  * @i:    index of the path
  *
- * RFC 9000, section 9.5: one for each pair of addresses.
+ * RFC 9000, section 9.5 #1 #2: one for each pair of addresses.
  *
  * Return: NULL if there is none, for want of spare ones.
  */
@@ -164,7 +167,7 @@ static u8 quic_conn_path_slot(struct quic_conn *conn)
 	return found;
 }
 
-/* RFC 9000, section 9.4: nothing is known of a new path, unless only the port is new. */
+/* RFC 9000, section 9.4 #2: nothing is known of a new path, unless only the port is new. */
 static void quic_conn_path_open(struct quic_conn *conn, u8 i, const struct quic_path_args *args)
 {
 	const struct quic_path *active = quic_conn_path(conn);
@@ -191,7 +194,7 @@ static void quic_conn_path_open(struct quic_conn *conn, u8 i, const struct quic_
  * @args: what the host knows of them
  * @now:  time
  *
- * The peer is asked to prove that it is there. RFC 9000, sections 9 #4 and 9.3.
+ * The peer is asked to prove that it is there. RFC 9000, section 9 #4.
  *
  * Return: index of the new path; QUIC_PATH_NONE: the packet counts, the address
  * does not, for want of a slot or of a connection ID (section 9.5).
@@ -266,12 +269,14 @@ int quic_conn_path_probe(struct quic_conn *conn, const struct quic_path_args *ar
 }
 
 /**
- * quic_conn_path_may_move() - is no change of our own under way?
+ * quic_conn_path_may_move() - may a change of our own begin?
  * @conn: connection
+ *
+ * One at a time, and none before the handshake is confirmed: RFC 9000, section 9 #1.
  */
 bool quic_conn_path_may_move(const struct quic_conn *conn)
 {
-	return conn->probed_path == QUIC_PATH_NONE && !conn->awaits_peer;
+	return conn->confirmed && conn->probed_path == QUIC_PATH_NONE && !conn->awaits_peer;
 }
 
 /**
@@ -360,7 +365,7 @@ static void quic_conn_path_switch(struct quic_conn *conn, u8 i)
 	quic_conn_path_use(conn, i);
 }
 
-/* The peer sends from there: RFC 9000, section 9.3. */
+/* The peer sends from there: RFC 9000, section 9.3 #1. */
 static void quic_conn_path_follow(struct quic_conn *conn, u8 i, u64 now)
 {
 	struct quic_path *old = quic_conn_path(conn);
@@ -407,7 +412,8 @@ void quic_conn_path_on_packet(struct quic_conn *conn, u8 i, bool probing, bool n
  * @i:    index of the path it came on, or QUIC_PATH_NONE
  * @data: to be echoed
  *
- * RFC 9000, section 8.2.2.
+ * RFC 9000, section 8.2.2 #1; section 19.17 #1; however small its datagram was:
+ * section 8.2.1 #4.
  */
 void quic_conn_path_on_challenge(struct quic_conn *conn, u8 i, const u8 *data)
 {

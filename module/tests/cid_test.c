@@ -61,7 +61,7 @@ static void local_init(struct quic_local_cids *cids, u8 limit)
 	cids->limit = limit;
 }
 
-/* RFC 9000, section 5.1.1: numbers go up by one, the peer's limit holds. */
+/* RFC 9000, section 5.1.1 #1 #3: numbers go up by one, the peer's limit holds. */
 static void ids_are_issued_in_order_up_to_the_limit(struct kunit *test)
 {
 	struct quic_local_cids cids;
@@ -215,7 +215,7 @@ static void limit_above_our_memory_is_no_way_past_it(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add(&cids, seq, 0), QUIC_TRANSPORT_ERROR_CONNECTION_ID_LIMIT);
 }
 
-/* RFC 9000, section 19.15 */
+/* RFC 9000, section 19.15 #1 #6 */
 static void malformed_new_connection_id_is_refused(struct kunit *test)
 {
 	struct quic_remote_cids cids;
@@ -240,7 +240,7 @@ static void malformed_new_connection_id_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quic_remote_cids_add(&cids, &frame), 0);
 }
 
-/* RFC 9000, section 19.15 */
+/* RFC 9000, section 19.15 #3 */
 static void peer_without_an_id_cannot_issue_any(struct kunit *test)
 {
 	struct quic_remote_cids cids;
@@ -250,7 +250,7 @@ static void peer_without_an_id_cannot_issue_any(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add(&cids, 1, 0), QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION);
 }
 
-/* RFC 9000, section 19.15: the same frame any number of times is no error. */
+/* RFC 9000, section 19.15 #4: the same frame any number of times is no error. */
 static void repeated_frame_changes_nothing(struct kunit *test)
 {
 	struct quic_remote_cids cids, before;
@@ -295,7 +295,7 @@ static void contradicting_frames_are_refused(struct kunit *test)
 			QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION);
 }
 
-/* RFC 9000, section 5.1.2: retire first, then add; the limit is judged after. */
+/* RFC 9000, section 5.1.2 #1: retire first, then add; the limit is judged after. */
 static void retire_prior_to_replaces_all_ids_at_once(struct kunit *test)
 {
 	struct quic_remote_cids cids;
@@ -310,13 +310,13 @@ static void retire_prior_to_replaces_all_ids_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cids.active, 2);
 	KUNIT_EXPECT_EQ(test, quic_remote_cids_active(&cids)->seq, 2);
 	KUNIT_EXPECT_EQ(test, quic_remote_cids_lowest(&cids), 2);
-	/* RFC 9000, section 19.15: a smaller value later has no effect. */
+	/* RFC 9000, section 19.15 #7: a smaller value later has no effect. */
 	KUNIT_EXPECT_EQ(test, add(&cids, 3, 1), 0);
 	KUNIT_EXPECT_EQ(test, cids.retire_prior_to, 2);
 	KUNIT_EXPECT_EQ(test, cids.nr_retire, 2);
 }
 
-/* RFC 9000, section 19.15: retired on arrival, once. */
+/* RFC 9000, section 19.15 #8: retired on arrival, once. */
 static void late_frame_below_retire_prior_to_is_retired_once(struct kunit *test)
 {
 	struct quic_remote_cids cids;
@@ -502,7 +502,7 @@ static void spare_is_the_lowest_never_used(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, quic_remote_cids_spare(&cids));
 }
 
-/* RFC 9000, section 10.3.1: tokens of IDs that are used and not retired. */
+/* RFC 9000, section 10.3.1 #2: tokens of IDs that are used and not retired. */
 static void only_live_tokens_reset(struct kunit *test)
 {
 	static const u8 zero[QUIC_STATELESS_TOKEN_LEN];

@@ -140,6 +140,35 @@ static void retirement_survives_loss(struct kunit *test)
 	}
 }
 
+/* RFC 9000, section 18.2 #3 #5: a server without an ID has none for another address, either. */
+static void preferred_address_brings_an_id_with_it(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_conn *client = &sim->client.conn, *server = &sim->server.conn;
+	struct quic_preferred_address *preferred = &server->local.preferred_address;
+
+	sim_start(sim);
+	KUNIT_ASSERT_EQ(test, quic_conn_offer_address(server), 0);
+	server->local.has_preferred_address = true;
+	KUNIT_ASSERT_TRUE(test, sim_run(sim, sim_is_established, SIM_SECOND));
+	KUNIT_EXPECT_TRUE(test, quic_cid_equal(&quic_remote_cids_find(&client->remote_cids, 1)->cid,
+					       &preferred->cid));
+	sim_run_for(sim, SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, quic_remote_cids_count(&client->remote_cids, U64_MAX), 7);
+	KUNIT_EXPECT_EQ(test, client->remote_cids.largest_seq, 6);
+	sim_destroy(sim);
+
+	sim = sim_create();
+	sim_start(sim);
+	client = &sim->client.conn;
+	preferred = &client->remote.preferred_address;
+	preferred->cid.len = 8;
+	quic_remote_cids_find(&client->remote_cids, 0)->cid.len = 0;
+	KUNIT_EXPECT_EQ(test, quic_conn_add_preferred_cid(client, preferred), -EPROTO);
+	KUNIT_EXPECT_EQ(test, client->close.code, QUIC_TRANSPORT_ERROR_TRANSPORT_PARAM);
+	sim_destroy(sim);
+}
+
 /* uapi.md, section 5.5: what the peer has not yet acknowledged is bounded. */
 static void retiring_waits_for_the_peer(struct kunit *test)
 {
@@ -170,6 +199,7 @@ static struct kunit_case conn_cid_cases[] = {
 	KUNIT_CASE(retired_ids_are_replaced_within_a_round_trip),
 	KUNIT_CASE(retirement_survives_loss),
 	KUNIT_CASE(retiring_waits_for_the_peer),
+	KUNIT_CASE(preferred_address_brings_an_id_with_it),
 	{}
 };
 

@@ -54,8 +54,8 @@ static void talk(struct kunit *test, struct sim_end *end, u64 id, u32 bytes)
 }
 
 /*
- * RFC 9000, sections 9 #4 and 9.3 #1; section 9.4: the same hosts, what was learnt of the path
- * remains. Section 5.1.1: the same connection ID.
+ * RFC 9000, section 9 #4; section 9.3 #1; section 9.4: the same hosts, what was learnt of the
+ * path remains. The connection ID does, too.
  */
 static void other_port_is_followed_and_validated(struct kunit *test)
 {
@@ -130,8 +130,8 @@ static void losses_of_the_old_path_do_not_shrink_the_new_window(struct kunit *te
 }
 
 /*
- * RFC 9000, sections 8.1 and 9.3.1: three times what came from there, padding and all. Section
- * 9.3.2 #1: when nobody answers there, the connection goes back.
+ * RFC 9000, section 9.3 #2; section 8.2.2 #6: three times what came from there, padding and all.
+ * RFC 9000, section 9.3.2 #1: when nobody answers there, the connection goes back.
  */
 static void spoofed_source_gets_no_more_than_three_times(struct kunit *test)
 {
@@ -218,7 +218,7 @@ static void ever_changing_source_does_not_stop_the_data(struct kunit *test)
 	sim_destroy(sim);
 }
 
-/* RFC 9000, sections 8.2.1 #3 and 8.2.3 #1: a path that takes only small datagrams is none. */
+/* RFC 9000, section 8.2.1 #3 #4; section 8.2.3 #1: a path that takes only small datagrams is none. */
 static void path_for_small_datagrams_only_is_refused(struct kunit *test)
 {
 	struct sim *sim = established(test);
@@ -384,7 +384,7 @@ static void move_waits_for_a_spare_id(struct kunit *test)
 	sim_destroy(sim);
 }
 
-/* RFC 9000, section 8.2.2 #3: on the path it came on; #5: as a full datagram. */
+/* RFC 9000, section 8.2.2 #1 #3 #5 #7: once, on the path it came on, as a full datagram. */
 static void challenge_is_answered_where_it_came_from(struct kunit *test)
 {
 	struct sim *sim = established(test);
@@ -401,7 +401,10 @@ static void challenge_is_answered_where_it_came_from(struct kunit *test)
 	sim_destroy(sim);
 }
 
-/* RFC 9000, section 9.6.2 #2: our own address changes only when it is proven. */
+/*
+ * RFC 9000, section 9.6.2 #1 #2 #3: probed by both sides; our own address changes only when it is
+ * proven. RFC 9000, section 9.6.3 #2: the limit of an unproven address holds there as well.
+ */
 static void preferred_address_is_used_once_it_is_proven(struct kunit *test)
 {
 	struct sim *sim = established(test);
@@ -419,6 +422,87 @@ static void preferred_address_is_used_once_it_is_proven(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, server->events[MIGRATION], 1);
 	KUNIT_EXPECT_EQ(test, server->last_migration, 1);
 	talk(test, server, 1, 50000);
+	sim_destroy(sim);
+}
+
+/* RFC 9000, section 9.6.1 #1: what cannot be reached is left alone. */
+static void preferred_address_out_of_reach_changes_nothing(struct kunit *test)
+{
+	struct sim *sim = established(test);
+	struct sim_end *client = &sim->client;
+
+	client->dead = NEW_SERVER;
+	KUNIT_ASSERT_EQ(test, sim_move(client, SIM_CLIENT, NEW_SERVER), 0);
+	talk(test, client, 0, 1000);
+	sim_run_for(sim, 10 * SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, peer_of(client), SIM_SERVER);
+	KUNIT_EXPECT_EQ(test, paths_of(client), 1);
+	KUNIT_EXPECT_EQ(test, client->events[MIGRATION], 0);
+	talk(test, client, 0, 1000);
+	sim_destroy(sim);
+}
+
+/* RFC 9000, section 9.3.2 #2: nowhere to go back to. */
+static void unproven_path_without_a_way_back_ends_silently(struct kunit *test)
+{
+	struct sim *sim = established(test);
+	struct sim_end *server = &sim->server;
+	u32 attacker = SIM_ADDR(9, 9);
+	u64 sent;
+
+	server->dead = attacker;
+	sim->client.spoof = attacker;
+	KUNIT_ASSERT_EQ(test, sim_send(&sim->client, 0, 300, false), 300);
+	sim_settle(&sim->client);
+	sim->client.mute = true;
+	sim_run_for(sim, 12 * SIM_MS);
+	KUNIT_ASSERT_EQ(test, peer_of(server), attacker);
+	server->conn.previous_path = QUIC_PATH_NONE;
+	sent = server->packets_tx;
+	sim_run_for(sim, 10 * SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, server->conn.state, QUIC_CONN_CLOSED);
+	KUNIT_EXPECT_EQ(test, server->closes, 1);
+	KUNIT_EXPECT_EQ(test, server->last_close.errcode, 0);
+	KUNIT_EXPECT_LE(test, server->packets_tx, sent + 6);
+	sim_destroy(sim);
+}
+
+/* RFC 9000, section 9 #1. */
+static void nobody_moves_before_the_handshake_is_confirmed(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+
+	sim_start(sim);
+	KUNIT_EXPECT_EQ(test, sim_move(&sim->client, NEW_PORT, SIM_SERVER), -EAGAIN);
+	while (sim->client.conn.state != QUIC_CONN_ESTABLISHED)
+		sim_run_for(sim, SIM_MS);
+	KUNIT_EXPECT_FALSE(test, sim->client.conn.confirmed);
+	KUNIT_EXPECT_EQ(test, sim_move(&sim->client, NEW_PORT, SIM_SERVER), -EAGAIN);
+	sim_run_for(sim, SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, sim_move(&sim->client, NEW_PORT, SIM_SERVER), 0);
+	sim_destroy(sim);
+}
+
+/* RFC 9000, section 8.2.1 #1 #2: chance in every challenge, in a full datagram. */
+static void challenges_cannot_be_guessed(struct kunit *test)
+{
+	struct sim *sim = established(test);
+	struct sim_end *client = &sim->client;
+	u8 data[QUIC_PATH_ATTEMPTS][QUIC_PATH_DATA_LEN];
+	struct quic_path *path;
+	int i;
+
+	client->dead = NEW_HOST;
+	KUNIT_ASSERT_EQ(test, sim_move(client, NEW_HOST, SIM_SERVER), 0);
+	path = &client->conn.path[client->conn.probed_path];
+	sim_run_for(sim, 4 * SIM_SECOND);
+	KUNIT_ASSERT_EQ(test, path->challenge_count, QUIC_PATH_ATTEMPTS);
+	for (i = 0; i < QUIC_PATH_ATTEMPTS; i++) {
+		KUNIT_EXPECT_EQ(test, path->sent[i].size, 1200);
+		memcpy(data[i], path->sent[i].data, sizeof(data[i]));
+		if (i)
+			KUNIT_EXPECT_TRUE(test, memcmp(data[i], data[i - 1], sizeof(data[i])));
+	}
 	sim_destroy(sim);
 }
 
@@ -463,6 +547,10 @@ static struct kunit_case conn_path_cases[] = {
 	KUNIT_CASE(move_waits_for_a_spare_id),
 	KUNIT_CASE(challenge_is_answered_where_it_came_from),
 	KUNIT_CASE(preferred_address_is_used_once_it_is_proven),
+	KUNIT_CASE(preferred_address_out_of_reach_changes_nothing),
+	KUNIT_CASE(unproven_path_without_a_way_back_ends_silently),
+	KUNIT_CASE(nobody_moves_before_the_handshake_is_confirmed),
+	KUNIT_CASE(challenges_cannot_be_guessed),
 	KUNIT_CASE(data_flows_while_the_client_moves),
 	{}
 };
