@@ -10,6 +10,7 @@
 #include "alpn.h"
 #include "demux.h"
 #include "demux_hello.h"
+#include "drop.h"
 #include "net.h"
 #include "sock.h"
 #include "stateless.h"
@@ -20,27 +21,29 @@
 /* A socket in use may queue that much beyond its buffers. */
 #define QUIC_DEMUX_BACKLOG	(64 << 10)
 
-static void quic_demux_drop(const struct quic_udp *udp, struct sk_buff *skb, enum quic_mib field)
+/* Counters are of datagrams, however many of them an aggregate holds. */
+static u32 quic_demux_datagrams(const struct sk_buff *skb)
 {
-	QUIC_INC_STATS(udp->net, field);
-	kfree_skb(skb);
+	return max_t(u32, skb_shinfo(skb)->gso_segs, 1);
 }
 
 /* Takes over @skb and the reference. */
 static void quic_demux_deliver(struct quic_udp *udp, struct quic_sock *qs, struct sk_buff *skb)
 {
+	u32 datagrams = quic_demux_datagrams(skb);
 	struct sock *sk = quic_sock_sk(qs);
 
 	bh_lock_sock_nested(sk);
 	if (likely(!sock_owned_by_user(sk))) {
-		QUIC_INC_STATS(udp->net, QUIC_MIB_PKT_RCVFASTPATHS);
+		QUIC_ADD_STATS(udp->net, QUIC_MIB_PKT_RCVFASTPATHS, datagrams);
 		quic_input(qs, skb);
 		quic_sock_settle(qs);
 	} else if (!sk_add_backlog(sk, skb, READ_ONCE(sk->sk_rcvbuf) + READ_ONCE(sk->sk_sndbuf) +
 				   QUIC_DEMUX_BACKLOG)) {
-		QUIC_INC_STATS(udp->net, QUIC_MIB_PKT_RCVBACKLOGS);
+		QUIC_ADD_STATS(udp->net, QUIC_MIB_PKT_RCVBACKLOGS, datagrams);
 	} else {
-		quic_demux_drop(udp, skb, QUIC_MIB_PKT_RCVDROP);
+		quic_drop_packet(qs, QUIC_DROP_BACKLOG_FULL, skb->len);
+		kfree_skb(skb);
 	}
 	bh_unlock_sock(sk);
 	sock_put(sk);
@@ -73,8 +76,12 @@ static void quic_demux_short(struct quic_udp *udp, struct sk_buff *skb, const u8
 	union quic_addr local, peer;
 	struct quic_sock *qs;
 
-	if (!(data[0] & QUIC_HEADER_FIXED_BIT) || len < QUIC_STATELESS_RESET_MIN) {
-		quic_demux_drop(udp, skb, QUIC_MIB_PKT_INVHDRDROP);
+	if (!(data[0] & QUIC_HEADER_FIXED_BIT)) {
+		quic_drop_skb(udp->net, skb, QUIC_DROP_FIXED_BIT);
+		return;
+	}
+	if (len < QUIC_STATELESS_RESET_MIN) {
+		quic_drop_skb(udp->net, skb, QUIC_DROP_TOO_SHORT);
 		return;
 	}
 	qs = quic_demux_find_reset(udp->net, skb);
@@ -88,24 +95,25 @@ static void quic_demux_short(struct quic_udp *udp, struct sk_buff *skb, const u8
 		quic_stateless_reset(udp, skb, data + 1, qs->secret, len);
 		sock_put(quic_sock_sk(qs));
 	}
-	quic_demux_drop(udp, skb, QUIC_MIB_PKT_RCVDROP);
+	quic_drop_skb(udp->net, skb, QUIC_DROP_NO_CONNECTION);
 }
 
 /* A long header with an ID that nobody has; the first datagram is @len bytes. */
 static void quic_demux_long(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 {
+	enum quic_drop_reason reason = QUIC_DROP_TYPE;
 	union quic_addr local, peer;
 	struct quic_header hdr;
 	struct quic_sock *qs;
 
 	skb = skb_unshare(skb, GFP_ATOMIC);
 	if (!skb) {
-		QUIC_INC_STATS(udp->net, QUIC_MIB_PKT_RCVDROP);
+		quic_drop_stray(udp->net, QUIC_DROP_NO_MEMORY, len);
 		return;
 	}
 	if (!pskb_may_pull(skb, len) ||
 	    quic_header_decode(skb->data, len, QUIC_CID_LEN, &hdr)) {
-		quic_demux_drop(udp, skb, QUIC_MIB_PKT_INVHDRDROP);
+		quic_drop_skb(udp->net, skb, QUIC_DROP_HEADER);
 		return;
 	}
 	switch (hdr.type) {
@@ -113,6 +121,7 @@ static void quic_demux_long(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 		break;
 	case QUIC_PACKET_INITIAL:
 		/* RFC 9000, sections 7.2 and 14.1. */
+		reason = QUIC_DROP_SMALL_INITIAL;
 		if (hdr.dcid.len < QUIC_INITIAL_MIN_DCID || len < QUIC_INITIAL_MIN_SIZE)
 			goto invalid;
 		break;
@@ -132,7 +141,7 @@ static void quic_demux_long(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 	}
 	qs = quic_demux_find_listener(udp->net, udp, &local, &peer, NULL, 0);
 	if (!qs) {
-		quic_demux_drop(udp, skb, QUIC_MIB_PKT_RCVDROP);
+		quic_drop_skb(udp->net, skb, QUIC_DROP_NO_LISTENER);
 		return;
 	}
 	if (hdr.type != QUIC_PACKET_UNKNOWN_VERSION) {
@@ -141,13 +150,13 @@ static void quic_demux_long(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 		/* RFC 9000, section 5.2.2. */
 		if (len >= QUIC_INITIAL_MIN_SIZE)
 			quic_stateless_version_negotiation(udp, skb, &hdr);
-		quic_demux_drop(udp, skb, QUIC_MIB_PKT_INVHDRDROP);
+		quic_drop_skb(udp->net, skb, QUIC_DROP_VERSION);
 	}
 	sock_put(quic_sock_sk(qs));
 	return;
 
 invalid:
-	quic_demux_drop(udp, skb, QUIC_MIB_PKT_INVHDRDROP);
+	quic_drop_skb(udp->net, skb, reason);
 }
 
 /* All datagrams of @skb are for one ID; the first is @len bytes. */
@@ -166,7 +175,7 @@ static void quic_demux_one(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 	data = skb_header_pointer(skb, 0, peek, buf);
 	if (unlikely(!data) ||
 	    unlikely(quic_header_peek_dcid(data, peek, QUIC_CID_LEN, &dcid, &dcid_len))) {
-		quic_demux_drop(udp, skb, QUIC_MIB_PKT_INVHDRDROP);
+		quic_drop_skb(udp->net, skb, QUIC_DROP_HEADER);
 		return;
 	}
 	qs = quic_demux_find_cid(udp->net, dcid, dcid_len);
@@ -271,7 +280,7 @@ void quic_demux_receive(struct quic_udp *udp, struct sk_buff *skb)
 		if (part)
 			quic_demux_one(udp, part, len);
 		else
-			QUIC_INC_STATS(udp->net, QUIC_MIB_PKT_RCVDROP);
+			quic_drop_stray(udp->net, QUIC_DROP_NO_MEMORY, len);
 	}
 	consume_skb(skb);
 }

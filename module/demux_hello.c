@@ -12,6 +12,7 @@
 #include "core/client_hello.h"
 #include "demux.h"
 #include "demux_hello.h"
+#include "drop.h"
 #include "net.h"
 #include "protect.h"
 #include "sock.h"
@@ -240,10 +241,8 @@ void quic_hello_receive(struct quic_udp *udp, struct sk_buff *skb, const struct 
 		mod_delayed_work(quic_hello_wq, &table->work, 0);
 	spin_unlock_bh(&table->lock);
 
-	if (!is_stored) {
-		QUIC_INC_STATS(udp->net, QUIC_MIB_PKT_RCVDROP);
-		kfree_skb(skb);
-	}
+	if (!is_stored)
+		quic_drop_skb(udp->net, skb, QUIC_DROP_LISTENER_FULL);
 }
 
 /* Opens one Initial packet, a copy, and reads its frames. -EBADMSG: it is not the client's. */
@@ -336,8 +335,7 @@ static int quic_hello_read(struct quic_hello_table *table, struct quic_hello *he
 		spin_lock_bh(&table->lock);
 		quic_hello_count(table, hello, -1, -(int)skb->truesize);
 		spin_unlock_bh(&table->lock);
-		QUIC_INC_STATS(table->net, QUIC_MIB_PKT_DECDROP);
-		kfree_skb(skb);
+		quic_drop_skb(table->net, skb, QUIC_DROP_AUTHENTICATION);
 		err = 0;
 	}
 	if (err)
@@ -361,8 +359,7 @@ static void quic_hello_hand_over(struct quic_hello *hello, struct sk_buff_head *
 			quic_listen_receive(listener, hello->udp, skb, &hdr);
 			continue;
 		}
-		QUIC_INC_STATS(hello->udp->net, QUIC_MIB_PKT_RCVDROP);
-		kfree_skb(skb);
+		quic_drop_skb(hello->udp->net, skb, QUIC_DROP_NO_LISTENER);
 	}
 }
 

@@ -11,6 +11,8 @@
 #include "sock.h"
 #include "validate.h"
 
+#include <trace/events/quic.h>
+
 /* The resumption data and token of the last connection have done their work. */
 static void quic_handshake_drop_ticket(struct quic_sock *qs)
 {
@@ -109,6 +111,7 @@ static void quic_handshake_install(struct quic_sock *qs, bool send, u8 level, st
 
 	quic_key_free(*slot);
 	*slot = key;
+	trace_quic_key_updated(&qs->conn, level, send, QUIC_KEY_BY_TLS);
 	if (level == QUIC_CRYPTO_APP) {
 		if (send)
 			qs->tx_secret = *secret;

@@ -13,6 +13,8 @@
 #include "sock.h"
 #include "stateless.h"
 
+#include <trace/events/quic.h>
+
 void *quic_host_alloc(size_t size)
 {
 	return kzalloc(size, GFP_ATOMIC | __GFP_NOWARN);
@@ -101,6 +103,8 @@ void quic_host_event(struct quic_conn *conn, u8 type, const void *payload, u32 l
 {
 	struct quic_sock *qs = quic_conn_sock(conn);
 
+	if (type == QUIC_EVENT_STREAM_UPDATE)
+		trace_quic_stream_state(conn, payload);
 	if (type == QUIC_EVENT_NEW_TOKEN) {
 		memcpy(qs->token, payload, len);
 		qs->token_len = len;
@@ -161,6 +165,7 @@ void quic_host_keys_discard(struct quic_conn *conn, u8 level)
 {
 	struct quic_sock *qs = quic_conn_sock(conn);
 
+	trace_quic_key_discarded(conn, level);
 	if (level == QUIC_CRYPTO_APP) {
 		quic_host_key_dispose(qs->rx_previous);
 		qs->rx_previous = NULL;
@@ -184,6 +189,8 @@ bool quic_host_has_next_keys(struct quic_conn *conn)
 
 void quic_host_keys_rotate(struct quic_conn *conn)
 {
+	enum quic_key_trigger trigger = conn->key_phase.update_local ? QUIC_KEY_BY_LOCAL :
+								       QUIC_KEY_BY_REMOTE;
 	struct quic_sock *qs = quic_conn_sock(conn);
 
 	quic_host_key_dispose(qs->rx_previous);
@@ -193,6 +200,8 @@ void quic_host_keys_rotate(struct quic_conn *conn)
 	qs->tx_key[QUIC_CRYPTO_APP] = qs->tx_next;
 	qs->rx_next = NULL;
 	qs->tx_next = NULL;
+	trace_quic_key_updated(conn, QUIC_CRYPTO_APP, false, trigger);
+	trace_quic_key_updated(conn, QUIC_CRYPTO_APP, true, trigger);
 	sock_hold(quic_sock_sk(qs));
 	if (!queue_work(quic_wq, &qs->key_work))
 		sock_put(quic_sock_sk(qs));

@@ -4,6 +4,7 @@
  * protection comes off many packets at once, each is opened where it lies and
  * handed to the core. RFC 9001, section 5.5.
  */
+#include "drop.h"
 #include "net.h"
 #include "protect.h"
 #include "restart.h"
@@ -101,14 +102,14 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 		truncated = truncated << 8 | packet[pn_offset + i];
 	rx.pn = quic_pn_expand(quic_conn_largest_received(conn, level), truncated, pn_len);
 	if (rx.pn > QUIC_PN_MAX) {
-		quic_input_count(qs, QUIC_MIB_PKT_INVNUMDROP);
+		quic_drop_packet(qs, QUIC_DROP_PACKET_NUMBER, len);
 		return false;
 	}
 
 	plain = level == QUIC_CRYPTO_APP && conn->plaintext;
 	tag = plain ? 0 : QUIC_TAG_LEN;
 	if (len < hdr_len + tag) {
-		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+		quic_drop_packet(qs, QUIC_DROP_TOO_SHORT, len);
 		return false;
 	}
 	if (!plain) {
@@ -119,10 +120,10 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 		err = key ? quic_protect_open(key, packet, hdr_len, len - hdr_len, rx.pn) :
 			    -EBADMSG;
 		if (err == -EBADMSG) {
-			quic_input_count(qs, QUIC_MIB_PKT_DECDROP);
+			quic_drop_packet(qs, QUIC_DROP_AUTHENTICATION, len);
 			quic_conn_on_forgery(conn);
 		} else if (err) {	/* the cipher may not run here: as if it had been lost */
-			quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
+			quic_drop_packet(qs, QUIC_DROP_CIPHER_BUSY, len);
 		}
 		if (err)
 			return false;
@@ -132,16 +133,19 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 	 * RFC 9000, section 12.3 #4 #5; RFC 9001, section 9.5 #1.
 	 */
 	if (quic_conn_is_duplicate(conn, level, rx.pn)) {
-		quic_input_count(qs, QUIC_MIB_PKT_INVNUMDROP);
+		quic_drop_packet(qs, QUIC_DROP_DUPLICATE, len);
 		return true;
 	}
 	if (!plain && level == QUIC_CRYPTO_APP &&
-	    !quic_conn_on_key(conn, choice, rx.pn, batch->now))
+	    !quic_conn_on_key(conn, choice, rx.pn, batch->now)) {
+		quic_drop_packet(qs, QUIC_DROP_KEY_PHASE, len);
 		return true;
+	}
 	/* Only now are the reserved bits the peer's word. RFC 9000, sections 17.2 #7 and 17.3.1 #3. */
 	reserved = level == QUIC_CRYPTO_APP ? QUIC_HEADER_SHORT_RESERVED :
 					      QUIC_HEADER_LONG_RESERVED;
 	if (packet[0] & reserved) {
+		quic_drop_packet(qs, QUIC_DROP_RESERVED_BITS, len);
 		quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION, 0,
 			       "reserved header bits");
 		return true;
@@ -162,11 +166,11 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 	rx.host = skb;
 	switch (quic_conn_recv_packet(conn, &rx)) {
 	case -ENOBUFS:
-		quic_input_count(qs, QUIC_MIB_FRM_RCVBUFDROP);
+		quic_drop_packet(qs, QUIC_DROP_RECEIVE_BUFFER, len);
 		break;
 	case -EPROTO:
 		if (conn->close.local)
-			quic_input_count(qs, QUIC_MIB_PKT_INVFRMDROP);
+			quic_drop_packet(qs, QUIC_DROP_FRAME, len);
 		else if (!conn->close.app)
 			quic_input_count(qs, QUIC_MIB_FRM_INCLOSES);
 		break;
@@ -186,19 +190,20 @@ static void quic_input_keep(struct quic_sock *qs, const u8 *packet, u32 len, u8 
 	struct sk_buff *skb;
 
 	if (skb_queue_len(&qs->undecryptable) >= QUIC_UNDECRYPTABLE_MAX ||
-	    qs->undecryptable_bytes + len > QUIC_UNDECRYPTABLE_BYTES)
-		goto drop;
+	    qs->undecryptable_bytes + len > QUIC_UNDECRYPTABLE_BYTES) {
+		quic_drop_packet(qs, QUIC_DROP_WAITING_FULL, len);
+		return;
+	}
 	skb = alloc_skb(len, GFP_ATOMIC | __GFP_NOWARN);
-	if (!skb)
-		goto drop;
+	if (!skb) {
+		quic_drop_packet(qs, QUIC_DROP_NO_MEMORY, len);
+		return;
+	}
 	skb_put_data(skb, packet, len);
 	*quic_input_kept_ecn(skb) = ecn;
 	__skb_queue_tail(&qs->undecryptable, skb);
 	qs->undecryptable_bytes += len;
-	return;
-
-drop:
-	quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
+	trace_quic_packet_buffered(&qs->conn, len);
 }
 
 static int quic_input_level(enum quic_packet_type type)
@@ -278,7 +283,8 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 	/* A server has no token to show: RFC 9000, section 17.2.2 #1. */
 	if (level < 0 || use == QUIC_VERSION_DROP ||
 	    (level == QUIC_CRYPTO_INITIAL && !conn->is_server && hdr->token_len)) {
-		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+		quic_drop_packet(qs, use == QUIC_VERSION_DROP ? QUIC_DROP_VERSION : QUIC_DROP_TYPE,
+				 hdr->packet_len);
 		return false;
 	}
 	if (use == QUIC_VERSION_EARLY) {
@@ -291,7 +297,7 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 			quic_input_keep(qs, packet, hdr->packet_len, batch->ecn);
 			return true;
 		}
-		quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
+		quic_drop_packet(qs, QUIC_DROP_KEY_UNAVAILABLE, hdr->packet_len);
 		return false;
 	}
 	/* 1-RTT packets wait until the handshake is complete. RFC 9001, section 5.7. */
@@ -300,13 +306,13 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 		return true;
 	}
 	if (level != QUIC_CRYPTO_APP && !quic_input_source(conn, hdr, false)) {
-		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+		quic_drop_packet(qs, QUIC_DROP_SOURCE_CID, hdr->packet_len);
 		return false;
 	}
 	if (!(level == QUIC_CRYPTO_APP && conn->plaintext)) {
 		/* The sample lies 4 bytes behind the number. RFC 9001, section 5.4.2. */
 		if (hdr->packet_len < hdr->pn_offset + 4 + QUIC_SAMPLE_LEN) {
-			quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+			quic_drop_packet(qs, QUIC_DROP_TOO_SHORT, hdr->packet_len);
 			return false;
 		}
 		mask.first = packet;
@@ -314,7 +320,7 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 		quic_protect_unmask(use == QUIC_VERSION_OTHER ? qs->other_rx : qs->rx_key[level],
 				    &mask, 1);
 	} else if (hdr->packet_len < hdr->pn_offset + 4) {
-		quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+		quic_drop_packet(qs, QUIC_DROP_TOO_SHORT, hdr->packet_len);
 		return false;
 	}
 	received = quic_conn_largest_received(conn, level) + 1;
@@ -325,7 +331,8 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 		quic_input_source(conn, hdr, true);
 		conn->has_server_cid = true;
 	}
-	quic_input_count(qs, QUIC_MIB_PKT_DECFASTPATHS);
+	if (opened)
+		quic_input_count(qs, QUIC_MIB_PKT_DECFASTPATHS);
 	return opened;
 }
 
@@ -351,9 +358,12 @@ static void quic_input_datagram(const struct quic_input_batch *batch, struct sk_
 	u8 *packet;
 
 	while (len) {
-		if (quic_header_decode(data, len, QUIC_CID_LEN, &hdr) ||
-		    (!first && !quic_cid_equal(&dcid, &hdr.dcid))) {
-			quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+		if (quic_header_decode(data, len, QUIC_CID_LEN, &hdr)) {
+			quic_drop_packet(qs, QUIC_DROP_HEADER, len);
+			return;
+		}
+		if (!first && !quic_cid_equal(&dcid, &hdr.dcid)) {
+			quic_drop_packet(qs, QUIC_DROP_OTHER_DCID, len);
 			return;
 		}
 		packet = data;
@@ -362,11 +372,11 @@ static void quic_input_datagram(const struct quic_input_batch *batch, struct sk_
 		/* RFC 9000, section 14.1: a server drops Initials in small datagrams. */
 		if (hdr.type == QUIC_PACKET_INITIAL && qs->conn.is_server &&
 		    batch->datagram_len < QUIC_INITIAL_MIN_SIZE) {
-			quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+			quic_drop_packet(qs, QUIC_DROP_SMALL_INITIAL, hdr.packet_len);
 			return;
 		}
 		if (!quic_input_has_quic_bit(&qs->conn, &hdr))
-			quic_input_count(qs, QUIC_MIB_PKT_INVHDRDROP);
+			quic_drop_packet(qs, QUIC_DROP_FIXED_BIT, hdr.packet_len);
 		else if (!quic_input_packet(batch, skb, packet, &hdr) && first)
 			quic_input_try_reset(qs, packet, end - packet, batch->now);
 		if (qs->conn.state == QUIC_CONN_DRAINING || qs->conn.state == QUIC_CONN_CLOSED)
@@ -396,8 +406,8 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 	const u32 pn_offset = 1 + QUIC_CID_LEN;
 	struct quic_mask mask[QUIC_INPUT_BATCH];
 	struct quic_sock *qs = batch->qs;
+	u32 i, opened = 0;
 	u64 dcid;
-	u32 i;
 
 	if (!qs->conn.plaintext) {
 		for (i = 0; i < n; i++) {
@@ -411,13 +421,14 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 	for (i = 0; i < n; i++) {
 		if (quic_input_open(batch, datagram[i].skb, QUIC_CRYPTO_APP, datagram[i].data,
 				    pn_offset, datagram[i].len, false)) {
+			opened++;
 			if (unlikely(dcid != qs->rx_dcid))
 				quic_input_new_dcid(batch, dcid);
 		} else {
 			quic_input_try_reset(qs, datagram[i].data, datagram[i].len, batch->now);
 		}
 	}
-	QUIC_ADD_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_PKT_DECFASTPATHS, n);
+	QUIC_ADD_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_PKT_DECFASTPATHS, opened);
 }
 
 /* Is the segment what quic_input_burst() takes? */
@@ -544,7 +555,7 @@ static void quic_input_walk(struct quic_input_batch *batch, struct sk_buff *skb)
 	for (offset = 0; offset < skb->len; offset += len) {
 		len = min(size, skb->len - offset);
 		if (!quic_input_segment(&it, in_place, offset, len, &datagram[n])) {
-			quic_input_count(batch->qs, QUIC_MIB_PKT_RCVDROP);
+			quic_drop_packet(batch->qs, QUIC_DROP_NO_MEMORY, len);
 			continue;
 		}
 		if (quic_input_is_plain_app(batch->qs, datagram[n].data, len)) {
@@ -574,10 +585,12 @@ static void quic_input_walk(struct quic_input_batch *batch, struct sk_buff *skb)
 void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 {
 	struct quic_input_batch batch = { .qs = qs };
+	enum quic_drop_reason reason = QUIC_DROP_CLOSED;
 	union quic_addr local, peer;
 
 	if (qs->conn.state == QUIC_CONN_IDLE || qs->conn.state == QUIC_CONN_CLOSED || !skb->len)
 		goto drop;
+	reason = QUIC_DROP_ADDRESS;
 	quic_addr_from_skb(skb, &local, &peer);
 	batch.path = qs->conn.active_path;
 	if (unlikely(!quic_addr_equal(&peer, &quic_sock_route(qs)->peer) ||
@@ -590,9 +603,9 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 		batch.bytes = skb->len;
 	}
 
-	quic_input_count(qs, QUIC_MIB_PKT_RCVFASTPATHS);
 	batch.now = quic_sock_now();
 	batch.ecn = quic_addr_skb_ecn(skb);
+	trace_quic_datagrams_received(&qs->conn, skb->len, skb_shinfo(skb)->gso_size, batch.ecn);
 	quic_conn_on_datagram(&qs->conn, batch.path, skb->len, batch.now);
 	/* The backlog comes here with BH on; what protects packets is per processor. */
 	local_bh_disable();
@@ -602,7 +615,7 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 	return;
 
 drop:
-	quic_input_count(qs, QUIC_MIB_PKT_RCVDROP);
+	quic_drop_packet(qs, reason, skb->len);
 	kfree_skb(skb);
 }
 

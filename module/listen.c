@@ -9,6 +9,7 @@
 #include <net/ipv6.h>
 
 #include "demux.h"
+#include "drop.h"
 #include "net.h"
 #include "sock.h"
 #include "token.h"
@@ -227,6 +228,7 @@ unlock:
 void quic_listen_receive(struct quic_sock *listener, struct quic_udp *udp, struct sk_buff *skb,
 			 const struct quic_header *hdr)
 {
+	enum quic_drop_reason reason = QUIC_DROP_FIXED_BIT;
 	struct sock *sk = quic_sock_sk(listener);
 	struct quic_validation validation;
 	union quic_addr local, peer;
@@ -238,9 +240,16 @@ void quic_listen_receive(struct quic_sock *listener, struct quic_udp *udp, struc
 	quic_addr_from_skb(skb, &local, &peer);
 	if (quic_listen_join(listener, skb, hdr, &local, &peer, &is_waiting))
 		return;
-	if (is_waiting || !quic_listen_is_initial(hdr, quic_listen_datagram_len(skb)) ||
-	    !quic_validate_initial(listener, udp, hdr, &local, &peer, &validation))
+	reason = QUIC_DROP_LISTENER_FULL;
+	if (is_waiting)
 		goto drop;
+	reason = QUIC_DROP_NO_CONNECTION;
+	if (!quic_listen_is_initial(hdr, quic_listen_datagram_len(skb)))
+		goto drop;
+	reason = QUIC_DROP_VALIDATION;
+	if (!quic_validate_initial(listener, udp, hdr, &local, &peer, &validation))
+		goto drop;
+	reason = QUIC_DROP_LISTENER_FULL;
 	if (quic_listen_admit(listener, skb, hdr, &local, &peer, &validation, &is_full)) {
 		sk->sk_data_ready(sk);
 		return;
@@ -249,8 +258,7 @@ void quic_listen_receive(struct quic_sock *listener, struct quic_udp *udp, struc
 		quic_validate_refuse(udp, hdr, &local, &peer,
 				     QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
 drop:
-	QUIC_INC_STATS(sock_net(sk), QUIC_MIB_PKT_RCVDROP);
-	kfree_skb(skb);
+	quic_drop_skb(sock_net(sk), skb, reason);
 }
 
 /**

@@ -5,6 +5,7 @@
  * in process context, so what asks for them waits for a work item. What it
  * means for the connection is in core/conn_restart.c and core/conn_version.c.
  */
+#include "drop.h"
 #include "net.h"
 #include "restart.h"
 #include "sock.h"
@@ -164,7 +165,7 @@ static void quic_restart_packet(struct quic_sock *qs, const struct sk_buff *skb)
 		err = hdr.type == QUIC_PACKET_RETRY ? quic_restart_retry(qs, skb, &hdr) :
 						      quic_restart_version(qs, &hdr);
 	if (err)
-		QUIC_INC_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_PKT_RCVDROP);
+		quic_drop_packet(qs, QUIC_DROP_TYPE, skb->len);
 }
 
 /**

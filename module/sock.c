@@ -20,6 +20,8 @@
 #include "stateless.h"
 #include "token.h"
 
+#include <trace/events/quic.h>
+
 struct workqueue_struct *quic_wq;
 
 /* Values of uapi.md, sections 5.9 and 5.10. */
@@ -337,6 +339,8 @@ int quic_sock_open(struct quic_sock *qs, struct quic_conn_open *args)
 				&qs->rx_key[QUIC_CRYPTO_INITIAL]);
 	if (err)
 		goto reset;
+	trace_quic_key_updated(conn, QUIC_CRYPTO_INITIAL, true, QUIC_KEY_BY_TLS);
+	trace_quic_key_updated(conn, QUIC_CRYPTO_INITIAL, false, QUIC_KEY_BY_TLS);
 	quic_conn_apply_local_params(conn);
 	quic_conn_apply_config(conn);
 	quic_conn_on_tx_key(conn, QUIC_CRYPTO_INITIAL, TLS_CIPHER_AES_GCM_128);

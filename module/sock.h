@@ -191,6 +191,7 @@ struct quic_sock {
 	bool has_ticket;
 	bool is_moving;
 	bool in_settle;
+	u8 traced_congestion;		/* enum quic_congestion_state told last */
 	u8 alpn_len;
 	char alpn[QUIC_ALPN_MAX];	/* canonical, comma separated */
 	u8 token_len;

@@ -18,6 +18,7 @@
 #include <net/udp_tunnel.h>
 
 #include "demux.h"
+#include "drop.h"
 #include "net.h"
 #include "sock.h"
 #include "udp.h"
@@ -42,8 +43,7 @@ static struct lock_class_key quic_udp_lock_key;
 static void quic_udp_receive(struct quic_udp *udp, struct sk_buff *skb)
 {
 	if (unlikely(udp_lib_checksum_complete(skb))) {
-		QUIC_INC_STATS(udp->net, QUIC_MIB_PKT_RCVDROP);
-		kfree_skb(skb);
+		quic_drop_skb(udp->net, skb, QUIC_DROP_CHECKSUM);
 		return;
 	}
 	skb->dev = NULL;	/* holds UDP's notes */

@@ -18,6 +18,8 @@
 #include "sock.h"
 #include "udp.h"
 
+#include <trace/events/quic.h>
+
 /*
  * Routes.
  */
@@ -288,6 +290,7 @@ int quic_udp_xmit(struct quic_sock *qs, struct quic_route *route, struct sk_buff
 	};
 	int err;
 
+	trace_quic_datagrams_sent(&qs->conn, skb->len, gso_size, ecn);
 	tx.net = sock_net(tx.sk);
 	tx.tos = quic_udp_tos(tx.sk, tx.peer, ecn);
 

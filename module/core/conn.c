@@ -128,6 +128,8 @@ int quic_conn_open(struct quic_conn *conn, const struct quic_conn_open *args)
 	conn->state = QUIC_CONN_HANDSHAKE;
 	conn->last_rx = args->now;
 	quic_conn_restart_idle(conn, args->now);
+	quic_trace(started, conn);
+	quic_trace(state, conn, QUIC_CONN_IDLE);
 	return 0;
 
 err_spaces:
@@ -259,6 +261,7 @@ int quic_conn_complete(struct quic_conn *conn, u64 now)
 	if (conn->state != QUIC_CONN_HANDSHAKE)
 		return -EPROTO;
 	conn->state = QUIC_CONN_ESTABLISHED;
+	quic_trace(state, conn, QUIC_CONN_HANDSHAKE);
 	/* Readers: of 0-RTT data that came before. */
 	conn->todo |= QUIC_TODO_TX | QUIC_TODO_STATE | QUIC_TODO_WAKE_WRITE | QUIC_TODO_WAKE_READ;
 	if (conn->is_server) {
@@ -282,6 +285,7 @@ void quic_conn_confirm(struct quic_conn *conn)
 {
 	conn->confirmed = true;
 	conn->peer_validated = true;
+	quic_trace(confirmed, conn);
 	/* RFC 9000, section 9.6.1 */
 	if (conn->remote.has_preferred_address)
 		conn->todo |= QUIC_TODO_MOVE;
@@ -340,6 +344,7 @@ int quic_conn_encode_params(struct quic_conn *conn, struct quic_writer *w)
 	quic_conn_put_versions(conn, tp);
 
 	err = quic_transport_params_encode(tp, w);
+	quic_trace(parameters, conn, false);
 	tp->has_version_information = version_information;
 	return err;
 }
@@ -401,6 +406,7 @@ int quic_conn_set_remote_params(struct quic_conn *conn, const u8 *data, u32 len)
 	conn->has_remote_params = true;
 	/* By this connection's word only: RFC 9287, section 3.1 #3 #4. */
 	conn->grease = tp.grease_quic_bit;
+	quic_trace(parameters, conn, true);
 	quic_conn_apply_remote_params(conn);
 	return 0;
 }

@@ -20,6 +20,7 @@
 #include "path.h"
 #include "streams.h"
 #include "tls_messages.h"
+#include "trace.h"
 #include "version.h"
 
 /* Packet number spaces, numbered like the encryption levels they serve. */

@@ -309,6 +309,8 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 		if (likely(packet.path == conn->active_path))
 			quic_persistent_add(&persistent, &walk, &packet);
 		conn->lost_packets++;
+		quic_trace(lost, conn, id, walk.pn, &packet,
+			   packet.time + walk.delay > now ? QUIC_LOSS_REORDERING : QUIC_LOSS_TIME);
 		quic_conn_packet_lost(conn, id, &packet);
 	}
 	if (large && id == QUIC_SPACE_APP)
@@ -321,6 +323,7 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 		quic_cong_on_persistent(&path->cong);
 		quic_rtt_on_persistent(&path->rtt);
 	}
+	quic_trace(recovery, conn, conn->active_path);
 }
 
 /* An ACK of a number that was left out: the peer acknowledges what it did not get. */
@@ -451,6 +454,7 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 	quic_cong_on_ack(&path->cong, &path->rtt, sample, now);
 	quic_pacer_update(&path->pacer, path->cong.cwnd, path->rtt.smoothed_rtt,
 			  quic_cong_in_slow_start(&path->cong), path->mss, now);
+	quic_trace(recovery, conn, conn->active_path);
 	conn->todo |= QUIC_TODO_TX | QUIC_TODO_TIMER;
 	return 0;
 }

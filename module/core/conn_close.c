@@ -17,10 +17,15 @@ static void quic_conn_close_event(struct quic_conn *conn)
 }
 
 /* Only the timer of the closing or draining period is left. */
-static void quic_conn_enter(struct quic_conn *conn, enum quic_conn_state state, u64 now)
+static void quic_conn_enter(struct quic_conn *conn, enum quic_conn_state state,
+			    enum quic_close_trigger trigger, u64 now)
 {
+	enum quic_conn_state old = conn->state;
+
 	quic_deadlines_init(&conn->deadlines);
 	conn->state = state;
+	quic_trace(closed, conn, trigger);
+	quic_trace(state, conn, old);
 	if (state != QUIC_CONN_CLOSED)
 		quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_CLOSE,
 				  now + 3 * quic_conn_pto(conn));
@@ -57,7 +62,7 @@ int quic_conn_fail(struct quic_conn *conn, u64 code, u64 frame_type, const char 
 	quic_conn_set_phrase(conn, (const u8 *)reason, strlen(reason));
 	conn->close_frames = QUIC_CONTROL_STALE;
 	conn->todo |= QUIC_TODO_TX;
-	quic_conn_enter(conn, QUIC_CONN_CLOSING, conn->last_rx);
+	quic_conn_enter(conn, QUIC_CONN_CLOSING, QUIC_CLOSE_ERROR, conn->last_rx);
 	quic_conn_close_event(conn);
 	return -EPROTO;
 }
@@ -83,7 +88,7 @@ void quic_conn_close(struct quic_conn *conn, u64 code, bool app, const u8 *phras
 	quic_conn_set_phrase(conn, phrase, len);
 	conn->close_frames = QUIC_CONTROL_STALE;
 	conn->todo |= QUIC_TODO_TX;
-	quic_conn_enter(conn, QUIC_CONN_CLOSING, now);
+	quic_conn_enter(conn, QUIC_CONN_CLOSING, QUIC_CLOSE_APPLICATION, now);
 }
 
 /**
@@ -102,7 +107,7 @@ void quic_conn_on_close_frame(struct quic_conn *conn, const struct quic_frame_cl
 	conn->close.app = frame->app;
 	conn->close.local = false;
 	quic_conn_set_phrase(conn, frame->reason, frame->reason_len);
-	quic_conn_enter(conn, QUIC_CONN_DRAINING, now);
+	quic_conn_enter(conn, QUIC_CONN_DRAINING, QUIC_CLOSE_PEER, now);
 	quic_conn_close_event(conn);
 }
 
@@ -119,7 +124,7 @@ void quic_conn_drop(struct quic_conn *conn)
 
 	if (quic_conn_is_open(conn))
 		quic_host_event(conn, QUIC_EVENT_CONNECTION_CLOSE, &ev, sizeof(ev));
-	quic_conn_enter(conn, QUIC_CONN_CLOSED, 0);
+	quic_conn_enter(conn, QUIC_CONN_CLOSED, QUIC_CLOSE_SILENT, 0);
 }
 
 /**
@@ -135,7 +140,7 @@ void quic_conn_on_stateless_reset(struct quic_conn *conn, u64 now)
 
 	if (!quic_conn_is_open(conn))
 		return;
-	quic_conn_enter(conn, QUIC_CONN_DRAINING, now);
+	quic_conn_enter(conn, QUIC_CONN_DRAINING, QUIC_CLOSE_RESET, now);
 	quic_host_event(conn, QUIC_EVENT_CONNECTION_CLOSE, &ev, sizeof(ev));
 }
 

@@ -549,6 +549,7 @@ int quic_conn_recv_packet(struct quic_conn *conn, const struct quic_rx_packet *r
 	if (!quic_conn_is_open(conn))
 		return 0;
 	conn->last_rx = rx->now;
+	quic_trace(received, conn, rx);
 	if (!rx->len)
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION, 0,
 				      "no frames");

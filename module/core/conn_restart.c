@@ -146,6 +146,7 @@ bool quic_conn_on_version_negotiation(struct quic_conn *conn, const struct quic_
 	conn->has_version_negotiation = true;
 	conn->version = version;
 	conn->original_version = version;
+	quic_trace(version, conn);
 	/* Early data belongs to the version that was given up. */
 	conn->tx_keys &= ~BIT(QUIC_CRYPTO_EARLY);
 	quic_conn_restart(conn, now);

@@ -655,15 +655,8 @@ static bool quic_conn_requeue_oldest(struct quic_conn *conn, enum quic_space_id 
 	return true;
 }
 
-/**
- * quic_conn_tx_fill() - write frames into a packet
- * @conn: connection
- * @tx:   packet begun with quic_conn_tx_begin(), its header written
- * @now:  time
- *
- * Return: false if there was nothing to write: the packet must not be sent.
- */
-bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now)
+/* The frames of quic_conn_tx_fill(). */
+static bool quic_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now)
 {
 	enum quic_space_id id = quic_level_space(tx->level);
 	struct quic_space *space = quic_tx_space(conn, tx);
@@ -695,6 +688,23 @@ bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 no
 	if (!tx->eliciting)
 		quic_tx_wrote(tx, NULL, quic_frame_encode_type(&tx->w, QUIC_FRAME_PING));
 	return !quic_tx_is_empty(tx);
+}
+
+/**
+ * quic_conn_tx_fill() - write frames into a packet
+ * @conn: connection
+ * @tx:   packet begun with quic_conn_tx_begin(), its header written
+ * @now:  time
+ *
+ * Return: false if there was nothing to write: the packet must not be sent.
+ */
+bool quic_conn_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now)
+{
+	bool is_filled = quic_tx_fill(conn, tx, now);
+
+	if (is_filled)
+		quic_trace(filled, conn, tx);
+	return is_filled;
 }
 
 /**
@@ -745,6 +755,7 @@ void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 
 	if (tx->level == QUIC_CRYPTO_APP)
 		conn->key_phase.encrypted++;
 	quic_path_on_sent(path, size);
+	quic_trace(sent, conn, tx);
 }
 
 /**
@@ -786,4 +797,6 @@ void quic_conn_tx_done(struct quic_conn *conn)
 		list_move_tail(conn->streams.ready.next, &conn->streams.ready);
 	cong->app_limited = quic_cong_has_room(cong) && list_empty(&conn->streams.ready) &&
 			    !quic_datagrams_pending(&conn->datagrams);
+	if (conn->in_burst)
+		quic_trace(recovery, conn, conn->active_path);
 }

@@ -176,6 +176,7 @@ static void quic_on_loss_deadline(struct quic_conn *conn, u64 now)
 	conn->last_probe = now;
 	if (conn->pto_count < U8_MAX)
 		conn->pto_count++;
+	quic_trace(recovery, conn, conn->active_path);
 	/* Both handshake spaces: one datagram holds a probe of each. */
 	if (id != QUIC_SPACE_APP && conn->space[QUIC_SPACE_INITIAL])
 		quic_probe(conn, QUIC_SPACE_INITIAL);
@@ -191,6 +192,7 @@ static void quic_on_loss_deadline(struct quic_conn *conn, u64 now)
  */
 void quic_conn_on_timeout(struct quic_conn *conn, u64 now)
 {
+	enum quic_conn_state old;
 	enum quic_deadline which;
 
 	while ((which = quic_deadlines_expired(&conn->deadlines, now)) != QUIC_DEADLINE_MAX) {
@@ -214,7 +216,9 @@ void quic_conn_on_timeout(struct quic_conn *conn, u64 now)
 			quic_conn_early_discard(conn);
 			break;
 		case QUIC_DEADLINE_CLOSE:
+			old = conn->state;
 			conn->state = QUIC_CONN_CLOSED;
+			quic_trace(state, conn, old);
 			conn->todo |= QUIC_TODO_STATE;
 			return;
 		case QUIC_DEADLINE_LINGER:

@@ -69,6 +69,7 @@ static int quic_server_check_versions(struct quic_conn *conn,
 		return 0;
 	if (quic_version_is_supported(wanted) && quic_versions_has(tp, wanted))
 		conn->version = wanted;
+	quic_trace(version, conn);
 	return 0;
 }
 
@@ -162,5 +163,6 @@ bool quic_conn_follow_version(struct quic_conn *conn, u32 version)
 		return false;
 	conn->version = version;
 	conn->version_settled = true;
+	quic_trace(version, conn);
 	return true;
 }
