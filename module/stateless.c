@@ -132,7 +132,7 @@ void quic_stateless_retry(struct quic_udp *udp, const union quic_addr *local,
 	quic_stateless_retry_cid(&info.retry, &hdr->dcid);
 	quic_writer_init(&w, skb_put(reply, room), room);
 	quic_header_encode_retry(&w, hdr->version, &hdr->scid, &info.retry, NULL, 0);
-	token_len = quic_tokens_seal(tokens, &info, peer, w.pos);
+	token_len = quic_tokens_seal(tokens, &info, peer, ktime_get_ns(), w.pos);
 	if (token_len < 0)
 		goto free;
 	len = quic_writer_used(&w) + token_len;

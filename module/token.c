@@ -14,7 +14,6 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/timekeeping.h>
 #include <linux/tls.h>
 #include <uapi/linux/quic.h>
 
@@ -149,6 +148,7 @@ static bool quic_token_read_cid(struct quic_reader *r, struct quic_cid *cid)
  * @tokens: of the listener
  * @info:   what it shall say
  * @peer:   whose address it vouches for
+ * @now:    time
  * @token:  result
  *
  * @token is linear memory that virt_to_page() knows, with room for QUIC_TOKEN_SEALED_MAX bytes.
@@ -157,9 +157,8 @@ static bool quic_token_read_cid(struct quic_reader *r, struct quic_cid *cid)
  * Return: its length, or a negative errno.
  */
 int quic_tokens_seal(struct quic_tokens *tokens, const struct quic_token_info *info,
-		     const union quic_addr *peer, u8 *token)
+		     const union quic_addr *peer, u64 now, u8 *token)
 {
-	u64 now = ktime_get_ns();
 	u8 nonce[QUIC_IV_LEN];
 	struct quic_writer w;
 	u32 len;
@@ -206,13 +205,13 @@ static bool quic_tokens_use(struct quic_tokens *tokens, const u8 *nonce)
 
 /* What the opened token at @r says against the packet that brought it, and the clock. */
 static int quic_token_judge(struct quic_reader *r, const union quic_addr *peer, u32 version,
-			    struct quic_token_info *info)
+			    u64 now, struct quic_token_info *info)
 {
 	bool is_retry = info->kind == QUIC_TOKEN_RETRY;
 	u8 expected[1 + 16 + 2];
 	struct quic_writer w;
 	const u8 *addr;
-	u64 time, now;
+	u64 time;
 
 	time = (u64)quic_read_u32(r) << 32;
 	time |= quic_read_u32(r);
@@ -227,7 +226,6 @@ static int quic_token_judge(struct quic_reader *r, const union quic_addr *peer, 
 	/* RFC 9369, sections 4.1 #2 and 5 #2 */
 	if (info->version != version || memcmp(addr, expected, sizeof(expected)))
 		return -EACCES;
-	now = ktime_get_ns();
 	if (time > now ||
 	    now - time > (is_retry ? QUIC_TOKEN_RETRY_LIFE : QUIC_TOKEN_REGULAR_LIFE))
 		return -EACCES;
@@ -241,6 +239,7 @@ static int quic_token_judge(struct quic_reader *r, const union quic_addr *peer, 
  * @len:    its length
  * @peer:   where the packet came from
  * @version: of the packet
+ * @now:    time
  * @info:   what it says; @kind is valid unless the token is not ours
  *
  * RFC 9000, section 8.1.4.
@@ -248,7 +247,8 @@ static int quic_token_judge(struct quic_reader *r, const union quic_addr *peer, 
  * Return: 0, or a negative errno: token.h.
  */
 int quic_tokens_open(struct quic_tokens *tokens, const u8 *token, u32 len,
-		     const union quic_addr *peer, u32 version, struct quic_token_info *info)
+		     const union quic_addr *peer, u32 version, u64 now,
+		     struct quic_token_info *info)
 {
 	struct quic_reader r;
 	u8 *copy;
@@ -268,7 +268,7 @@ int quic_tokens_open(struct quic_tokens *tokens, const u8 *token, u32 len,
 	if (!err) {
 		quic_reader_init(&r, copy + QUIC_TOKEN_HEADER,
 				 len - QUIC_TOKEN_HEADER - QUIC_TAG_LEN);
-		err = quic_token_judge(&r, peer, version, info);
+		err = quic_token_judge(&r, peer, version, now, info);
 	}
 	if (!err && info->kind == QUIC_TOKEN_REGULAR && !quic_tokens_use(tokens, token + 1))
 		err = -EALREADY;

@@ -40,14 +40,15 @@ struct quic_tokens *quic_tokens_get(struct quic_tokens *tokens);
 /* Readers under RCU may go on using it. NULL allowed. */
 void quic_tokens_put(struct quic_tokens *tokens);
 
-/* Neither sleeps. Length of the token, at most QUIC_TOKEN_SEALED_MAX, or a negative errno. */
+/* Neither sleeps; @now in ns, of any clock that stops at no time. Length of the token, at most QUIC_TOKEN_SEALED_MAX, or a negative errno. */
 int quic_tokens_seal(struct quic_tokens *tokens, const struct quic_token_info *info,
-		     const union quic_addr *peer, u8 *token);
+		     const union quic_addr *peer, u64 now, u8 *token);
 /*
  * 0; -EBADMSG: not one of ours; -EACCES: ours, but of another address or version, or an old one;
  * -EALREADY: a regular one that was used before.
  */
 int quic_tokens_open(struct quic_tokens *tokens, const u8 *token, u32 len,
-		     const union quic_addr *peer, u32 version, struct quic_token_info *info);
+		     const union quic_addr *peer, u32 version, u64 now,
+		     struct quic_token_info *info);
 
 #endif /* _QUIC_TOKEN_H */

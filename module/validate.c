@@ -118,7 +118,7 @@ bool quic_validate_initial(struct quic_sock *listener, struct quic_udp *udp,
 
 	if (hdr->token_len) {
 		err = quic_tokens_open(tokens, hdr->token, hdr->token_len, peer, hdr->version,
-				       &info);
+				       quic_sock_now(), &info);
 		/* It was given for packets to one ID. */
 		if (!err && info.kind == QUIC_TOKEN_RETRY &&
 		    !quic_cid_equal(&info.retry, &hdr->dcid))
@@ -168,7 +168,8 @@ int quic_validate_new_token(struct quic_sock *qs)
 	BUILD_BUG_ON(sizeof(conn->new_token_data) < QUIC_TOKEN_SEALED_MAX);
 	if (conn->new_token == QUIC_CONTROL_STALE || conn->new_token == QUIC_CONTROL_SENT)
 		return -EAGAIN;
-	len = quic_tokens_seal(tokens, &info, &quic_sock_route(qs)->peer, conn->new_token_data);
+	len = quic_tokens_seal(tokens, &info, &quic_sock_route(qs)->peer, quic_sock_now(),
+			       conn->new_token_data);
 	if (len < 0)
 		return len;
 	conn->token_len = len;

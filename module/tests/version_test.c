@@ -5,11 +5,6 @@
 #include "../core/version.h"
 #include "quic_test.h"
 
-#define V1	0, 0, 0, 1
-#define V2	0x6b, 0x33, 0x43, 0xcf
-#define V3	0, 0, 0, 3
-#define GREASE	0x1a, 0x2a, 0x3a, 0x4a
-
 /* RFC 9000, section 15; RFC 9369, section 3.1. */
 static void two_versions_are_spoken(struct kunit *test)
 {
@@ -50,13 +45,14 @@ struct list_case {
 
 static const struct list_case list_cases[] = {
 	{ "nothing", 0, {}, 0 },
-	{ "version 1", 4, { V1 }, QUIC_VERSION_V1 },
-	{ "version 2", 4, { V2 }, QUIC_VERSION_V2 },
-	{ "both", 8, { V1, V2 }, QUIC_VERSION_V2 },
-	{ "both the other way", 8, { V2, V1 }, QUIC_VERSION_V2 },
-	{ "unknown ones", 8, { V3, GREASE }, 0 },
-	{ "among unknown ones", 16, { GREASE, V3, V1, V3 }, QUIC_VERSION_V1 },
-	{ "one and a half", 6, { V1, 0x6b, 0x33 }, QUIC_VERSION_V1 },
+	{ "version 1", 4, { 0, 0, 0, 1 }, QUIC_VERSION_V1 },
+	{ "version 2", 4, { 0x6b, 0x33, 0x43, 0xcf }, QUIC_VERSION_V2 },
+	{ "both", 8, { 0, 0, 0, 1, 0x6b, 0x33, 0x43, 0xcf }, QUIC_VERSION_V2 },
+	{ "both the other way", 8, { 0x6b, 0x33, 0x43, 0xcf, 0, 0, 0, 1 }, QUIC_VERSION_V2 },
+	{ "unknown ones", 8, { 0, 0, 0, 3, 0x1a, 0x2a, 0x3a, 0x4a }, 0 },
+	{ "among unknown ones", 16, { 0x1a, 0x2a, 0x3a, 0x4a, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 3 },
+	  QUIC_VERSION_V1 },
+	{ "one and a half", 6, { 0, 0, 0, 1, 0x6b, 0x33 }, QUIC_VERSION_V1 },
 	{ "not aligned", 8, { 9, 0, 0, 0, 1, 9, 9, 9 }, 0 },
 };
 

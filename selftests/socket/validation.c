@@ -466,6 +466,31 @@ TEST(token_of_an_earlier_connection)
 	pair_close(&pair);
 }
 
+/* RFC 9000, section 8.1.4 #3 #4: from another address it vouches for nobody. */
+TEST(token_of_another_address)
+{
+	union address elsewhere;
+	struct pair pair = {};
+	struct probe probe;
+
+	pair.listener = make_listener(AF_INET, &pair.address);
+	validate(pair.listener);
+	pair_connect(&pair);
+	probe_open(&probe, &pair.address);
+	close(probe.fd);
+	ASSERT_EQ(wait_token(pair.client, probe.token, sizeof(probe.token)), 61);
+	probe.token_len = 61;
+	loopback(AF_INET, 0, &elsewhere);
+	elsewhere.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	probe.fd = socket(AF_INET, SOCK_DGRAM, 0);
+	ASSERT_EQ(bind(probe.fd, &elsewhere.sa, address_len(&elsewhere)), 0);
+	ASSERT_EQ(connect(probe.fd, &pair.address.sa, address_len(&pair.address)), 0);
+	EXPECT_TRUE(probe_ask(&probe, 1200, 5000) && probe_was(&probe, RETRY));
+	EXPECT_TRUE(!wait_for(pair.listener, POLLIN, 50));
+	close(probe.fd);
+	pair_close(&pair);
+}
+
 /* The same with sockets: no Retry for who brings a token. RFC 9000, section 8.1.3 #1. */
 TEST(client_with_a_token_needs_no_retry)
 {
