@@ -228,7 +228,11 @@ class QuicSocket:
 
     def token(self) -> bytes:
         """The address token that the server gave."""
-        return self._get(Option.TOKEN, 256)
+        return self._get(Option.TOKEN, 1024)
+
+    def set_token(self, token: bytes) -> None:
+        """Show a token that the server gave in an earlier connection; before the handshake."""
+        self._set(Option.TOKEN, token)
 
     def migrate(self, address: Address) -> None:
         """Move this end of an established connection to another address of this machine."""

@@ -42,6 +42,12 @@ class Options:
     identity: Identity = Identity()
     alpn: str | None = None
     congestion: uapi.Congestion | None = None
+    version: int = 0
+    """QUIC version to begin with, as client, or to prefer; 0 leaves the kernel's default."""
+    retry: bool = False
+    """Server: clients must show their address (Retry, or a token of an earlier connection)."""
+    token: Path | None = None
+    """Client: a token of an earlier connection is taken from there, and a new one left there."""
     params: TransportParams | None = None
     """Transport parameters of this end; zero leaves the kernel's default."""
     send: Path | None = None
@@ -84,6 +90,7 @@ def connect(address: Address, options: Options, *, hostname: str | None = None) 
         _credentials(options.identity, server=False) as credentials,
     ):
         _configure(sock, options)
+        _use_token(sock, options.token)
         sock.connect(where)
         with _tls(sock, credentials, options, where, hostname=hostname or address[0], resumed=resumed) as tls:
             flow = transfer.Flow(sock, source, sink, where, timeout=options.timeout)
@@ -95,6 +102,7 @@ def connect(address: Address, options: Options, *, hostname: str | None = None) 
             else:
                 flow.await_server()
             saved = _save(tls, options)
+        _keep_token(sock, options.token)
         return agreed(sent=flow.sent, received=flow.received, closed_by=flow.closed_by, session_saved=saved)
 
 
@@ -184,9 +192,26 @@ def _agreed(role: str, sock: QuicSocket, peer: Address, tls: Handshake) -> funct
     )
 
 
+def _use_token(sock: QuicSocket, path: Path | None) -> None:
+    """A token is for one connection: whoever saw it twice could tell that both are ours. RFC 9000, section 8.1.3."""
+    if path is not None and path.exists():
+        token = path.read_bytes()
+        path.unlink()
+        if token:
+            sock.set_token(token)
+
+
+def _keep_token(sock: QuicSocket, path: Path | None) -> None:
+    if path is not None and (token := sock.token()):
+        path.write_bytes(token)
+
+
 def _configure(sock: QuicSocket, options: Options) -> None:
-    if options.congestion is not None:
-        sock.set_config(uapi.Config(congestion_control_algo=options.congestion))
+    config = uapi.Config(
+        version=options.version, congestion_control_algo=options.congestion or 0, validate_peer_address=options.retry
+    )
+    if config != uapi.Config():
+        sock.set_config(config)
     if options.params is not None:
         sock.set_transport_params(options.params)
     sock.enable(

@@ -25,6 +25,13 @@ class ClientAuth(StrEnum):
     REQUIRE = "require"
 
 
+class VersionName(StrEnum):
+    """Names of the QUIC versions."""
+
+    ONE = "1"
+    TWO = "2"
+
+
 class CongestionName(StrEnum):
     """Names of the congestion controllers."""
 
@@ -48,6 +55,14 @@ def handshake(
     ] = None,
     alpn: Annotated[str | None, typer.Option("--alpn", metavar="NAMES", help="Application protocols, comma-separated.")] = None,
     cc: Annotated[CongestionName | None, typer.Option("--cc", help="Congestion controller.")] = None,
+    version: Annotated[
+        VersionName | None, typer.Option("--version", help="QUIC version: a client begins with it, a server prefers it.")
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Server: clients must show that they are at their address.")] = False,
+    token: Annotated[
+        Path | None,
+        typer.Option("--token", metavar="FILE", help="Client: show the token in there, and leave the next one there."),
+    ] = None,
     send: Annotated[Path | None, typer.Option("--send", metavar="FILE", help="Send this file; - is stdin.")] = None,
     recv: Annotated[Path | None, typer.Option("--recv", metavar="FILE", help="Write what comes there; - is stdout.")] = None,
     echo: Annotated[bool, typer.Option("--echo", help="Server: send back what comes.")] = False,
@@ -82,11 +97,19 @@ def handshake(
         raise typer.BadParameter("--client-auth is for servers, which need --ca to judge what clients show")
     if idle and not 1 <= idle <= 4294:
         raise typer.BadParameter("--idle-timeout takes 1 to 4294 seconds")
+    if retry and listen is None:
+        raise typer.BadParameter("--retry is for servers")
+    if token is not None and listen is not None:
+        raise typer.BadParameter("--token is for clients")
+    numbers = {name: number for number, name in uapi.VERSIONS.items()}
     options = library.Options(
         identity=library.Identity(cert=cert, key=key, ca=ca, psk=psk, insecure=insecure, client_auth=client_auth),
         alpn=alpn,
         congestion=None if cc is None else uapi.Congestion[cc.name],
         params=uapi.TransportParams(max_idle_timeout=int(idle * 1e6)) if idle else None,
+        version=0 if version is None else numbers[version.value],
+        retry=retry,
+        token=token,
         send=send,
         receive=recv,
         echo=echo,

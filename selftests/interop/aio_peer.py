@@ -31,6 +31,10 @@ class Outcome:
     alpn: str | None
     received: int
     sha256: str
+    version: int = 0
+    """Negotiated."""
+    retries: int = 0
+    """Retry packets that the stranger acted on, as client."""
 
 
 class Failed(Exception):
@@ -81,7 +85,9 @@ class _Exchange(QuicConnectionProtocol):
     def _look(self) -> None:
         """All is done when all has come and all that was sent is acknowledged."""
         if self._all_received and self._stream is not None and self._stream.sender.is_finished and not self.done.done():
-            self.done.set_result(Outcome(self.alpn, self.received, self._hash.hexdigest()))
+            self.done.set_result(
+                Outcome(self.alpn, self.received, self._hash.hexdigest(), self._quic._version or 0, self._quic._retry_count)
+            )
 
 
 class Stranger:
@@ -125,8 +131,10 @@ def stranger() -> Iterator[Stranger]:
         made.close()
 
 
-async def run_server(host: str, configuration: QuicConfiguration, content: bytes, listening: Callable[[int], None]) -> Outcome:
-    """Serve one connection on a free port, which is told to listening."""
+async def run_server(
+    host: str, configuration: QuicConfiguration, content: bytes, listening: Callable[[int], None], *, retry: bool = False
+) -> Outcome:
+    """Serve one connection on a free port, which is told to listening; with retry only to who comes back after Retry."""
     loop = asyncio.get_running_loop()
     first: asyncio.Future[_Exchange] = loop.create_future()
 
@@ -137,7 +145,7 @@ async def run_server(host: str, configuration: QuicConfiguration, content: bytes
             first.set_result(made)
         return made
 
-    server = await serve(host, 0, configuration=configuration, create_protocol=create)
+    server = await serve(host, 0, configuration=configuration, create_protocol=create, retry=retry)
     try:
         listening(server._transport.get_extra_info("sockname")[1])
         exchange = await first
@@ -148,9 +156,27 @@ async def run_server(host: str, configuration: QuicConfiguration, content: bytes
         server.close()
 
 
-async def run_client(host: str, port: int, configuration: QuicConfiguration, content: bytes) -> Outcome:
-    """Connect, send the content, take the answer, leave."""
-    async with connect(host, port, configuration=configuration, create_protocol=_Exchange) as protocol:
+async def run_client(
+    host: str,
+    port: int,
+    configuration: QuicConfiguration,
+    content: bytes,
+    on_token: Callable[[bytes], None] | None = None,
+    *,
+    wait: bool = True,
+) -> Outcome:
+    """Connect, send the content, take the answer, leave; tokens for later connections go to on_token.
+
+    Without wait a server that refuses is told by Failed, with its reason.
+    """
+    async with connect(
+        host,
+        port,
+        configuration=configuration,
+        create_protocol=_Exchange,
+        token_handler=on_token,
+        wait_connected=wait,
+    ) as protocol:
         assert isinstance(protocol, _Exchange)
         protocol.content = content
         protocol.begin()

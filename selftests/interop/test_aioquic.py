@@ -51,13 +51,13 @@ class Serving:
     end: Callable[[], Report]
 
 
-def serving(host: str, given: Options) -> Serving:
+def serving(host: str, given: Options, count: int = 1) -> Serving:
     ready: queue.Queue[int | BaseException] = queue.Queue()
     ended: queue.Queue[Report | BaseException] = queue.Queue()
 
     def serve() -> None:
         try:
-            ended.put(handshake.serve((host, 0), given, on_listening=lambda where: ready.put(where[1]))[0])
+            ended.put(handshake.serve((host, 0), given, count=count, on_listening=lambda where: ready.put(where[1]))[0])
         except BaseException as failure:
             ready.put(failure)
             ended.put(failure)
