@@ -117,6 +117,7 @@ int quic_conn_open(struct quic_conn *conn, const struct quic_conn_open *args)
 	conn->previous_path = QUIC_PATH_NONE;
 	conn->probed_path = QUIC_PATH_NONE;
 	quic_path_init(&conn->path[0], args->mss, conn->config.initial_rtt, ops);
+	quic_conn_set_mss(conn, args->mss);
 	conn->path[0].in_use = true;
 	if (!args->is_server || args->validated)
 		quic_path_validate(&conn->path[0]);

@@ -32,7 +32,7 @@ int quic_conn_remember_params(struct quic_conn *conn, const struct quic_transpor
 	conn->early.remembered = true;
 	quic_streams_set_remote_params(&conn->streams, &conn->remote);
 	quic_flow_send_raise(&conn->tx_flow, conn->remote.initial_max_data);
-	quic_conn_set_mss(conn, quic_conn_path(conn)->mss);
+	quic_conn_set_mss(conn, quic_conn_path(conn)->link);
 	conn->todo |= QUIC_TODO_TX | QUIC_TODO_WAKE_WRITE;
 	return 0;
 }

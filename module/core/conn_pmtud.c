@@ -18,6 +18,8 @@ static void quic_conn_apply_mss(struct quic_conn *conn, struct quic_path *path)
 
 	if (conn->remote.max_udp_payload_size)	/* known, or remembered */
 		max = min_t(u64, max, conn->remote.max_udp_payload_size);
+	else	/* a first flight that is too large for the peer is lost: RFC 9000, section 14.2 */
+		max = QUIC_MIN_DATAGRAM_SIZE;
 	if (conn->config.pmtud_interval)
 		max = min_t(u32, max, QUIC_PMTUD_MAX);
 	max = clamp_t(u32, max, QUIC_MIN_DATAGRAM_SIZE, QUIC_TP_UDP_PAYLOAD_MAX);

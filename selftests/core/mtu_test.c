@@ -21,6 +21,29 @@ static bool moved(struct sim *sim, u64 bytes, u64 limit)
 	return sim->server.received[0] == bytes && !sim->server.bad_bytes;
 }
 
+/* RFC 9000, section 14.2: without probing, not before the peer said what it takes. */
+static void first_flight_is_small(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+
+	sim->mss = 1472;
+	sim_start(sim);
+	KUNIT_EXPECT_EQ(test, path_of(&sim->client)->mss, 1200);
+	KUNIT_EXPECT_EQ(test, path_of(&sim->server)->mss, 1200);
+	quic_conn_crypto_queued(&sim->client.conn, QUIC_CRYPTO_INITIAL, 1500);
+	sim_run_for(sim, 0);
+	KUNIT_EXPECT_EQ(test, sim->client.largest_tx, 1200);
+	sim_destroy(sim);
+
+	sim = sim_create();
+	sim->mss = 1472;
+	sim->server.conn.local.max_udp_payload_size = 1452;
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	KUNIT_EXPECT_EQ(test, path_of(&sim->client)->mss, 1452);
+	KUNIT_EXPECT_EQ(test, path_of(&sim->server)->mss, 1472);
+	sim_destroy(sim);
+}
+
 /* RFC 9000, section 14.3: from the base up to what link and peer take. */
 static void probes_raise_the_size(struct kunit *test)
 {
@@ -224,6 +247,7 @@ static void link_bounds_the_size(struct kunit *test)
 }
 
 static struct kunit_case mtu_cases[] = {
+	KUNIT_CASE(first_flight_is_small),
 	KUNIT_CASE(probes_raise_the_size),
 	KUNIT_CASE(lost_probes_are_no_congestion),
 	KUNIT_CASE(search_is_off_unless_asked_for),
