@@ -256,18 +256,23 @@ class Tls:
         server: bool,
         hostname: str | None = None,
         alpn: str | None = None,
+        priority: str | None = None,
         keylog: Path | None = None,
         timeout: float | None = None,
         session: bytes | None = None,
         early_data: bool = False,
     ) -> None:
-        """Prepare a handshake; a client may then send early data if its session lets it. Raises TlsFailure."""
+        """Prepare a handshake; a client may then send early data if its session lets it. Raises TlsFailure.
+
+        A priority, in GnuTLS's words, chooses ciphers and groups in place of libquic's own.
+        """
         self._handle = ctypes.c_void_p()
         options = _Options(
             size=ctypes.sizeof(_Options),
             credentials=credentials.handle.value,
             hostname=None if hostname is None else hostname.encode(),
             alpns=None if alpn is None else alpn.encode(),
+            priority=None if priority is None else priority.encode(),
             keylog_file=None if keylog is None else os.fsencode(keylog),
             session=session or None,
             session_size=len(session or b""),
