@@ -54,6 +54,8 @@ class Job:
     """Inserted in this order before the command, taken out in reverse order after it."""
     files: tuple[tuple[str, Path], ...] = ()
     """Files and folders the command finds below /run/quic/payload by these names."""
+    mounts: tuple[tuple[str, Path], ...] = ()
+    """Folders the command finds below /run/quic by these names, read-only and not copied. Lane uml only."""
     env: Mapping[str, str] = field(default_factory=dict)
     tree: Path | None = None
     timeout: float = 600.0

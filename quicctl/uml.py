@@ -42,6 +42,7 @@ def prepare(job: guest.Job, scratch: Path, ports: Mapping[str, int]) -> guest.La
         *([f"mount {job.tree.resolve()} hostfs ro {guest.BASE}/tree"] if job.tree else []),
         # Under paths of their own: the environment may lie below /tmp, which the guest has its own of.
         f"mount {Path(sys.executable).parent.parent} hostfs ro {guest.BASE}/python",
+        *(f"mount {folder} hostfs ro {guest.BASE}/{name}" for name, folder in job.mounts),
         f"mount {out} hostfs rw {guest.BASE}/out",
         *(f"port {name} /dev/ttyS{number}" for number, name in enumerate(ports)),
         f"exec {guest.BASE}/payload/session.sh",

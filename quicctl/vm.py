@@ -26,6 +26,8 @@ _PORTS = ("stdout", "stderr", "control")
 
 def prepare(job: guest.Job, scratch: Path, ports: Mapping[str, int]) -> guest.Launch:
     """Make the images of a job and the command line that boots them."""
+    if job.mounts:
+        raise errors.GuestUnavailable("folders of the host can be mounted in lane uml only", remedy="use --where uml")
     emulator = _emulator()
     booted = job.kernel or kernel.newest()
     if booted.image is None:
