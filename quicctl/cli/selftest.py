@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from quicctl import errors, ktap
+from quicctl import errors, interop, ktap, peers
 from quicctl import selftest as tests
 from quicctl.cli import output
 from quicctl.cli.options import JsonOption
@@ -31,6 +31,9 @@ def selftest(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show passed cases too.")] = False,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML.")] = None,
     ktap_file: Annotated[Path | None, typer.Option("--ktap", metavar="FILE", help="Write the results as KTAP.")] = None,
+    matrix: Annotated[
+        Path | None, typer.Option("--matrix", metavar="FILE", help="Write who understood whom: groups interop and peers.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run the tests where they can run.
@@ -51,6 +54,10 @@ def selftest(
         ktap.junit(rows, junit)
     if ktap_file:
         ktap.write(rows, ktap_file)
+    if matrix:
+        cases = [(r.group, r.case) for r in report.results]
+        roots = {found.suite: found.versions for found in peers.roots() if isinstance(found, peers.Root)}
+        matrix.write_text(interop.table(cases, interop.versions(roots)))
     if json:
         output.show(report, json=True)
     else:
