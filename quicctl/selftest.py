@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from quicctl import builder, cache, errors, guest, kernel, process, uml
+from quicctl import builder, cache, errors, guest, kernel, peers, process, uml
 from quicctl.ktap import CaseResult, Parser, Status
 
 
@@ -64,6 +64,8 @@ class Group:
     lanes: tuple[Where, ...]
     only: tuple[str, ...] = ()
     """Python files that make up the group; empty for all that no other group of the folder claims."""
+    peers: bool = False
+    """Whether the tests use programs of other suites, see peers.py; lane uml has them."""
 
 
 GROUPS = (
@@ -76,7 +78,8 @@ GROUPS = (
     Group("kunit", Kind.KUNIT, "module/tests", (Where.UML,)),
     Group("socket", Kind.PROGRAMS, "selftests/socket", (Where.VM, Where.UML)),
     Group("netns", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML)),
-    Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML)),
+    Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML), peers=True),
+    Group("peers", Kind.PYTEST, "selftests/interop/peers", (Where.UML,), peers=True),
     Group("tool", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end",)),
     Group("canary", Kind.HOST_PYTEST, "selftests/guest", (Where.UML,)),
 )
@@ -488,6 +491,10 @@ def _guest_job(
         name = Path(folder).name
         work = builder.programs(name, progress=progress)
         files += [(f"tests/{name}/{program.name}", program) for program in _executables(work)]
+    mounts: list[tuple[str, Path]] = []
+    if lane is guest.Lane.UML and any(unit.group.peers for unit in units):
+        mounts = peers.write_manifest(peers.roots(progress), scratch / peers.MANIFEST)
+        files.append((peers.MANIFEST, scratch / peers.MANIFEST))
     seconds = _UNIT_SECONDS[where]
     lines = []
     for number, unit in enumerate(units):
@@ -500,6 +507,7 @@ def _guest_job(
         ("sh", f"{guest.BASE}/payload/tests.sh"),
         modules=(built.module,),
         files=(*files, ("tests.sh", script)),
+        mounts=tuple(mounts),
         tree=tree,
         timeout=_LANE_SECONDS[where],
         kernel=None if lane is guest.Lane.UML else booted,

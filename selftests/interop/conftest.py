@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from quicctl import module
+from quicctl.interop import UNSUPPORTED
 
 SLOW = float(os.environ.get("QUIC_SLOW", "1"))
 SIZE = int(os.environ.get("QUIC_INTEROP_BYTES", str(10 << 20)))
@@ -50,6 +51,11 @@ class Content:
     path: Path
     size: int
     sha256: str
+
+
+def unsupported(proof: str) -> None:
+    """End the test: the peer cannot do this, as the proof shows."""
+    pytest.skip(UNSUPPORTED + proof)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""HTTP/3 over our sockets: one request, one answer, bodies both ways. Framing and QPACK are aioquic's.
+"""HTTP/3 over our sockets: requests and answers, bodies both ways. Framing and QPACK are aioquic's.
 
 Transport and TLS are the kernel's and libquic's; aioquic's HTTP/3 layer sees a stand-in for the connection that it expects.
 """
@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import queue
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from aioquic.h3.connection import H3Connection
@@ -26,6 +30,7 @@ ALPN = "h3"
 NO_ERROR = 0x100
 _PIECE = 1 << 16
 _TICK = 1.0
+_EVENTS = (uapi.EventType.STREAM_UPDATE, uapi.EventType.CONNECTION_CLOSE, uapi.EventType.KEY_UPDATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Exchange:
     events: tuple[uapi.Event, ...]
     acknowledged: bool
     """The peer has all that was sent."""
+    requests: int = 1
+    """As server: how many were answered."""
 
 
 class _StandIn:
@@ -80,6 +87,7 @@ class _Connection:
         self.tls = tls
         self.events: list[uapi.Event] = []
         self._timeout = timeout
+        self._pending: deque[H3Event] = deque()
         sock.settimeout(timeout)
         self.h3 = H3Connection(_StandIn(sock, client=client))  # type: ignore[arg-type]
         sock.settimeout(_TICK)
@@ -88,6 +96,8 @@ class _Connection:
         """What the peer sends and what the kernel tells, until the connection is closed."""
         deadline = time.monotonic() + self._timeout
         while True:
+            while self._pending:
+                yield self._pending.popleft()
             try:
                 message = self.sock.receive()
             except errors.ConnectionClosed:
@@ -101,7 +111,7 @@ class _Connection:
             deadline = time.monotonic() + self._timeout
             if isinstance(message, endpoint.StreamData):
                 data = StreamDataReceived(bytes(message.data), message.fin, message.stream_id)
-                yield from self.h3.handle_event(data)
+                self._pending.extend(self.h3.handle_event(data))
             elif isinstance(message, uapi.Event):
                 self.events.append(message)
                 yield message
@@ -134,9 +144,114 @@ class _Message:
             self.size += len(event.data)
             self.ended |= event.stream_ended
 
-    def exchange(self, connection: _Connection, acknowledged: bool) -> Exchange:
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def exchange(self, connection: _Connection, acknowledged: bool, requests: int = 1) -> Exchange:
         events = tuple(connection.events)
-        return Exchange(self.headers, self.size, self._hash.hexdigest(), connection.tls, events, acknowledged)
+        return Exchange(self.headers, self.size, self.sha256, connection.tls, events, acknowledged, requests)
+
+
+class Session:
+    """A client's connection: requests one after the other, or many at once."""
+
+    def __init__(
+        self,
+        address: endpoint.Address,
+        ca: Path,
+        *,
+        timeout: float,
+        config: uapi.Config | None = None,
+        params: uapi.TransportParams | None = None,
+        priority: str | None = None,
+        more_alpns: Sequence[str] = (),
+    ) -> None:
+        family, where = endpoint.resolve(address)
+        self.sock = QuicSocket(family)
+        self._acknowledged: set[int] = set()
+        try:
+            with libquic.Credentials(server=False) as credentials:
+                credentials.trust(ca)
+                if config is not None:
+                    self.sock.set_config(config)
+                if params is not None:
+                    self.sock.set_transport_params(params)
+                self.sock.enable(*_EVENTS)
+                self.sock.connect(where)
+                self.tls = libquic.handshake(
+                    self.sock.fileno(), credentials, server=False, hostname="localhost", alpn=",".join([ALPN, *more_alpns]),
+                    priority=priority, timeout=timeout,
+                )  # fmt: skip
+            self._connection = _Connection(self.sock, self.tls, timeout, client=True)
+        except BaseException:
+            self.sock.close()
+            raise
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.sock.close()
+
+    @property
+    def events(self) -> list[uapi.Event]:
+        """What the kernel told so far."""
+        return self._connection.events
+
+    def fetch(self, path: str, body: bytes | None = None) -> Exchange:
+        """One request; with a body by POST. Returns when the answer is whole and the body is acknowledged."""
+        return self.fetch_all([path], body)[0]
+
+    def fetch_all(self, paths: Sequence[str], body: bytes | None = None) -> list[Exchange]:
+        """As many requests at once as the peer allows; the answers in the order of the paths."""
+        waiting = deque(paths)
+        messages: dict[int, _Message] = {}
+        incoming = self._connection.incoming()
+        while True:
+            while waiting and (stream := self._open(wait=all(m.ended for m in messages.values()))) is not None:
+                messages[stream] = _Message()
+                self._connection.send(stream, self._headers(waiting.popleft(), body is not None), body)
+            if not waiting and all(m.ended and stream in self._acknowledged for stream, m in messages.items()):
+                return [m.exchange(self._connection, True) for _, m in sorted(messages.items())]
+            event = next(incoming, None)
+            if event is None:
+                whole = sum(m.ended for m in messages.values())
+                raise errors.ConnectionClosed(
+                    f"closed with {whole} of {len(paths)} answers: {self.sock.close_reason()}; {self.events[-3:]}"
+                )
+            match event:
+                case uapi.StreamUpdate(stream_id, uapi.StreamState.SEND_RECVD):
+                    self._acknowledged.add(stream_id)
+                case HeadersReceived() | DataReceived() if event.stream_id in messages:
+                    messages[event.stream_id].take(event)
+
+    def until_closed(self) -> uapi.ConnectionClose | None:
+        """Wait for the end of the connection; what the kernel told of it."""
+        for event in self._connection.incoming():
+            if isinstance(event, uapi.ConnectionClose):
+                return event
+        return None
+
+    def close(self, code: int = NO_ERROR) -> None:
+        """Leave, saying why."""
+        self.sock.set_close_reason(code)
+        self.sock.close()
+
+    def _open(self, *, wait: bool) -> int | None:
+        try:
+            return self.sock.open_stream(wait=wait)
+        except OSError as failure:
+            if failure.errno != errno.EAGAIN:
+                raise
+            return None
+
+    @staticmethod
+    def _headers(path: str, body: bool) -> list[tuple[bytes, bytes]]:
+        return [
+            (b":method", b"POST" if body else b"GET"), (b":scheme", b"https"), (b":authority", b"localhost"),
+            (b":path", path.encode()),
+        ]  # fmt: skip
 
 
 def request(
@@ -148,33 +263,11 @@ def request(
     timeout: float,
     config: uapi.Config | None = None,
 ) -> Exchange:
-    """Fetch a path; with a body by POST. Returns when the answer is whole and the body is acknowledged."""
-    family, where = endpoint.resolve(address)
-    with QuicSocket(family) as sock, libquic.Credentials(server=False) as credentials:
-        credentials.trust(ca)
-        if config is not None:
-            sock.set_config(config)
-        sock.enable(uapi.EventType.STREAM_UPDATE, uapi.EventType.CONNECTION_CLOSE, uapi.EventType.KEY_UPDATE)
-        sock.connect(where)
-        tls = libquic.handshake(sock.fileno(), credentials, server=False, hostname="localhost", alpn=ALPN, timeout=timeout)
-        connection = _Connection(sock, tls, timeout, client=True)
-        stream = sock.open_stream()
-        headers = [
-            (b":method", b"GET" if body is None else b"POST"), (b":scheme", b"https"), (b":authority", b"localhost"),
-            (b":path", path.encode()),
-        ]  # fmt: skip
-        connection.send(stream, headers, body)
-        answer = _Message()
-        acknowledged = False
-        for event in connection.incoming():
-            answer.take(event)
-            match event:
-                case uapi.StreamUpdate(stream_id, uapi.StreamState.SEND_RECVD) if stream_id == stream:
-                    acknowledged = True
-            if answer.ended and acknowledged:
-                break
-        sock.set_close_reason(NO_ERROR)
-        return answer.exchange(connection, acknowledged)
+    """A connection for one request, see Session.fetch()."""
+    with Session(address, ca, timeout=timeout, config=config) as session:
+        answered = session.fetch(path, body)
+        session.close()
+        return answered
 
 
 def answer(
@@ -186,32 +279,75 @@ def answer(
     timeout: float,
     listening: Callable[[int], Any],
     config: uapi.Config | None = None,
+    params: uapi.TransportParams | None = None,
+    priority: str | None = None,
+    on_request: Callable[[QuicSocket, int], None] | None = None,
 ) -> Exchange:
-    """Serve one connection with one request, and stay until the client leaves."""
+    """Serve one connection, each request with the same body, and stay until the client leaves; returns the first request.
+
+    A request is answered when it is whole: curl stops sending when it has its answer. Before that on_request is told which.
+    """
     family, where = endpoint.resolve((host, 0), passive=True)
     with QuicSocket(family) as listener, libquic.Credentials(server=True) as credentials:
         credentials.certificate(cert, key)
         if config is not None:
             listener.set_config(config)
-        listener.enable(uapi.EventType.STREAM_UPDATE, uapi.EventType.CONNECTION_CLOSE, uapi.EventType.KEY_UPDATE)
+        if params is not None:
+            listener.set_transport_params(params)
+        listener.enable(*_EVENTS)
         listener.bind(where)
         listener.set_alpn(ALPN)
         listener.settimeout(timeout)
         listener.listen()
         listening(listener.local[1])
         with listener.accept() as sock:
-            tls = libquic.handshake(sock.fileno(), credentials, server=True, alpn=ALPN, timeout=timeout)
+            tls = libquic.handshake(sock.fileno(), credentials, server=True, alpn=ALPN, priority=priority, timeout=timeout)
             connection = _Connection(sock, tls, timeout, client=False)
-            asked = _Message()
-            stream: int | None = None
+            messages: dict[int, _Message] = {}
+            answered = 0
             acknowledged = False
+            head = [(b":status", b"200"), (b"content-length", str(len(body)).encode())]
             for event in connection.incoming():
-                asked.take(event)
                 match event:
-                    case uapi.StreamUpdate(stream_id, uapi.StreamState.SEND_RECVD) if stream_id == stream:
+                    case uapi.StreamUpdate(stream_id, uapi.StreamState.SEND_RECVD) if stream_id == next(iter(messages), None):
                         acknowledged = True
-                if isinstance(event, HeadersReceived) and stream is None:
-                    stream = event.stream_id
-                    head = [(b":status", b"200"), (b"content-length", str(len(body)).encode())]
-                    connection.send(event.stream_id, head, body)
-            return asked.exchange(connection, acknowledged)
+                    case HeadersReceived() | DataReceived():
+                        message = messages.setdefault(event.stream_id, _Message())
+                        message.take(event)
+                        if message.ended:
+                            if on_request is not None:
+                                on_request(sock, answered)
+                            answered += 1
+                            connection.send(event.stream_id, head, body)
+            first = next(iter(messages.values()), _Message())
+            return first.exchange(connection, acknowledged, answered)
+
+
+class Answering:
+    """answer() in a thread."""
+
+    def __init__(self, cert: Path, key: Path, body: bytes, *, host: str, timeout: float, **more: Any) -> None:
+        self._patience = 4 * timeout
+        self._port: queue.Queue[int | BaseException] = queue.Queue()
+        self._result: queue.Queue[Exchange | BaseException] = queue.Queue()
+
+        def run() -> None:
+            try:
+                self._result.put(answer(cert, key, body, host=host, timeout=timeout, listening=self._port.put, **more))
+            except BaseException as failure:
+                self._port.put(failure)
+                self._result.put(failure)
+
+        threading.Thread(target=run, daemon=True).start()
+        self.port: int = self._take(self._port)
+
+    def end(self) -> Exchange:
+        """What came, once the client has left; raises what went wrong."""
+        exchange: Exchange = self._take(self._result)
+        return exchange
+
+    def _take(self, source: queue.Queue[Any]) -> Any:
+        got = source.get(timeout=self._patience)
+        if isinstance(got, BaseException):
+            raise got
+        return got

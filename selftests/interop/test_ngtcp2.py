@@ -9,47 +9,36 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import queue
-import shutil
-import socket
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import SLOW, Content, Pki
 
 pytest.importorskip("aioquic", reason="aioquic, whose HTTP/3 layer is used, is not installed")
 
-from h3_peer import Exchange, answer, request
+from h3_peer import Answering, request
+from programs import HOST, free_port, serving
 
-from quicctl import libquic, process, uapi
+from quicctl import libquic, peers, process, uapi
 
-_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
-CLIENT = shutil.which("gtlsclient", path=_PATH)
-SERVER = shutil.which("gtlsserver", path=_PATH)
+
+def _program(name: str) -> list[str] | None:
+    """How to start it: from trixie's root where there is one, else from this system."""
+    root = peers.here("trixie")
+    if isinstance(root, peers.Root):
+        return root.command(name)
+    path = process.which(name)
+    return [str(path)] if path else None
+
+
+CLIENT = _program("gtlsclient")
+SERVER = _program("gtlsserver")
 PATIENCE = 100 * SLOW
-HOST = "127.0.0.1"
 
 needs_client = pytest.mark.skipif(CLIENT is None, reason="gtlsclient is not installed (ngtcp2-client)")
 needs_server = pytest.mark.skipif(SERVER is None, reason="gtlsserver is not installed (ngtcp2-server)")
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def listens(port: int) -> bool:
-    """Whether somebody has a UDP socket on this port."""
-    with open("/proc/net/udp") as table:
-        return any(line.split()[1].endswith(f":{port:04X}") for line in table.readlines()[1:])
 
 
 @contextlib.contextmanager
@@ -57,55 +46,22 @@ def gtlsserver(pki: Pki, folder: Path, *words: str) -> Iterator[int]:
     """A server of the files in folder; yields its port."""
     assert SERVER is not None
     port = free_port()
-    log = folder.parent / "gtlsserver.log"
-    with log.open("wb") as said:
-        argv = [SERVER, "-q", "-d", str(folder), *words, HOST, str(port), str(pki.key), str(pki.cert)]
-        with process.running(argv, stdout=said, stderr=subprocess.STDOUT) as child:
-            deadline = time.monotonic() + PATIENCE
-            while not listens(port):
-                assert child.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, f"gtlsserver does not listen: {log.read_text()}"
-                time.sleep(0.02)
-            yield port
+    argv = [*SERVER, "-q", "-d", str(folder), *words, HOST, str(port), str(pki.key), str(pki.cert)]
+    with serving(argv, port, folder.parent / "gtlsserver.log"):
+        yield port
 
 
 def gtlsclient(port: int, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Fetch /answer.bin of localhost into folder."""
     assert CLIENT is not None
-    argv = [CLIENT, "-q", "--exit-on-all-streams-close", "--handshake-timeout", f"{30 * SLOW:.0f}s", "--download", str(folder)]
+    argv = [*CLIENT, "-q", "--exit-on-all-streams-close", "--handshake-timeout", f"{30 * SLOW:.0f}s", "--download", str(folder)]
     argv += [*words, HOST, str(port), f"https://localhost:{port}/answer.bin"]
     return subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE)
 
 
-class Answering:
+def answering(pki: Pki, body: bytes) -> Answering:
     """Our server in a thread."""
-
-    def __init__(self, pki: Pki, body: bytes, **more: Any) -> None:
-        self._port: queue.Queue[int | BaseException] = queue.Queue()
-        self._result: queue.Queue[Exchange | BaseException] = queue.Queue()
-
-        def run() -> None:
-            try:
-                self._result.put(
-                    answer(pki.cert, pki.key, body, host=HOST, timeout=30 * SLOW, listening=self._port.put, **more)
-                )
-            except BaseException as failure:
-                self._port.put(failure)
-                self._result.put(failure)
-
-        threading.Thread(target=run, daemon=True).start()
-        self.port: int = self._take(self._port)
-
-    def end(self) -> Exchange:
-        exchange: Exchange = self._take(self._result)
-        return exchange
-
-    @staticmethod
-    def _take(source: queue.Queue[Any]) -> Any:
-        got = source.get(timeout=PATIENCE)
-        if isinstance(got, BaseException):
-            raise got
-        return got
+    return Answering(pki.cert, pki.key, body, host=HOST, timeout=30 * SLOW)
 
 
 def sha256(path: Path) -> str:
@@ -139,7 +95,7 @@ def test_our_client_trusts_not_anybody(pki: Pki, small: Content) -> None:
 
 @needs_client
 def test_our_server(pki: Pki, ours: Content, theirs: Content, tmp_path: Path) -> None:
-    server = Answering(pki, ours.path.read_bytes())
+    server = answering(pki, ours.path.read_bytes())
     said = gtlsclient(server.port, tmp_path, "-m", "POST", "-d", str(theirs.path))
     got = server.end()
     assert (got.headers.get(":method"), got.headers.get(":path")) == ("POST", "/answer.bin")
@@ -150,7 +106,7 @@ def test_our_server(pki: Pki, ours: Content, theirs: Content, tmp_path: Path) ->
 @needs_client
 @pytest.mark.parametrize("cipher", ("AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305", "AES-128-CCM"))
 def test_our_server_with_each_cipher(cipher: str, pki: Pki, small: Content, tmp_path: Path) -> None:
-    server = Answering(pki, small.path.read_bytes())
+    server = answering(pki, small.path.read_bytes())
     said = gtlsclient(server.port, tmp_path, "--ciphers", f"NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+{cipher}")
     got = server.end()
     assert cipher.replace("-", "_") in got.handshake.cipher_suite.upper().replace("-", "_")
@@ -160,7 +116,7 @@ def test_our_server_with_each_cipher(cipher: str, pki: Pki, small: Content, tmp_
 @needs_client
 @pytest.mark.rfc("RFC 9001, section 6")
 def test_our_server_follows_a_key_update(pki: Pki, small: Content, tmp_path: Path) -> None:
-    server = Answering(pki, small.path.read_bytes())
+    server = answering(pki, small.path.read_bytes())
     said = gtlsclient(server.port, tmp_path, "--key-update", "1ms", "--delay-stream", "300ms")
     got = server.end()
     assert any(isinstance(event, uapi.KeyUpdate) for event in got.events), said
@@ -170,7 +126,7 @@ def test_our_server_follows_a_key_update(pki: Pki, small: Content, tmp_path: Pat
 @needs_client
 @pytest.mark.parametrize("rate", ("0.03",))
 def test_our_server_with_losses_at_the_client(rate: str, pki: Pki, small: Content, tmp_path: Path) -> None:
-    server = Answering(pki, small.path.read_bytes())
+    server = answering(pki, small.path.read_bytes())
     said = gtlsclient(server.port, tmp_path, "-t", rate, "-r", rate)
     server.end()
     assert sha256(tmp_path / "answer.bin") == small.sha256, said

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Our client against other stacks' servers, by HTTP/3. Cases are rows of docs/interop.md, peers are columns."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from conftest import SLOW, Content, Pki, unsupported
+from h3_peer import Exchange, Session
+from programs import HOST, Server, Start, caddy, gtlsserver, haproxy, nginx
+from relay import relay
+
+from quicctl import errors, libquic, uapi
+
+PATIENCE = 30 * SLOW
+STREAMS = 1000
+IDLE = 2.0
+_PRIORITY = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:{}:-GROUP-ALL:{}:%DISABLE_TLS13_COMPAT_MODE"
+_H3_STREAM_CREATION_ERROR = 0x103
+_H3_CLOSED_CRITICAL_STREAM = 0x104
+_CONTROL_STREAM = 2
+"""The first of a client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A server's program, the suite it comes from, and what it cannot do."""
+
+    start: Start
+    suite: str
+    gaps: Mapping[str, str] = field(default_factory=dict)
+
+
+_NEVER_UPDATES = "its library begins no key update, and no directive makes it"
+PEERS = {
+    "nginx_trixie": Peer(nginx, "trixie", {"test_our_client_follows_a_key_update": _NEVER_UPDATES}),
+    "nginx_sid": Peer(nginx, "sid", {"test_our_client_follows_a_key_update": _NEVER_UPDATES}),
+    "caddy": Peer(caddy, "sid"),
+    "haproxy": Peer(haproxy, "sid", {"test_our_client_follows_a_key_update": _NEVER_UPDATES}),
+    "ngtcp2": Peer(
+        gtlsserver,
+        "trixie",
+        {
+            "test_our_client_follows_a_key_update": "gtlsserver --help lists no option for it",
+            "test_our_client_sends_a_body": "gtlsserver throws bodies of requests away",
+        },
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def www(tmp_path_factory: pytest.TempPathFactory, small_theirs: Content) -> Path:
+    """What the servers serve: answer.bin, and a page for many requests."""
+    folder = tmp_path_factory.mktemp("www")
+    (folder / "answer.bin").write_bytes(small_theirs.path.read_bytes())
+    (folder / "page").write_bytes(b"page\n" * 20)
+    return folder
+
+
+@pytest.fixture(scope="module", params=list(PEERS))
+def server(
+    request: pytest.FixtureRequest, pki: Pki, www: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    peer = PEERS[request.param]
+    with peer.start(peer.suite, pki, www, tmp_path_factory.mktemp(request.param)) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _supported(request: pytest.FixtureRequest) -> None:
+    peer = PEERS[request.node.callspec.params["server"]]
+    reason = peer.gaps.get(request.node.originalname)
+    if reason:
+        unsupported(reason)
+
+
+def session(port: int, pki: Pki, *, cipher: str = "", large: bool = False, idle: float = 0.0) -> Session:
+    """Our client; if large, its ClientHello does not fit into one datagram."""
+    ciphers = f"+{cipher}" if cipher else "+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305"
+    groups = "+GROUP-X25519:+GROUP-FFDHE8192" if large else "+GROUP-X25519"
+    return Session(
+        (HOST, port), pki.ca, timeout=PATIENCE, priority=_PRIORITY.format(ciphers, groups),
+        params=uapi.TransportParams(max_idle_timeout=int(idle * 1e6)) if idle else None,
+        more_alpns=[f"nobody-speaks-{number:02}" for number in range(7)] if large else (),
+    )  # fmt: skip
+
+
+def assert_whole(got: Exchange, content: Content) -> None:
+    assert (got.headers.get(":status"), got.handshake.verify, got.handshake.alpn) == ("200", "ok", "h3")
+    assert (got.received, got.sha256) == (content.size, content.sha256)
+
+
+def update_keys(ours: Session) -> None:
+    """Begin a key phase, as soon as the last one is old enough to."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ours.sock.update_key()
+        except OSError as failure:
+            if failure.errno != errno.EINVAL or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
+def test_our_client(server: Server, pki: Pki, small_theirs: Content) -> None:
+    with session(server.port, pki) as ours:
+        assert_whole(ours.fetch("/answer.bin"), small_theirs)
+
+
+def test_our_client_sends_a_body(server: Server, pki: Pki, small: Content) -> None:
+    with session(server.port, pki) as ours:
+        got = ours.fetch("/hash", small.path.read_bytes())
+    assert (got.headers.get(":status"), got.sha256) == ("200", hashlib.sha256(small.sha256.encode()).hexdigest())
+
+
+def test_our_client_trusts_not_anybody(server: Server, pki: Pki) -> None:
+    with pytest.raises(libquic.TlsFailure) as caught:
+        Session((HOST, server.port), pki.stranger_ca, timeout=PATIENCE)
+    assert caught.value.code == libquic.ERR_CERTIFICATE
+
+
+@pytest.mark.parametrize("cipher", ("AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305"))
+def test_our_client_with_each_cipher(server: Server, cipher: str, pki: Pki, small_theirs: Content) -> None:
+    with session(server.port, pki, cipher=cipher) as ours:
+        got = ours.fetch("/answer.bin")
+    assert cipher.replace("-", "_") in got.handshake.cipher_suite.upper().replace("-", "_")
+    assert_whole(got, small_theirs)
+
+
+def test_our_client_opens_1000_streams(server: Server, pki: Pki, www: Path) -> None:
+    page = (www / "page").read_bytes()
+    with session(server.port, pki) as ours:
+        got = ours.fetch_all(["/page"] * STREAMS)
+    assert [answer.received for answer in got] == [len(page)] * STREAMS
+    assert len({answer.sha256 for answer in got}) == 1
+
+
+@pytest.mark.rfc("RFC 9001, section 6.1")
+def test_our_client_updates_keys(server: Server, pki: Pki, small_theirs: Content) -> None:
+    with session(server.port, pki) as ours:
+        assert_whole(ours.fetch("/answer.bin"), small_theirs)
+        for _ in range(2):
+            update_keys(ours)
+            assert_whole(ours.fetch("/answer.bin"), small_theirs)
+
+
+@pytest.mark.rfc("RFC 9001, section 6.2")
+def test_our_client_follows_a_key_update(server: Server, pki: Pki, small_theirs: Content) -> None:
+    with session(server.port, pki) as ours:
+        for _ in range(4):
+            assert_whole(ours.fetch("/answer.bin"), small_theirs)
+        assert any(isinstance(event, uapi.KeyUpdate) for event in ours.events)
+
+
+def test_our_client_with_a_large_hello(server: Server, pki: Pki, small_theirs: Content) -> None:
+    """Like one with a post-quantum key share: another of 1024 bytes stands beside the one that is agreed on."""
+    with relay(server.port) as between, session(between.port, pki, large=True) as ours:
+        assert_whole(ours.fetch("/answer.bin"), small_theirs)
+        assert ours.tls.group == "X25519"
+        assert between.client.first_flight >= 2, [len(d) for d in between.client.first]
+
+
+@pytest.mark.parametrize("lost", ("client", "server", "both"))
+def test_our_client_with_handshake_packets_lost(server: Server, lost: str, pki: Pki, small_theirs: Content) -> None:
+    of_client = {0} if lost != "server" else set()
+    of_server = {0, 1} if lost != "client" else set()
+    with (
+        relay(server.port, lose_of_client=of_client, lose_of_server=of_server) as between,
+        session(between.port, pki) as ours,
+    ):
+        assert_whole(ours.fetch("/answer.bin"), small_theirs)
+        assert between.client.count > len(of_client) and between.server.count > len(of_server)
+
+
+@pytest.mark.rfc("RFC 9000, section 10.1")
+def test_our_client_notices_a_peer_that_vanished(server: Server, pki: Pki, small_theirs: Content) -> None:
+    with session(server.port, pki, idle=IDLE) as ours:
+        assert_whole(ours.fetch("/answer.bin"), small_theirs)
+        server.stop()
+        began = time.monotonic()
+        try:
+            with pytest.raises((errors.ConnectionClosed, OSError)):
+                ours.fetch("/answer.bin")
+        finally:
+            server.go_on()
+        took = time.monotonic() - began
+    # What is sent into the void starts the timer anew once.
+    assert IDLE * 0.9 <= took <= 2 * IDLE + 3 * SLOW
+
+
+def test_our_client_hears_why_it_was_closed(server: Server, pki: Pki) -> None:
+    """To end the control stream, and to open another, are errors of HTTP/3, whose codes come with CONNECTION_CLOSE.
+
+    RFC 9114, section 6.2.1. Not every server minds the first or allows as many streams as the second takes.
+    """
+    with session(server.port, pki) as ours:
+        try:
+            second = ours.sock.open_stream(uni=True, wait=False)
+            ours.sock.send(b"\0\4\0", second)  # of type control, with an empty SETTINGS frame
+            expected = _H3_STREAM_CREATION_ERROR
+        except BlockingIOError:
+            ours.sock.send(b"", _CONTROL_STREAM, uapi.MsgFlag.STREAM_FIN)
+            expected = _H3_CLOSED_CRITICAL_STREAM
+        close = ours.until_closed()
+    assert close is not None
+    assert close.errcode == expected
