@@ -216,4 +216,39 @@ static void quic_udp_err_rcv(struct sock *sk, struct sk_buff *skb, unsigned int 
 static void quic_udp_err_rcv_info(first, buffer, error, sport, extra, quoted)
 #endif
 
+/* 6.9: a handler of inet_diag says whose it is; before, unregistering waited for requests. */
+#ifndef QUIC_HAVE_DIAG_OWNER
+#include <linux/inet_diag.h>
+
+struct quic_inet_diag_handler {
+	struct module *owner;
+	typeof(((struct inet_diag_handler *)0)->dump) dump;
+	typeof(((struct inet_diag_handler *)0)->dump_one) dump_one;
+	__u16 idiag_type;
+};
+
+static inline const struct inet_diag_handler *
+quic_inet_diag_handler(const struct quic_inet_diag_handler *handler)
+{
+	static struct inet_diag_handler copy;
+
+	copy.dump = handler->dump;
+	copy.dump_one = handler->dump_one;
+	copy.idiag_type = handler->idiag_type;
+	return &copy;
+}
+
+#define inet_diag_handler		quic_inet_diag_handler
+#define inet_diag_register(handler)	inet_diag_register(quic_inet_diag_handler(handler))
+#define inet_diag_unregister(handler)	inet_diag_unregister(quic_inet_diag_handler(handler))
+#endif
+
+/* 7.0: filters are run by the call that has all of the request. */
+#ifndef QUIC_HAVE_DIAG_BC_DATA
+#include <linux/inet_diag.h>
+
+#define inet_diag_bc_sk(data, sk) \
+	(!(data)->inet_diag_nla_bc || inet_diag_bc_sk((data)->inet_diag_nla_bc, sk))
+#endif
+
 #endif /* _QUIC_COMPAT_H */

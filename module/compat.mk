@@ -19,4 +19,6 @@ ccflags-y += $(call quic-probe,QUIC_HAVE_SYSCTL_SZ,net/net_namespace.h,'register
 ccflags-y += $(call quic-probe,QUIC_HAVE_CONST_CTL_TABLE,linux/sysctl.h,'proc_handler.const struct ctl_table')
 ccflags-y += $(call quic-probe,QUIC_HAVE_CHACHA_STATE,crypto/chacha.h,'struct chacha_state [{]')
 ccflags-y += $(call quic-probe,QUIC_HAVE_COPY_STRUCT_SOCKPTR,linux/sockptr.h,'copy_struct_from_sockptr')
+ccflags-y += $(call quic-probe,QUIC_HAVE_DIAG_OWNER,linux/inet_diag.h,'struct module[[:space:]]+.owner')
+ccflags-y += $(call quic-probe,QUIC_HAVE_DIAG_BC_DATA,linux/inet_diag.h,'inet_diag_bc_sk.const struct inet_diag_dump_data')
 ccflags-y += $(call quic-probe,QUIC_HAVE_LINUX_UNALIGNED,linux/unaligned.h,'get_unaligned')

@@ -331,8 +331,10 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 		quic_input_source(conn, hdr, true);
 		conn->has_server_cid = true;
 	}
-	if (opened)
+	if (opened) {
+		qs->rx_packets++;
 		quic_input_count(qs, QUIC_MIB_PKT_DECFASTPATHS);
+	}
 	return opened;
 }
 
@@ -428,6 +430,7 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 			quic_input_try_reset(qs, datagram[i].data, datagram[i].len, batch->now);
 		}
 	}
+	qs->rx_packets += opened;
 	QUIC_ADD_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_PKT_DECFASTPATHS, opened);
 }
 
@@ -603,6 +606,7 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 		batch.bytes = skb->len;
 	}
 
+	qs->rx_bytes += skb->len;
 	batch.now = quic_sock_now();
 	batch.ecn = quic_addr_skb_ecn(skb);
 	trace_quic_datagrams_received(&qs->conn, skb->len, skb_shinfo(skb)->gso_size, batch.ecn);

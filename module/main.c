@@ -5,6 +5,7 @@
 
 #include "chunk.h"
 #include "demux.h"
+#include "diag.h"
 #include "demux_hello.h"
 #include "keys.h"
 #include "net.h"
@@ -39,12 +40,17 @@ static int __init quic_init(void)
 	err = quic_sysctl_init();
 	if (err)
 		goto net;
-	err = quic_proto_init();
+	err = quic_diag_init();
 	if (err)
 		goto sysctl;
+	err = quic_proto_init();
+	if (err)
+		goto diag;
 	pr_info("quic: init\n");
 	return 0;
 
+diag:
+	quic_diag_exit();
 sysctl:
 	quic_sysctl_exit();
 net:
@@ -67,6 +73,7 @@ sock:
 static void __exit quic_exit(void)
 {
 	quic_proto_exit();
+	quic_diag_exit();
 	quic_sysctl_exit();
 	quic_host_exit();
 	/* Work that is still queued may hold the last references to UDP sockets. */

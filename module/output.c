@@ -170,6 +170,8 @@ static int quic_burst_flush(struct quic_burst *burst)
 				    burst->nr_packets > 1 ? burst->gso_size : 0, burst->ecn);
 	for (i = 0; i < burst->nr_frags; i++)
 		put_page(burst->frag[i].page);
+	qs->tx_packets += burst->nr_packets;
+	qs->tx_bytes += burst->bytes;
 	quic_burst_reset(burst);
 	return err;
 }
@@ -493,6 +495,8 @@ static bool quic_output_datagram(struct quic_sock *qs, u64 now)
 		kfree_skb(skb);
 		return quic_output_later(conn);
 	}
+	qs->tx_packets += n;
+	qs->tx_bytes += used;
 	skb_put(skb, used);
 	return quic_udp_xmit(qs, quic_sock_route(qs), skb, 0, 0) == 0;
 }

@@ -3,6 +3,7 @@
  * Settle: what input, timers and system calls left to do is done here, once
  * per batch and in fixed order: end of life, transmit, wake-ups, timer.
  */
+#include "net.h"
 #include "sock.h"
 
 #define QUIC_SETTLE_RETRY	NSEC_PER_MSEC
@@ -56,6 +57,16 @@ static void quic_settle_transmit(struct quic_sock *qs, u64 now)
 	quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_PACING, now + QUIC_SETTLE_RETRY);
 }
 
+/* The core counts what it sends again, the netns wants to know. */
+static void quic_settle_count(struct quic_sock *qs)
+{
+	u64 total = qs->conn.retransmitted_frames;
+
+	QUIC_ADD_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_FRM_RETRANS,
+		       total - qs->counted_retransmits);
+	qs->counted_retransmits = total;
+}
+
 /**
  * quic_sock_settle() - do all that a batch left to do
  * @qs: socket, locked; the caller holds a reference beyond the orphan's own
@@ -80,6 +91,8 @@ void quic_sock_settle(struct quic_sock *qs)
 	if (unlikely(conn->todo & QUIC_TODO_MOVE))
 		quic_migrate_to_preferred(qs);
 	quic_settle_wake(qs);
+	if (unlikely(qs->counted_retransmits != conn->retransmitted_frames))
+		quic_settle_count(qs);
 	quic_conn_update_deadlines(conn, now);
 	quic_timer_arm(qs, now);
 	qs->in_settle = false;

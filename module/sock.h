@@ -191,6 +191,11 @@ struct quic_sock {
 	bool has_ticket;
 	bool is_moving;
 	bool in_settle;
+	u64 tx_packets;			/* counted for sock_diag */
+	u64 tx_bytes;
+	u64 rx_packets;
+	u64 rx_bytes;
+	u64 counted_retransmits;	/* of conn.retransmitted_frames */
 	u8 traced_congestion;		/* enum quic_congestion_state told last */
 	u8 alpn_len;
 	char alpn[QUIC_ALPN_MAX];	/* canonical, comma separated */

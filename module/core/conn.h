@@ -158,6 +158,7 @@ struct quic_conn {
 	u64 last_rx;		/* time the last packet was accepted */
 	u64 last_probe;		/* time of the last probe timeout */
 	u64 lost_packets;
+	u64 retransmitted_frames;	/* of lost packets, and repeated by probes */
 	bool linger_over;	/* what was not delivered until now never will be */
 	u64 idle_timeout;	/* effective, ns; 0: none */
 	u8 previous_path;	/* proven, and where to go if the active one is not; or NONE */
@@ -406,6 +407,8 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 now);
 void quic_conn_requeue(struct quic_conn *conn, enum quic_space_id id,
 		       const struct quic_sent_packet *packet);
+/* Counts the frames that quic_conn_requeue() has sent again. */
+void quic_conn_count_retransmit(struct quic_conn *conn, const struct quic_sent_packet *packet);
 void quic_conn_packet_lost(struct quic_conn *conn, enum quic_space_id id,
 			   struct quic_sent_packet *packet);
 

@@ -212,6 +212,23 @@ void quic_conn_requeue(struct quic_conn *conn, enum quic_space_id id,
 }
 
 /**
+ * quic_conn_count_retransmit() - what a packet carried is going to be sent again
+ * @conn:   connection
+ * @packet: its record
+ */
+void quic_conn_count_retransmit(struct quic_conn *conn, const struct quic_sent_packet *packet)
+{
+	u16 control = packet->control & ~QUIC_SENT_PING;
+	u8 i;
+
+	for (i = 0; i < packet->nr_notes; i++)
+		if (quic_sent_packet_note(packet, i)->kind != QUIC_NOTE_ACK)
+			conn->retransmitted_frames++;
+	for (; control; control &= control - 1)
+		conn->retransmitted_frames++;
+}
+
+/**
  * quic_conn_packet_lost() - a packet that left the ring did not arrive
  * @conn:   connection
  * @id:     its space
@@ -309,6 +326,7 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 		if (likely(packet.path == conn->active_path))
 			quic_persistent_add(&persistent, &walk, &packet);
 		conn->lost_packets++;
+		quic_conn_count_retransmit(conn, &packet);
 		quic_trace(lost, conn, id, walk.pn, &packet,
 			   packet.time + walk.delay > now ? QUIC_LOSS_REORDERING : QUIC_LOSS_TIME);
 		quic_conn_packet_lost(conn, id, &packet);

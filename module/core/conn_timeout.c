@@ -154,6 +154,7 @@ static void quic_probe(struct quic_conn *conn, enum quic_space_id id)
 	space->probes = 2;
 	while (left-- && (packet = quic_sent_next_from(&space->loss.sent, &pn,
 						       space->loss.sent.next))) {
+		quic_conn_count_retransmit(conn, packet);
 		quic_conn_requeue(conn, id, packet);
 		pn++;
 	}

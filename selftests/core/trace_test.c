@@ -81,6 +81,9 @@ static void reordering_is_told_from_time(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, quic_test_trace[0].packets_lost, 1);
 	KUNIT_EXPECT_EQ(test, quic_test_trace[0].lost_pn, pn);
 	KUNIT_EXPECT_EQ(test, quic_test_trace[0].loss_trigger, QUIC_LOSS_REORDERING);
+	/* Its STREAM frame goes out again: uapi.md, section 7.3. */
+	KUNIT_EXPECT_EQ(test, sim->client.conn.retransmitted_frames, 1);
+	KUNIT_EXPECT_EQ(test, sim->server.conn.retransmitted_frames, 0);
 
 	/* And one that a single later packet condemns, after a while. */
 	sim->client.mute = true;
