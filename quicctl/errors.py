@@ -279,6 +279,12 @@ class PeerRefused(QuicctlError):
     exit_code = 53
 
 
+class NetnsMissing(QuicctlError):
+    """There is no network namespace of that name."""
+
+    exit_code = 55
+
+
 # The project's own papers.
 
 

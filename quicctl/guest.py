@@ -235,9 +235,7 @@ def _drive(launch: Launch, watch: _Watch, theirs: list[socket.socket], timeout: 
     argv = [str(setpriv), "--pdeathsig", "KILL", *launch.argv] if setpriv else launch.argv
     deadline = time.monotonic() + timeout
     try:
-        with process.running(
-            argv, stdout=write_end, stderr=write_end, env=environment, pass_fds=launch.inherited
-        ) as machine:
+        with process.running(argv, stdout=write_end, stderr=write_end, env=environment, pass_fds=launch.inherited) as machine:
             os.close(write_end)
             write_end = -1
             for end in theirs:
@@ -266,9 +264,7 @@ def _judge(watch: _Watch, seconds: float) -> Outcome:
     said = watch.said
     detail, remedy = _tail(watch), _where(watch)
     if "load" in said:
-        raise errors.LoadFailed(
-            f"the module cannot be loaded in the guest: {said['load'][0]}", detail=detail, remedy=remedy
-        )
+        raise errors.LoadFailed(f"the module cannot be loaded in the guest: {said['load'][0]}", detail=detail, remedy=remedy)
     if "failed" in said:
         raise errors.GuestDied(f"the guest could not start its session: {said['failed'][0]}", detail=detail, remedy=remedy)
     if "job" not in said or "done" not in said:

@@ -13,9 +13,7 @@ from pathlib import Path
 _RESULT = re.compile(r"^(?P<indent>\s*)(?P<verdict>ok|not ok)\s+(?P<number>\d+)(?:\s+-)?\s*(?P<rest>.*)$")
 _PLAN = re.compile(r"^(?P<indent>\s*)1\.\.(?P<count>\d+)(?:\s*#\s*(?P<directive>.*))?$")
 _SUBTEST = re.compile(r"^\s*# Subtest: (?P<name>.*)$")
-_NOISE = re.compile(
-    r"^(K?TAP version \d+|# (Starting|FAILED|PASSED|Totals).*|# \S+: pass:\d+ fail:\d+.*|#\s+(RUN|OK)\s.*)$"
-)
+_NOISE = re.compile(r"^(K?TAP version \d+|# (Starting|FAILED|PASSED|Totals).*|# \S+: pass:\d+ fail:\d+.*|#\s+(RUN|OK)\s.*)$")
 _STAMP = re.compile(r"^\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])? ")
 _SECONDS = re.compile(r"(?:^|\s)time=([0-9.]+)(ms|s)?\b")
 

@@ -117,8 +117,8 @@ def status() -> Status:
         kernel=platform.release(),
         loaded=loaded(),
         usable=usable(),
-        listeners=tuple(row["LOCAL_ADDRESS"] for row in _table(Path("/proc/net/quic/eps"))),
-        connections=tuple(_connection(row) for row in _table(Path("/proc/net/quic/conns"))),
+        listeners=tuple(row["LOCAL_ADDRESS"] for row in proc_table(Path("/proc/net/quic/eps"))),
+        connections=tuple(_connection(row) for row in proc_table(Path("/proc/net/quic/conns"))),
         counters=_counters(Path("/proc/net/quic/snmp")),
     )
 
@@ -345,7 +345,8 @@ def _tool(name: str) -> Path:
     return path
 
 
-def _table(path: Path) -> list[dict[str, str]]:
+def proc_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a file below /proc/net/quic, by the names of its header."""
     lines = _read(path).splitlines()
     if not lines:
         return []

@@ -478,9 +478,7 @@ _GUEST_ENVIRONMENT = {
 }
 
 
-def _guest_job(
-    lane: guest.Lane, units: list[Unit], series: str | None, scratch: Path, progress: Progress
-) -> guest.Job:
+def _guest_job(lane: guest.Lane, units: list[Unit], series: str | None, scratch: Path, progress: Progress) -> guest.Job:
     """Build what the units need and write the script that runs them one after the other."""
     where = Where(lane.value)
     tree = builder.project()

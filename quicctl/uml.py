@@ -85,9 +85,7 @@ def debug_kernel(on_start: Callable[[str], None] | None = None) -> Kernel:
             process.run(["patch", "-p1", "-d", str(scratch), "-i", str(patch)])
         quiet = ["nice", "make", "-C", str(scratch), "ARCH=um", f"-j{os.cpu_count() or 1}"]
         process.run([*quiet, "defconfig"], timeout=300)
-        process.run(
-            ["scripts/kconfig/merge_config.sh", "-m", ".config", str(guest.guest_folder() / "uml.config")], cwd=scratch
-        )
+        process.run(["scripts/kconfig/merge_config.sh", "-m", ".config", str(guest.guest_folder() / "uml.config")], cwd=scratch)
         process.run([*quiet, "olddefconfig"], timeout=300)
         _check_config(scratch / ".config")
         process.run(quiet, timeout=_BUILD_SECONDS)

@@ -26,6 +26,7 @@ COMMANDS = {
     "load": "Load the module into the running kernel",
     "unload": "Unload the module",
     "status": "Show what the running kernel has loaded",
+    "conns": "Show QUIC connections and listeners",
     "handshake": "Connect to a QUIC server, or be one, and move data",
     "demo": "Move data both ways through the module and show what was negotiated",
     "bench": "Measure QUIC beside TCP and kTLS",

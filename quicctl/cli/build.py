@@ -71,9 +71,7 @@ def _targets(
 
 
 def _table(built: _Built) -> output.Table:
-    rows = [
-        [m.kernel, str(m.module), f"{len(m.warnings)} warnings", "cached" if m.cached else "built"] for m in built.modules
-    ]
+    rows = [[m.kernel, str(m.module), f"{len(m.warnings)} warnings", "cached" if m.cached else "built"] for m in built.modules]
     if built.library is not None:
         lib = built.library
         rows.append(["libquic", str(lib.library), f"{len(lib.warnings)} warnings", "cached" if lib.cached else "built"])
