@@ -265,6 +265,7 @@ int quic_conn_complete(struct quic_conn *conn, u64 now)
 	quic_trace(state, conn, QUIC_CONN_HANDSHAKE);
 	/* Readers: of 0-RTT data that came before. */
 	conn->todo |= QUIC_TODO_TX | QUIC_TODO_STATE | QUIC_TODO_WAKE_WRITE | QUIC_TODO_WAKE_READ;
+	/* RFC 9000, section 19.20 #1 */
 	if (conn->is_server) {
 		conn->handshake_done = QUIC_CONTROL_STALE;
 		if (conn->token_len)

@@ -141,6 +141,7 @@ static int quic_recv_stream(struct quic_conn *conn, const struct quic_rx_packet 
 	if (code)
 		return quic_conn_fail(conn, code, QUIC_FRAME_STREAM, "final size or credit");
 	delta = quic_stream_recv_delta(recv, end);
+	/* RFC 9000, section 19.9 #2 */
 	if (quic_flow_recv_take(&conn->rx_flow, delta))
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_FLOW_CONTROL,
 				      QUIC_FRAME_STREAM, "connection credit");
@@ -196,12 +197,14 @@ static int quic_recv_reset_stream(struct quic_conn *conn,
 	if (code)
 		return quic_conn_fail(conn, code, QUIC_FRAME_RESET_STREAM,
 				      "final size or credit");
+	/* RFC 9000, section 19.9 #1 */
 	if (quic_flow_recv_take(&conn->rx_flow,
 				quic_stream_recv_delta(&stream->recv, frame->final_size)))
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_FLOW_CONTROL,
 				      QUIC_FRAME_RESET_STREAM, "connection credit");
 	if (!quic_stream_recv_wants_data(&stream->recv))
 		return 0;
+	/* Our direction goes on, with its credit: RFC 9000, section 4.4 #1. */
 	quic_host_purge(conn, stream);
 	quic_conn_discarded(conn, quic_stream_recv_reset(&stream->recv, frame->code,
 							 frame->final_size));
@@ -281,6 +284,7 @@ static int quic_recv_stream_data_blocked(struct quic_conn *conn,
 	return 0;
 }
 
+/* RFC 9000, section 19.20 #2 */
 static int quic_recv_handshake_done(struct quic_conn *conn)
 {
 	if (conn->is_server)

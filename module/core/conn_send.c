@@ -669,6 +669,7 @@ static bool quic_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 
 	}
 
 	may_send = tx->probe || quic_conn_may_send(conn, id, now);
+	/* RFC 9000, sections 13.2.6 #1 #2 #3 and 17.2.3 #3: of the packet's own space. */
 	if (tx->level != QUIC_CRYPTO_EARLY &&
 	    (quic_ack_policy_is_due(&space->ack, now) || (may_send && space->ack.unacked)))
 		quic_fill_ack(conn, tx, space, now);

@@ -15,7 +15,7 @@
 #define IN_1	QUIC_FRAME_IN_1RTT
 
 /*
- * RFC 9000, section 12.4, table 3. RETIRE_CONNECTION_ID is not allowed in 0-RTT:
+ * RFC 9000, section 12.4, table 3, and sections 12.5 #1 #2 and 17.2.4 #1. RETIRE_CONNECTION_ID is not allowed in 0-RTT:
  * section 12.5, last paragraph.
  */
 static const u8 frame_rules[] = {

@@ -282,6 +282,8 @@ void quic_header_set_length(u8 *length_field, u32 length)
  * @grease:    clear the fixed bit; RFC 9287, section 3
  * @pn:        packet number
  * @pn_len:    bytes of it to be written, 1 to 4
+ *
+ * Reserved bits are 0, and so is the spin bit. RFC 9000, sections 17.3.1 #2 and 17.4 #1.
  */
 void quic_header_encode_short(struct quic_writer *w, const struct quic_cid *dcid,
 			      bool key_phase, bool grease, u64 pn, u8 pn_len)
@@ -348,7 +350,7 @@ void quic_header_encode_retry(struct quic_writer *w, u32 version,
  * @largest_acked: largest one of its space that was acknowledged, -1: none
  *
  * They must tell apart more than twice as many numbers as are unacknowledged.
- * RFC 9000, section 17.1 and appendix A.2.
+ * RFC 9000, section 17.1 #1 #2 and appendix A.2.
  *
  * Return: 1 to 4.
  */

@@ -198,7 +198,7 @@ u64 quic_streams_next_id(const struct quic_streams *streams, bool uni)
  *
  * The lower ones that would be opened with it count, too. No more are open at
  * once than the peer allowed at first, however much it has granted since.
- * RFC 9000, section 4.6.
+ * RFC 9000, sections 4.6 and 19.11 #3.
  */
 bool quic_streams_may_open(const struct quic_streams *streams, u64 id)
 {

@@ -389,6 +389,7 @@ static void retry_too_short_for_its_tag_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hdr.token_len, 0);
 }
 
+/* RFC 9000, sections 17.3.1 #2 and 17.4 #1: reserved bits and spin bit are 0. */
 static void short_header_is_written(struct kunit *test)
 {
 	static const u8 plain[] = { 0x43, 0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08,
@@ -462,7 +463,7 @@ static void cids_compare_by_length_and_bytes(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, quic_cid_equal(&a, &cid_none));
 }
 
-/* RFC 9000, appendix A.2, and the edges of "more than twice" of section 17.1. */
+/* RFC 9000, section 17.1 #1 #2, appendix A.2: the edges of "more than twice". */
 static void packet_number_length_follows_what_is_unacknowledged(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, quic_pn_length(0xac5c02, 0xabe8b3), 2);

@@ -171,7 +171,7 @@ static void opening_opens_all_lower_ones_of_the_type(struct kunit *test)
 	quic_streams_destroy(&streams);
 }
 
-/* RFC 9000, section 4.6, and the bound on how many are open at once. */
+/* RFC 9000, sections 4.6 and 19.11 #3, and the bound on how many are open at once. */
 static void opening_needs_credit_and_room(struct kunit *test)
 {
 	static const struct {
