@@ -33,7 +33,7 @@ enum quic_space_id {
 
 #define QUIC_CRYPTO_BUFFER_MAX	65536	/* ahead of what is in order; RFC 9000, section 7.5 */
 #define QUIC_CRYPTO_GAPS_MAX	64
-#define QUIC_STREAM_GAPS_MAX	256
+#define QUIC_STREAM_GAPS_MAX	1024	/* pieces behind a hole: a window of packets */
 #define QUIC_PREFERRED_SEQ	1	/* connection ID of a preferred address: RFC 9000, section 5.1.1 */
 #define QUIC_PTO_COUNT_MAX	8	/* backoff stops doubling here */
 #define QUIC_TOKEN_MAX		120	/* of NEW_TOKEN, kept for the application */
@@ -409,6 +409,7 @@ void quic_conn_requeue(struct quic_conn *conn, enum quic_space_id id,
 		       const struct quic_sent_packet *packet);
 /* Counts the frames that quic_conn_requeue() has sent again. */
 void quic_conn_count_retransmit(struct quic_conn *conn, const struct quic_sent_packet *packet);
+void quic_conn_requeue_first(struct quic_conn *conn, const struct quic_sent_packet *packet);
 void quic_conn_packet_lost(struct quic_conn *conn, enum quic_space_id id,
 			   struct quic_sent_packet *packet);
 

@@ -229,6 +229,33 @@ void quic_conn_count_retransmit(struct quic_conn *conn, const struct quic_sent_p
 }
 
 /**
+ * quic_conn_requeue_first() - have sent again what the peer waits for
+ * @conn:   connection
+ * @packet: record of a packet in flight
+ *
+ * The first bytes not acknowledged of each stream that @packet carried. A
+ * receiver whose memory is full takes no others, and acknowledges none.
+ */
+void quic_conn_requeue_first(struct quic_conn *conn, const struct quic_sent_packet *packet)
+{
+	u8 i;
+
+	for (i = 0; i < packet->nr_notes; i++) {
+		const struct quic_sent_note *note = quic_sent_packet_note(packet, i);
+		struct quic_stream *stream;
+
+		if (note->kind != QUIC_NOTE_STREAM)
+			continue;
+		stream = quic_streams_find(&conn->streams, note->stream_id);
+		if (!stream || !stream->has_send)
+			continue;
+		quic_stream_send_on_lost(&stream->send, stream->send.ranges.acked, note->len,
+					 false);
+		quic_streams_mark_ready(&conn->streams, stream);
+	}
+}
+
+/**
  * quic_conn_packet_lost() - a packet that left the ring did not arrive
  * @conn:   connection
  * @id:     its space

@@ -156,6 +156,8 @@ static void quic_probe(struct quic_conn *conn, enum quic_space_id id)
 						       space->loss.sent.next))) {
 		quic_conn_count_retransmit(conn, packet);
 		quic_conn_requeue(conn, id, packet);
+		if (id == QUIC_SPACE_APP)
+			quic_conn_requeue_first(conn, packet);
 		pn++;
 	}
 }

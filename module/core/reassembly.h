@@ -8,7 +8,7 @@
 
 #include "core.h"
 
-#define QUIC_REASSEMBLY_TOTAL_MAX	1024	/* chunks of all streams of a connection */
+#define QUIC_REASSEMBLY_TOTAL_MAX	2048	/* chunks of all streams of a connection */
 
 /**
  * struct quic_rx_chunk - bytes of a stream as they came in one frame

@@ -86,6 +86,43 @@ static void reordering_is_not_mistaken_for_loss_for_long(struct kunit *test)
 	sim_destroy(sim);
 }
 
+/*
+ * RFC 9002, section 6.2.4: a probe carries what the receiver needs, also when
+ * that was sent again behind much other data. One without room for more takes
+ * nothing else.
+ */
+static void probe_carries_the_first_bytes_not_acknowledged(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_conn *conn = &sim->client.conn;
+	struct quic_sent_packet packet;
+	struct quic_loss_walk walk;
+	struct quic_loss *loss;
+
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	sim_run_for(sim, SIM_SECOND);
+	loss = &conn->space[QUIC_SPACE_APP]->loss;
+	sim->client.mute = true;
+	sim_send(&sim->client, 0, 9 * 1400, false);
+	sim_settle(&sim->client);
+	/* The first packet is lost and sent again, behind the others. */
+	memset(&walk, 0, sizeof(walk));
+	walk.next = loss->sent.oldest;
+	walk.end = walk.next + 1;
+	walk.now = sim->now;
+	KUNIT_ASSERT_TRUE(test, quic_loss_next_lost(loss, &walk, &packet));
+	quic_cong_on_lost(&conn->path[0].cong, packet.size);
+	quic_conn_packet_lost(conn, QUIC_SPACE_APP, &packet);
+	sim_settle(&sim->client);
+	while (!conn->pto_count) {
+		sim->client.mute = sim->now + SIM_MS < conn->deadlines.at[QUIC_DEADLINE_LOSS];
+		sim_run_for(sim, SIM_MS);
+	}
+	sim_run_for(sim, sim->delay + SIM_MS);
+	KUNIT_EXPECT_GE(test, sim->server.received[0], 1400);
+	sim_destroy(sim);
+}
+
 /* What the memory of losses holds is given back. */
 static void idle_connection_remembers_no_losses(struct kunit *test)
 {
@@ -107,6 +144,7 @@ static void idle_connection_remembers_no_losses(struct kunit *test)
 static struct kunit_case recovery_cases[] = {
 	KUNIT_CASE(early_data_does_not_stop_the_clients_probes),
 	KUNIT_CASE(reordering_is_not_mistaken_for_loss_for_long),
+	KUNIT_CASE(probe_carries_the_first_bytes_not_acknowledged),
 	KUNIT_CASE(idle_connection_remembers_no_losses),
 	{}
 };
