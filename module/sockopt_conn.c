@@ -295,7 +295,7 @@ static bool quic_config_is_ok(const struct quic_config *c)
 	if (c->payload_cipher_type && (c->payload_cipher_type < TLS_CIPHER_AES_GCM_128 ||
 				       c->payload_cipher_type > TLS_CIPHER_CHACHA20_POLY1305))
 		return false;
-	if (c->congestion_control_algo && c->congestion_control_algo >= QUIC_CONG_ALG_MAX)
+	if (!quic_cong_find(c->congestion_control_algo))
 		return false;
 	return !c->keepalive_probe_interval ||
 	       c->keepalive_probe_interval >= 1500 * USEC_PER_MSEC;

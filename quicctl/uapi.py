@@ -88,6 +88,7 @@ class Congestion(IntEnum):
 
     RENO = 0
     CUBIC = 1
+    BBR = 2
 
 
 class Cipher(IntEnum):

@@ -2,7 +2,7 @@
 /*
  * What all congestion controllers share: bytes in flight, the recovery period,
  * the bounds of the window. How the window grows and shrinks is said in
- * cong_reno.c and cong_cubic.c. RFC 9002, section 7 and appendix B.
+ * cong_reno.c, cong_cubic.c and cong_bbr.c. RFC 9002, section 7 and appendix B.
  */
 #include "core.h"
 #include <uapi/linux/quic.h>
@@ -22,6 +22,8 @@ const struct quic_cong_ops *quic_cong_find(u8 algo)
 		return &quic_cong_reno;
 	case QUIC_CONG_ALG_CUBIC:
 		return &quic_cong_cubic;
+	case QUIC_CONG_ALG_BBR:
+		return &quic_cong_bbr;
 	default:
 		return NULL;
 	}
@@ -58,6 +60,7 @@ void quic_cong_init(struct quic_cong *cong, const struct quic_cong_ops *ops, u32
 	cong->cwnd = quic_cong_initial_window(mss);
 	cong->ssthresh = U64_MAX;
 	cong->max_window = QUIC_CONG_WINDOW_LIMIT;
+	cong->wants_rate = ops->on_sent;
 	quic_hystart_init(&cong->hystart);
 	ops->init(cong);
 }
@@ -237,10 +240,14 @@ void quic_cong_on_ack(struct quic_cong *cong, const struct quic_rtt *rtt, u64 se
 
 	cong->seen_delivered = cong->delivered;
 	cong->seen_lost = cong->lost;
-	if (unlikely(cong->prr.window))
+	if (cong->ops->on_ack) {
+		cong->ops->on_ack(cong, &ack);
+		quic_cong_bound(cong);
+	} else if (unlikely(cong->prr.window)) {
 		quic_prr_on_ack(cong, &ack);
-	else if (sent_time && cong->ssthresh == U64_MAX)
+	} else if (sent_time && cong->ssthresh == U64_MAX) {
 		quic_hystart_on_ack(cong, &ack);
+	}
 }
 
 /**

@@ -6,6 +6,7 @@
 #ifndef _QUIC_CORE_CONG_H
 #define _QUIC_CORE_CONG_H
 
+#include "cong_bbr.h"
 #include "rtt.h"
 
 /* cwnd never grows above, whatever @max_window says: arithmetic in 64 bits stays exact. */
@@ -39,6 +40,14 @@ struct quic_cong_ack {
  * @on_persistent: persistent congestion was established, cwnd is already the minimum
  * @on_quiet:  optional: from @now on the sender does not use its window
  * @on_undo:   optional: the last event was none, cwnd and ssthresh are what they were
+ * @on_ack:    optional: in place of slow start and recovery as others have them
+ *
+ * A controller that goes by the delivery rate has all of these, too:
+ *
+ * @on_sent:   a packet of @bytes is in flight; fill in @snapshot
+ * @on_delivered: it was acknowledged
+ * @on_packet_lost: it was lost
+ * @on_burst:  a round of sending is over
  */
 struct quic_cong_ops {
 	const char *name;
@@ -49,6 +58,14 @@ struct quic_cong_ops {
 	void (*on_persistent)(struct quic_cong *cong);
 	void (*on_quiet)(struct quic_cong *cong, u64 now);
 	void (*on_undo)(struct quic_cong *cong);
+	void (*on_ack)(struct quic_cong *cong, const struct quic_cong_ack *ack);
+	void (*on_sent)(struct quic_cong *cong, struct quic_rate_snapshot *snapshot, u32 bytes,
+			u64 now);
+	void (*on_delivered)(struct quic_cong *cong, const struct quic_rate_snapshot *snapshot,
+			     u32 bytes, u64 sent_time, u64 now);
+	void (*on_packet_lost)(struct quic_cong *cong, const struct quic_rate_snapshot *snapshot,
+			       u32 bytes, u64 now);
+	void (*on_burst)(struct quic_cong *cong);
 };
 
 /**
@@ -138,6 +155,8 @@ struct quic_cong_undo {
  * @mss:             largest packet that may be sent, bytes
  * @events:          congestion events so far
  * @app_limited:     the sender did not use the window; RFC 9002, section 7.8
+ * @wants_rate:      the algorithm goes by the delivery rate
+ * @pacing_rate:     that the algorithm has chosen, bytes per second; 0: cwnd and RTT make it
  */
 struct quic_cong {
 	const struct quic_cong_ops *ops;
@@ -155,16 +174,20 @@ struct quic_cong {
 	u32 mss;
 	u32 events;
 	bool app_limited;
+	bool wants_rate;
+	u64 pacing_rate;
 	struct quic_prr prr;
 	struct quic_hystart hystart;
 	struct quic_cong_undo undo;
 	union {
 		struct quic_cubic cubic;
+		struct quic_bbr bbr;
 	};
 };
 
 extern const struct quic_cong_ops quic_cong_reno;
 extern const struct quic_cong_ops quic_cong_cubic;
+extern const struct quic_cong_ops quic_cong_bbr;
 
 /* @algo: QUIC_CONG_ALG_*; NULL if there is no such controller. */
 const struct quic_cong_ops *quic_cong_find(u8 algo);

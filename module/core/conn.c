@@ -80,6 +80,18 @@ void quic_conn_choose_skip(struct quic_conn *conn, u64 pn)
 	conn->next_skip = pn + 256 + (random & 0x3ff);
 }
 
+/* The controller that is configured; records keep what it wants to know. */
+static const struct quic_cong_ops *quic_conn_controller(struct quic_conn *conn)
+{
+	const struct quic_cong_ops *ops = quic_cong_find(conn->config.congestion);
+	int id;
+
+	for (id = 0; ops->on_sent && id < QUIC_SPACE_MAX; id++)
+		if (conn->space[id])
+			quic_sent_enable_rates(&conn->space[id]->loss.sent);
+	return ops;
+}
+
 /**
  * quic_conn_open() - bring a connection to life
  * @conn: after quic_conn_setup()
@@ -89,7 +101,7 @@ void quic_conn_choose_skip(struct quic_conn *conn, u64 pn)
  */
 int quic_conn_open(struct quic_conn *conn, const struct quic_conn_open *args)
 {
-	const struct quic_cong_ops *ops = quic_cong_find(conn->config.congestion);
+	const struct quic_cong_ops *ops;
 	int id;
 
 	for (id = 0; id < QUIC_SPACE_MAX; id++) {
@@ -98,6 +110,7 @@ int quic_conn_open(struct quic_conn *conn, const struct quic_conn_open *args)
 			goto err_spaces;
 	}
 
+	ops = quic_conn_controller(conn);
 	conn->is_server = args->is_server;
 	conn->version = args->version;
 	conn->original_version = args->version;
@@ -481,8 +494,7 @@ void quic_conn_apply_config(struct quic_conn *conn)
 	if (!quic_conn_is_open(conn))
 		return;
 	quic_rtt_init(&path->rtt, conn->config.initial_rtt);
-	quic_cong_init(&path->cong, quic_cong_find(conn->config.congestion),
-		       path->mss);
+	quic_cong_init(&path->cong, quic_conn_controller(conn), path->mss);
 	path->cong.bytes_in_flight = in_flight;
 	if (conn->config.keepalive)
 		quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_KEEPALIVE,

@@ -268,6 +268,26 @@ void quic_conn_packet_lost(struct quic_conn *conn, enum quic_space_id id,
 	quic_sent_packet_release(packet);
 }
 
+/* RFC 9002, appendix B.5 */
+static void quic_acked_from_flight(struct quic_conn *conn, const struct quic_loss_walk *walk,
+				   const struct quic_sent_packet *packet, u64 now)
+{
+	struct quic_cong *cong = &conn->path[packet->path].cong;
+
+	if (unlikely(cong->wants_rate))
+		cong->ops->on_delivered(cong, &walk->rate, packet->size, packet->time, now);
+	quic_cong_on_acked(cong, packet->size, packet->time, &quic_conn_path(conn)->rtt, now);
+}
+
+/* RFC 9002, appendix B.8 */
+static void quic_lost_from_flight(struct quic_cong *cong, const struct quic_loss_walk *walk,
+				  const struct quic_sent_packet *packet)
+{
+	quic_cong_on_lost(cong, packet->size);
+	if (cong->wants_rate)
+		cong->ops->on_packet_lost(cong, &walk->rate, packet->size, walk->now);
+}
+
 /* It may arrive yet. */
 static void quic_lost_remember(struct quic_space *space, const struct quic_loss_walk *walk,
 			       const struct quic_sent_packet *packet)
@@ -340,7 +360,7 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 		}
 		large |= packet.size > QUIC_PMTUD_BASE;
 		if (packet.flags & QUIC_SENT_IN_FLIGHT) {
-			quic_cong_on_lost(&conn->path[packet.path].cong, packet.size);
+			quic_lost_from_flight(&conn->path[packet.path].cong, &walk, &packet);
 			/* What other paths lose, the active one does not pay for: RFC 9000, section 9.4 #1. */
 			if (likely(packet.path == conn->active_path)) {
 				newest = max(newest, packet.time);
@@ -458,8 +478,7 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 	while (quic_loss_next_acked(&space->loss, &walk, &packet)) {
 		any = true;
 		if (packet.flags & QUIC_SENT_IN_FLIGHT)
-			quic_cong_on_acked(&conn->path[packet.path].cong, packet.size,
-					   packet.time, &path->rtt, now);
+			quic_acked_from_flight(conn, &walk, &packet, now);
 		if (id == QUIC_SPACE_APP)
 			quic_key_phase_on_acked(&conn->key_phase, walk.pn);
 		largest = max(largest, packet.size);
@@ -497,8 +516,7 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 		quic_acked_ecn(conn, ack, &marks, now);
 	quic_conn_detect_lost(conn, id, now);
 	quic_cong_on_ack(&path->cong, &path->rtt, sample, now);
-	quic_pacer_update(&path->pacer, path->cong.cwnd, path->rtt.smoothed_rtt,
-			  quic_cong_in_slow_start(&path->cong), path->mss, now);
+	quic_path_update_pacing(path, now);
 	quic_trace(recovery, conn, conn->active_path);
 	conn->todo |= QUIC_TODO_TX | QUIC_TODO_TIMER;
 	return 0;

@@ -130,7 +130,8 @@ static bool quic_conn_has_window(const struct quic_conn *conn, const struct quic
 
 	if (!quic_cong_has_room(cong))
 		return false;
-	if (conn->in_burst || !cong->bytes_in_flight)
+	/* Pacing makes the bursts where a rate is what counts. */
+	if (conn->in_burst || !cong->bytes_in_flight || cong->wants_rate)
 		return true;
 	window = quic_cong_window(cong);
 	return window - cong->bytes_in_flight >=
@@ -691,6 +692,18 @@ static bool quic_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 
 	return !quic_tx_is_empty(tx);
 }
 
+/* What a controller that goes by the delivery rate wants to know of a packet. */
+static noinline void quic_tx_note_rate(struct quic_path *path, const struct quic_sent *sent,
+				       u64 pn, u32 size, u64 now)
+{
+	struct quic_rate_snapshot *snapshot = quic_sent_rate(sent, pn), unused;
+	u64 rate = path->cong.pacing_rate;
+
+	path->cong.ops->on_sent(&path->cong, snapshot ?: &unused, size, now);
+	if (path->cong.pacing_rate != rate)
+		quic_path_update_pacing(path, now);
+}
+
 /**
  * quic_conn_tx_fill() - write frames into a packet
  * @conn: connection
@@ -749,6 +762,8 @@ void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 
 		quic_ecn_on_sent(&path->ecn);
 	}
 	quic_loss_on_sent(&space->loss, tx->pn, &tx->record);
+	if (unlikely(path->cong.wants_rate) && tx->eliciting)
+		quic_tx_note_rate(path, &space->loss.sent, tx->pn, size, now);
 	if (tx->has_ack)
 		quic_ack_policy_on_sent(&space->ack);
 	if (tx->eliciting && space->probes && tx->path == conn->active_path)
@@ -798,6 +813,8 @@ void quic_conn_tx_done(struct quic_conn *conn)
 		list_move_tail(conn->streams.ready.next, &conn->streams.ready);
 	cong->app_limited = quic_cong_has_room(cong) && list_empty(&conn->streams.ready) &&
 			    !quic_datagrams_pending(&conn->datagrams);
+	if (unlikely(cong->wants_rate))
+		cong->ops->on_burst(cong);
 	if (conn->in_burst)
 		quic_trace(recovery, conn, conn->active_path);
 }

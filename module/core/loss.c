@@ -69,6 +69,22 @@ int quic_loss_on_sent(struct quic_loss *loss, u64 pn, const struct quic_sent_pac
 	return 0;
 }
 
+/* Where controllers want it: the snapshot of the packet about to be taken. */
+static noinline void quic_loss_copy_rate(struct quic_loss *loss, struct quic_loss_walk *walk)
+{
+	const struct quic_rate_snapshot *rate = quic_sent_rate(&loss->sent, walk->pn);
+
+	if (rate)
+		walk->rate = *rate;
+	else
+		memset(&walk->rate, 0, sizeof(walk->rate));
+}
+
+static inline bool quic_loss_has_rates(const struct quic_loss *loss)
+{
+	return unlikely(loss->sent.rates_from != U64_MAX);
+}
+
 /* Hands the record over to @out; @left stays behind until the next trim. */
 static inline void quic_loss_take(struct quic_loss *loss, struct quic_sent_packet *packet,
 				  struct quic_sent_packet *out, u8 left)
@@ -169,6 +185,8 @@ bool quic_loss_next_acked(struct quic_loss *loss, struct quic_loss_walk *walk,
 	walk->any = true;
 	if (packet->flags & QUIC_SENT_ACK_ELICITING)
 		walk->any_eliciting = true;
+	if (quic_loss_has_rates(loss))
+		quic_loss_copy_rate(loss, walk);
 	if (likely(walk->pn == sent->oldest)) {
 		quic_loss_take(loss, packet, out, 0);
 		quic_sent_pass_oldest(sent);
@@ -247,6 +265,8 @@ bool quic_loss_next_lost(struct quic_loss *loss, struct quic_loss_walk *walk,
 
 	walk->pn = walk->next++;
 	walk->any = true;
+	if (quic_loss_has_rates(loss))
+		quic_loss_copy_rate(loss, walk);
 	quic_loss_take(loss, packet, out, 0);
 	return true;
 }

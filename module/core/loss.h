@@ -42,6 +42,7 @@ struct quic_loss {
  * @any:               a packet is newly acknowledged, or lost
  * @acked_between:     an acknowledged packet lies between the last two lost ones
  * @by_time:           its age condemned the packet returned last
+ * @rate:              snapshot of that packet, all zero if it has none; only where wanted
  * @iter, @next, @end, @now, @delay: the walk's own: ranges left, where to go on,
  *                     first number not of interest, its time, age that makes lost
  */
@@ -59,6 +60,7 @@ struct quic_loss_walk {
 	u64 now;
 	u64 delay;
 	struct quic_ack_iter iter;
+	struct quic_rate_snapshot rate;
 };
 
 /**

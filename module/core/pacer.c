@@ -6,12 +6,14 @@
  * section 7.7.
  */
 #include "core.h"
+#include "delivery_rate.h"
 #include "pacer.h"
 
 #define QUIC_PACER_SECOND	1000000000U	/* ns */
 #define QUIC_PACER_BURST	10		/* packets, the initial window */
 #define QUIC_PACER_BURST_LIMITED 2		/* packets, where the application bounds the rate */
 #define QUIC_PACER_TICKS	1000		/* a burst lasts a millisecond */
+#define QUIC_PACER_TICKS_SMOOTHED 250		/* or four that a queue spreads */
 
 /* Faster than a terabyte per second need not be paced; keeps products in 64 bits. */
 #define QUIC_PACER_RATE_MAX	1000000000000ULL
@@ -25,18 +27,6 @@ void quic_pacer_init(struct quic_pacer *pacer)
 	memset(pacer, 0, sizeof(*pacer));
 	pacer->rate = QUIC_PACER_UNLIMITED;
 	pacer->max_rate = QUIC_PACER_UNLIMITED;
-}
-
-/* @bytes per @period, as bytes per second; saturates. */
-static u64 quic_pacer_per_second(u64 bytes, u64 period)
-{
-	if (!period)
-		return U64_MAX;
-	if (bytes <= U64_MAX / QUIC_PACER_SECOND)
-		return div64_u64(bytes * QUIC_PACER_SECOND, period);
-	if (period >= QUIC_PACER_SECOND)
-		return div64_u64(bytes, div_u64(period, QUIC_PACER_SECOND));
-	return U64_MAX;
 }
 
 /* Brings the credit up to date. No fraction is lost to frequent calls. */
@@ -64,29 +54,21 @@ static void quic_pacer_refill(struct quic_pacer *pacer, u64 now)
 }
 
 /**
- * quic_pacer_update() - window, round-trip time or bound have changed
- * @pacer:        pacer of a path
- * @cwnd:         its congestion window, bytes
- * @smoothed_rtt: ns
- * @slow_start:   the window doubles each round trip, so the rate must as well
- * @mss:          largest packet, bytes
- * @now:          current time, ns
+ * quic_pacer_set_rate() - the rate has changed, or its bound
+ * @pacer: pacer of a path
+ * @rate:  bytes per second
+ * @mss:   largest packet, bytes
+ * @now:   current time, ns
  *
- * The rate is 5/4 of a window per round trip, or 2 windows in slow start. The
- * first update grants a full burst, which is no less than the initial window.
+ * The first rate grants a full burst, which is no less than the initial window.
  */
-void quic_pacer_update(struct quic_pacer *pacer, u64 cwnd, u64 smoothed_rtt,
-		       bool slow_start, u32 mss, u64 now)
+void quic_pacer_set_rate(struct quic_pacer *pacer, u64 rate, u32 mss, u64 now)
 {
-	u64 extra = slow_start ? cwnd : cwnd / 4;
 	bool first = pacer->rate == QUIC_PACER_UNLIMITED;
 	u32 packets = QUIC_PACER_BURST;
-	u64 rate;
 
 	quic_pacer_refill(pacer, now);
 
-	rate = quic_pacer_per_second(cwnd > U64_MAX - extra ? U64_MAX : cwnd + extra,
-				     smoothed_rtt);
 	if (rate > pacer->max_rate) {
 		rate = pacer->max_rate;
 		packets = QUIC_PACER_BURST_LIMITED;
@@ -97,13 +79,36 @@ void quic_pacer_update(struct quic_pacer *pacer, u64 cwnd, u64 smoothed_rtt,
 	}
 
 	pacer->rate = max(rate, 1ULL);
-	pacer->burst = max_t(u64, (u64)packets * mss, div_u64(rate, QUIC_PACER_TICKS));
+	pacer->burst = max_t(u64, (u64)packets * mss,
+			     div_u64(rate, pacer->smoothed ? QUIC_PACER_TICKS_SMOOTHED :
+							     QUIC_PACER_TICKS));
 	if (first) {
 		pacer->budget = pacer->burst;
 		pacer->last = now;
 	} else if (pacer->budget > pacer->burst) {
 		pacer->budget = pacer->burst;
 	}
+}
+
+/**
+ * quic_pacer_update() - window or round-trip time have changed
+ * @pacer:        pacer of a path
+ * @cwnd:         its congestion window, bytes
+ * @smoothed_rtt: ns
+ * @slow_start:   the window doubles each round trip, so the rate must as well
+ * @mss:          largest packet, bytes
+ * @now:          current time, ns
+ *
+ * The rate is 5/4 of a window per round trip, or 2 windows in slow start.
+ */
+void quic_pacer_update(struct quic_pacer *pacer, u64 cwnd, u64 smoothed_rtt,
+		       bool slow_start, u32 mss, u64 now)
+{
+	u64 extra = slow_start ? cwnd : cwnd / 4;
+
+	quic_pacer_set_rate(pacer, quic_rate_per_second(cwnd > U64_MAX - extra ? U64_MAX :
+							cwnd + extra, smoothed_rtt),
+			    mss, now);
 }
 
 /**

@@ -207,3 +207,19 @@ void quic_path_set_mss(struct quic_path *path, u32 mss)
 	path->mss = mss;
 	quic_cong_set_mss(&path->cong, mss);
 }
+
+/**
+ * quic_path_update_pacing() - the pace follows the congestion controller
+ * @path: path
+ * @now:  current time, ns
+ */
+void quic_path_update_pacing(struct quic_path *path, u64 now)
+{
+	struct quic_cong *cong = &path->cong;
+
+	if (unlikely(cong->pacing_rate))
+		quic_pacer_set_rate(&path->pacer, cong->pacing_rate, path->mss, now);
+	else
+		quic_pacer_update(&path->pacer, cong->cwnd, path->rtt.smoothed_rtt,
+				  quic_cong_in_slow_start(cong), path->mss, now);
+}

@@ -100,6 +100,8 @@ void quic_path_challenge_sent(struct quic_path *path, u32 size, u64 now);
 enum quic_path_echo quic_path_on_response(struct quic_path *path, const u8 *data, u64 now);
 void quic_path_validate(struct quic_path *path);
 void quic_path_set_mss(struct quic_path *path, u32 mss);
+/* Window, rate or round-trip time have changed. RFC 9002, section 7.7. */
+void quic_path_update_pacing(struct quic_path *path, u64 now);
 
 /* Nothing about it is in doubt. */
 static inline bool quic_path_is_sound(const struct quic_path *path)

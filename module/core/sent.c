@@ -31,6 +31,7 @@ static struct quic_sent_packet **quic_sent_leaf(const struct quic_sent *sent, u6
 void quic_sent_init(struct quic_sent *sent)
 {
 	memset(sent, 0, sizeof(*sent));
+	sent->rates_from = U64_MAX;
 }
 
 /* Frees the leaves and their array, and what the records hold. */
@@ -108,7 +109,8 @@ static void quic_sent_drop_leaf(struct quic_sent *sent, u64 pn)
 
 	if (*leaf == sent->tail)
 		sent->limit = 0;
-	if (sent->spare)
+	/* One made before snapshots were wanted is too small to be used again. */
+	if (sent->spare || (pn < sent->rates_from && sent->rates_from != U64_MAX))
 		quic_host_free(*leaf);
 	else
 		sent->spare = *leaf;
@@ -137,6 +139,31 @@ static bool quic_sent_is_reserved(const struct quic_sent *sent, u64 pn)
 {
 	return (pn | QUIC_SENT_LEAF_MASK) + 1 == sent->limit &&
 	       (sent->in_ring || sent->oldest == pn);
+}
+
+/* Memory of the leaf of @pn. */
+static size_t quic_sent_leaf_bytes(const struct quic_sent *sent, u64 pn)
+{
+	size_t each = sizeof(struct quic_sent_packet);
+
+	if (pn >= sent->rates_from)
+		each += sizeof(struct quic_rate_snapshot);
+	return QUIC_SENT_LEAF_SIZE * each;
+}
+
+/**
+ * quic_sent_enable_rates() - records shall have snapshots of the delivery rate
+ * @sent: the ring
+ *
+ * Leaves that are there already stay without.
+ */
+void quic_sent_enable_rates(struct quic_sent *sent)
+{
+	if (sent->rates_from != U64_MAX)
+		return;
+	sent->rates_from = max(sent->limit, (sent->next + QUIC_SENT_LEAF_MASK) & ~(u64)QUIC_SENT_LEAF_MASK);
+	quic_host_free(sent->spare);
+	sent->spare = NULL;
 }
 
 /**
@@ -172,7 +199,7 @@ int quic_sent_reserve(struct quic_sent *sent, u64 pn)
 			*leaf = sent->spare;
 			sent->spare = NULL;
 		} else {
-			*leaf = quic_host_alloc(QUIC_SENT_LEAF_SIZE * sizeof(**leaf));
+			*leaf = quic_host_alloc(quic_sent_leaf_bytes(sent, pn));
 			if (!*leaf)
 				return -ENOMEM;
 		}

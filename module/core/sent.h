@@ -11,6 +11,8 @@
 #include <linux/bitops.h>
 #include <linux/types.h>
 
+#include "delivery_rate.h"
+
 struct quic_stream;
 
 /* What a packet carried that is re-sent by its current value: bits of @control. */
@@ -93,17 +95,20 @@ struct quic_sent_packet {
  * @limit:    first number behind @tail, 0: there is none
  * @in_ring:  records that are outstanding
  * @nr_leaves: size of @leaf
+ * @rates_from: from this number on records have a snapshot of the delivery rate
  * @spare:    one empty leaf kept to spare an allocation
  * @tail:     leaf of the packet that was added or reserved last
  * @leaf:     power-of-two array of leaves, allocated on first use, grown
  *
- * A leaf that holds nothing from @oldest on is gone or empty, flags and all.
+ * Snapshots stand behind the records of a leaf, so that they cost nothing where
+ * congestion control does without. A leaf that holds nothing from @oldest on is gone or empty, flags and all.
  */
 struct quic_sent {
 	u64 next;
 	u64 oldest;
 	u64 end;
 	u64 limit;
+	u64 rates_from;
 	u32 in_ring;
 	u32 nr_leaves;
 	struct quic_sent_packet *spare;
@@ -113,6 +118,8 @@ struct quic_sent {
 
 void quic_sent_init(struct quic_sent *sent);
 void quic_sent_destroy(struct quic_sent *sent);
+/* Packets from some number above those in flight on shall have snapshots. */
+void quic_sent_enable_rates(struct quic_sent *sent);
 bool quic_sent_has_room(const struct quic_sent *sent);
 int quic_sent_reserve(struct quic_sent *sent, u64 pn);
 int quic_sent_add(struct quic_sent *sent, u64 pn, const struct quic_sent_packet *packet);
@@ -130,6 +137,18 @@ static inline struct quic_sent_packet *quic_sent_slot(const struct quic_sent *se
 
 	leaf = sent->leaf[(pn >> QUIC_SENT_LEAF_SHIFT) & (sent->nr_leaves - 1)];
 	return leaf ? &leaf[pn & QUIC_SENT_LEAF_MASK] : NULL;
+}
+
+/* The snapshot of a packet in flight; NULL: it has none. */
+static inline struct quic_rate_snapshot *quic_sent_rate(const struct quic_sent *sent, u64 pn)
+{
+	struct quic_sent_packet *leaf;
+
+	if (pn < sent->rates_from)
+		return NULL;
+	leaf = sent->leaf[(pn >> QUIC_SENT_LEAF_SHIFT) & (sent->nr_leaves - 1)];
+	return (struct quic_rate_snapshot *)(leaf + QUIC_SENT_LEAF_SIZE) +
+	       (pn & QUIC_SENT_LEAF_MASK);
 }
 
 /* The oldest place, which is empty, is done with. */

@@ -34,7 +34,8 @@ static void controllers_are_found_by_number(struct kunit *test)
 {
 	KUNIT_EXPECT_PTR_EQ(test, quic_cong_find(QUIC_CONG_ALG_RENO), &quic_cong_reno);
 	KUNIT_EXPECT_PTR_EQ(test, quic_cong_find(QUIC_CONG_ALG_CUBIC), &quic_cong_cubic);
-	KUNIT_EXPECT_NULL(test, quic_cong_find(QUIC_CONG_ALG_MAX));
+	KUNIT_EXPECT_PTR_EQ(test, quic_cong_find(QUIC_CONG_ALG_BBR), &quic_cong_bbr);
+	KUNIT_EXPECT_NULL(test, quic_cong_find(3));
 	KUNIT_EXPECT_NULL(test, quic_cong_find(255));
 }
 

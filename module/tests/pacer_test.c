@@ -105,6 +105,31 @@ static void burst_is_a_millisecond_at_high_rates(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, drain(&pacer, MSS, START + 5 * MS), 1041ULL);
 }
 
+/* A queue that paces gets work for four milliseconds. */
+static void burst_is_longer_where_a_queue_spreads_it(struct kunit *test)
+{
+	struct quic_pacer pacer;
+
+	quic_pacer_init(&pacer);
+	pacer.smoothed = true;
+	quic_pacer_update(&pacer, 1000000, MS, false, MSS, START);
+	KUNIT_EXPECT_EQ(test, pacer.rate, 1250000000ULL);
+	KUNIT_EXPECT_EQ(test, pacer.burst, 5000000ULL);
+}
+
+/* A controller's own rate is taken as it is, and bounded by the application's. */
+static void rate_may_be_given(struct kunit *test)
+{
+	struct quic_pacer pacer;
+
+	quic_pacer_init(&pacer);
+	quic_pacer_set_rate(&pacer, 5000000, MSS, START);
+	KUNIT_EXPECT_EQ(test, pacer.rate, 5000000ULL);
+	pacer.max_rate = 1000000;
+	quic_pacer_set_rate(&pacer, 5000000, MSS, START);
+	KUNIT_EXPECT_EQ(test, pacer.rate, 1000000ULL);
+}
+
 static void idle_time_saves_up_no_more_than_a_burst(struct kunit *test)
 {
 	struct quic_pacer pacer;
@@ -271,6 +296,8 @@ static struct kunit_case pacer_cases[] = {
 	KUNIT_CASE(initial_window_leaves_at_once),
 	KUNIT_CASE(packets_leave_at_the_rate_after_the_burst),
 	KUNIT_CASE(burst_is_a_millisecond_at_high_rates),
+	KUNIT_CASE(burst_is_longer_where_a_queue_spreads_it),
+	KUNIT_CASE(rate_may_be_given),
 	KUNIT_CASE(idle_time_saves_up_no_more_than_a_burst),
 	KUNIT_CASE(application_bounds_rate_and_burst),
 	KUNIT_CASE(bytes_beyond_a_burst_wait_for_a_full_one),

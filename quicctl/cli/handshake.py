@@ -37,6 +37,7 @@ class CongestionName(StrEnum):
 
     RENO = "reno"
     CUBIC = "cubic"
+    BBR = "bbr"
 
 
 def handshake(

@@ -313,7 +313,7 @@ static void sim_fly(struct sim *sim, struct sim_end *from, const struct quic_tx_
 	u32 size = quic_writer_used(&tx->w) + SIM_HEADER;
 	const struct sim_route *route = &from->route[tx->path];
 	int copies = 1 + sim_chance(sim, sim->duplicate);
-	u64 *busy = &sim->busy_until[from == &sim->client];
+	u64 *busy = &sim->link->busy_until[from == &sim->client];
 	u32 source = from->spoof ?: route->local + from->nat;
 	struct sim_packet *packet;
 
@@ -327,13 +327,14 @@ static void sim_fly(struct sim *sim, struct sim_end *from, const struct quic_tx_
 	from->spoof = 0;
 	if (route->peer == from->watched)
 		from->watched_tx += size;
+	*busy = max(*busy, sim->now);
 	if (from->mute || sim_chance(sim, sim->loss) ||
+	    (sim->queue && (*busy - sim->now) * sim->rate / SIM_SECOND > sim->queue) ||
 	    (from->dead && (from->dead == route->peer || from->dead == route->local)) ||
 	    (from->narrow && from->narrow_addr == route->peer && size > from->narrow)) {
 		sim->lost++;
 		return;
 	}
-	*busy = max(*busy, sim->now);
 	if (sim->rate)
 		*busy += size * SIM_SECOND / sim->rate;
 	while (copies--) {
@@ -651,6 +652,27 @@ void sim_run_for(struct sim *sim, u64 time)
 		;
 }
 
+/* When something happens next. */
+static u64 sim_next(struct sim *sim)
+{
+	struct sim_packet *packet = sim_first(sim);
+	u64 timer = min(quic_deadlines_earliest(&sim->client.conn.deadlines),
+			quic_deadlines_earliest(&sim->server.conn.deadlines));
+
+	return packet ? min(packet->at, timer) : timer;
+}
+
+void sim_run_pair(struct sim *one, struct sim *other, u64 time)
+{
+	u64 until = one->now + time;
+	bool more = true;
+
+	while (more)
+		more = sim_step(sim_next(one) <= sim_next(other) ? one : other, until);
+	one->now = until;
+	other->now = until;
+}
+
 u64 sim_send(struct sim_end *end, u64 id, u64 bytes, bool fin)
 {
 	struct quic_conn *conn = &end->conn;
@@ -687,6 +709,7 @@ struct sim *sim_create(void)
 	if (!sim)
 		abort();
 	INIT_LIST_HEAD(&sim->flying);
+	sim->link = &sim->own;
 	sim->now = SIM_SECOND;
 	sim->delay = 10 * SIM_MS;
 	sim->random = 42;

@@ -117,9 +117,19 @@ struct sim_packet {
 };
 
 /**
+ * struct sim_link - the bottleneck, which several worlds may share
+ * @busy_until: when it will have sent what it holds, by direction
+ */
+struct sim_link {
+	u64 busy_until[2];
+};
+
+/**
  * struct sim - the world
+ * @link:    its bottleneck, @own if none is shared
  * @delay:   one way, ns
  * @rate:    bytes per second, 0: without bound
+ * @queue:   bytes that wait for the link before more are dropped, 0: without bound
  * @loss, @reorder, @duplicate: percent
  * @early:   see there; set before sim_start()
  * @remembered: parameters of the server that the client starts with then
@@ -133,10 +143,12 @@ struct sim {
 	struct sim_end client;
 	struct sim_end server;
 	struct list_head flying;
+	struct sim_link *link;
+	struct sim_link own;
 	u64 now;
 	u64 delay;
 	u64 rate;
-	u64 busy_until[2];
+	u64 queue;
 	u32 loss, reorder, duplicate, ce;
 	u32 mss, mtu;
 	bool bleach;
@@ -154,6 +166,8 @@ void sim_start(struct sim *sim);
 /* Runs until @done says so; false: not within @limit of virtual time. */
 bool sim_run(struct sim *sim, bool (*done)(struct sim *sim), u64 limit);
 void sim_run_for(struct sim *sim, u64 time);
+/* Two worlds side by side, in step. */
+void sim_run_pair(struct sim *one, struct sim *other, u64 time);
 bool sim_is_established(struct sim *sim);
 bool sim_handshake(struct sim *sim);
 void sim_settle(struct sim_end *end);

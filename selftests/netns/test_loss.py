@@ -68,12 +68,13 @@ def test_datagrams(family: str, link: Wire, pki: Pki, tmp_path: Path) -> None:
     assert link.near.dropped() > SIZE // 1500 // 50, "the wire was not as bad as it should be"
 
 
-def test_bursts(link: Wire, pki: Pki, tmp_path: Path) -> None:
+@pytest.mark.parametrize("congestion", (uapi.Congestion.CUBIC, uapi.Congestion.BBR))
+def test_bursts(congestion: uapi.Congestion, link: Wire, pki: Pki, tmp_path: Path) -> None:
     """Whole bursts are lost, overtaken and repeated."""
     near, far = content(tmp_path, "near", SIZE // 16), content(tmp_path, "far", SIZE // 16)
     link.near.impair(*BAD, bursts=True)
     link.far.impair(*BAD, bursts=True)
-    client, server = move(link, "v4", pki, near, far, tmp_path, uapi.Congestion.CUBIC)
+    client, server = move(link, "v4", pki, near, far, tmp_path, congestion)
     same(client, server, near, far)
 
 

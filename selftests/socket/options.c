@@ -129,7 +129,8 @@ TEST(config_defaults_and_ranges)
 	BAD(payload_cipher_type, 50);
 	BAD(payload_cipher_type, 55);
 	GOOD(payload_cipher_type, TLS_CIPHER_CHACHA20_POLY1305);
-	BAD(congestion_control_algo, QUIC_CONG_ALG_MAX);
+	BAD(congestion_control_algo, QUIC_CONG_ALG_BBR + 1);
+	GOOD(congestion_control_algo, QUIC_CONG_ALG_BBR);
 	GOOD(congestion_control_algo, QUIC_CONG_ALG_CUBIC);
 	BAD(keepalive_probe_interval, 1499999);
 	GOOD(keepalive_probe_interval, 1500000);

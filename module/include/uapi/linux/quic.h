@@ -108,6 +108,9 @@ enum {
 	QUIC_CONG_ALG_MAX,
 };
 
+/* An extension of this module, beyond what others number: QUIC_CONG_ALG_MAX keeps its value. */
+#define QUIC_CONG_ALG_BBR	2
+
 /* Control message QUIC_HANDSHAKE_INFO: the payload is TLS handshake bytes. */
 struct quic_handshake_info {
 	__u8	crypto_level;		/* enum quic_crypto_level */
