@@ -49,6 +49,7 @@ static DEFINE_PER_CPU(struct quic_wire_ring, quic_wire_ring);
  * @gso_size: length of each but the last
  * @bytes: of all
  * @ecn:   QUIC_ECN_* of all
+ * @most:  packets that may be in it
  * @ended: a shorter packet stands last: no other may follow
  * @frag:  the pieces, each with a reference on its page
  * @mask:  header protection that is due
@@ -64,6 +65,7 @@ struct quic_burst {
 	u32 gso_size;
 	u32 bytes;
 	u8 ecn;
+	u32 most;
 	bool ended;
 	struct {
 		struct page *page;
@@ -189,7 +191,7 @@ static int quic_burst_add(struct quic_burst *burst, const struct quic_tx_packet 
 
 	if (burst->nr_packets &&
 	    (burst->ended || len > burst->gso_size || tx->ecn != burst->ecn ||
-	     burst->nr_packets == QUIC_BURST_PACKETS ||
+	     burst->nr_packets == burst->most ||
 	     burst->bytes + len > QUIC_BURST_BYTES)) {
 		err = quic_burst_flush(burst);
 		last = burst->nr_frags - 1;
@@ -327,6 +329,15 @@ static void quic_output_mtu_probe(struct quic_sock *qs, struct quic_burst *burst
 	quic_burst_add(burst, tx, size);
 }
 
+/* A queue that paces sends a GSO packet at once: it holds a millisecond's worth. */
+static u32 quic_burst_most(struct quic_path *path)
+{
+	if (likely(!path->pacer.smoothed))
+		return QUIC_BURST_PACKETS;
+	return clamp_t(u64, div_u64(div_u64(path->pacer.rate, MSEC_PER_SEC), path->mss), 2,
+		       QUIC_BURST_PACKETS);
+}
+
 static void quic_output_app(struct quic_sock *qs, u64 now)
 {
 	struct quic_conn *conn = &qs->conn;
@@ -336,6 +347,7 @@ static void quic_output_app(struct quic_sock *qs, u64 now)
 
 	burst.qs = qs;
 	burst.key = qs->tx_key[QUIC_CRYPTO_APP];
+	burst.most = quic_burst_most(quic_conn_path(conn));
 	burst.page = NULL;
 	quic_burst_reset(&burst);
 	while (!quic_conn_path_is_too_small(conn) &&

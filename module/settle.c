@@ -44,12 +44,31 @@ static void quic_settle_wake(struct quic_sock *qs)
 		sk->sk_write_space(sk);
 }
 
+/*
+ * Pacing as the socket has it: SO_MAX_PACING_RATE bounds it, and the queueing
+ * discipline fq, once it has seen the socket, spreads packets by the rate that
+ * is published here.
+ */
+static void quic_settle_pacing(struct quic_sock *qs)
+{
+	struct quic_pacer *pacer = &quic_conn_path(&qs->conn)->pacer;
+	struct sock *sk = quic_sock_sk(qs);
+	unsigned long most = READ_ONCE(sk->sk_max_pacing_rate);
+
+	pacer->max_rate = most == ~0UL ? QUIC_PACER_UNLIMITED : most;
+	if (likely(smp_load_acquire(&sk->sk_pacing_status) != SK_PACING_FQ))
+		return;
+	pacer->smoothed = true;
+	WRITE_ONCE(sk->sk_pacing_rate, min_t(u64, pacer->rate, most));
+}
+
 /* What could not be sent for want of memory or a cipher is tried again soon. */
 static void quic_settle_transmit(struct quic_sock *qs, u64 now)
 {
 	struct quic_conn *conn = &qs->conn;
 
 	conn->todo &= ~QUIC_TODO_TX;
+	quic_settle_pacing(qs);
 	quic_output(qs, now);
 	if (!(conn->todo & QUIC_TODO_TX))
 		return;

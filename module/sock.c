@@ -346,8 +346,6 @@ int quic_sock_open(struct quic_sock *qs, struct quic_conn_open *args)
 	quic_conn_on_tx_key(conn, QUIC_CRYPTO_INITIAL, TLS_CIPHER_AES_GCM_128);
 	quic_conn_on_rx_key(conn, QUIC_CRYPTO_INITIAL, TLS_CIPHER_AES_GCM_128);
 
-	if (READ_ONCE(sk->sk_max_pacing_rate) != ~0UL)
-		quic_conn_path(conn)->pacer.max_rate = READ_ONCE(sk->sk_max_pacing_rate);
 	qs->was_open = true;
 	quic_sock_update_sndbuf(qs);
 	spin_lock_bh(&qn->lock);
