@@ -63,18 +63,18 @@ class Namespace:
         threading.Thread(target=run, daemon=True).start()
         return future
 
-    def impair(self, *words: str, bursts: bool = False) -> None:
-        """Let netem treat what this end sends.
+    def impair(self, *words: str, bursts: bool = False, limit: int = 10000) -> None:
+        """Let netem treat what this end sends; it holds up to ``limit`` packets.
 
         A burst of datagrams passes a queue as one packet. Unless that is wanted a token bucket in front splits it, so that
         each datagram has its own fate.
         """
         tc = ["ip", "netns", "exec", self.name, "tc", "qdisc", "replace", "dev", self.device]
         if bursts:
-            tool(*tc, "root", "netem", "limit", "10000", *words)
+            tool(*tc, "root", "netem", "limit", str(limit), *words)
             return
         tool(*tc, "root", "handle", "1:", "tbf", "rate", "2gbit", "burst", "1600", "limit", "100000000")
-        tool(*tc, "parent", "1:1", "handle", "2:", "netem", "limit", "10000", *words)
+        tool(*tc, "parent", "1:1", "handle", "2:", "netem", "limit", str(limit), *words)
 
     def dropped(self) -> int:
         """How many packets netem has dropped here."""
