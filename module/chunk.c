@@ -36,7 +36,7 @@ static struct kmem_cache *quic_chunk_cache __read_mostly;
 static bool quic_recv_is_waiting(const struct quic_sock *qs)
 {
 	return !list_empty(&qs->handshake_queue) || !list_empty(&qs->event_queue) ||
-	       !list_empty(&qs->data_queue);
+	       !list_empty(&qs->data_queue) || !list_empty(&qs->peeled);
 }
 
 /*

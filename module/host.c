@@ -9,6 +9,7 @@
 
 #include "demux.h"
 #include "net.h"
+#include "peeloff.h"
 #include "restart.h"
 #include "sock.h"
 #include "stateless.h"
@@ -39,6 +40,12 @@ bool quic_host_has_reader(const struct quic_sock *qs)
 	return !qs->is_shut && !(qs->inet.sk.sk_shutdown & RCV_SHUTDOWN);
 }
 
+/* Where data of @stream waits for its reader. */
+static struct list_head *quic_host_queue(struct quic_sock *qs, struct quic_stream *stream)
+{
+	return unlikely(stream->host) ? quic_peeloff_queue(stream->host) : &qs->data_queue;
+}
+
 void quic_host_deliver(struct quic_conn *conn, struct quic_stream *stream,
 		       struct quic_rx_chunk *rx, bool fin)
 {
@@ -65,7 +72,7 @@ void quic_host_deliver(struct quic_conn *conn, struct quic_stream *stream,
 	chunk->kind = QUIC_RECV_STREAM;
 	chunk->stream_id = stream->id;
 	chunk->fin = fin;
-	list_add_tail(&chunk->rx.link, &qs->data_queue);
+	list_add_tail(&chunk->rx.link, quic_host_queue(qs, stream));
 }
 
 void quic_host_deliver_crypto(struct quic_conn *conn, u8 level, struct quic_rx_chunk *rx)
@@ -89,7 +96,9 @@ u64 quic_host_purge(struct quic_conn *conn, struct quic_stream *stream)
 	struct quic_recv_chunk *chunk, *next;
 	u64 bytes = 0;
 
-	list_for_each_entry_safe(chunk, next, &qs->data_queue, rx.link) {
+	if (stream->host)
+		quic_peeloff_on_reset(stream->host);
+	list_for_each_entry_safe(chunk, next, quic_host_queue(qs, stream), rx.link) {
 		if (chunk->kind != QUIC_RECV_STREAM || chunk->stream_id != stream->id)
 			continue;
 		bytes += chunk->rx.len - chunk->read;

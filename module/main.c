@@ -9,6 +9,7 @@
 #include "demux_hello.h"
 #include "keys.h"
 #include "net.h"
+#include "peeloff.h"
 #include "proto.h"
 #include "sock.h"
 
@@ -37,9 +38,12 @@ static int __init quic_init(void)
 	err = quic_net_register();
 	if (err)
 		goto udp;
-	err = quic_sysctl_init();
+	err = quic_peeloff_init();
 	if (err)
 		goto net;
+	err = quic_sysctl_init();
+	if (err)
+		goto peeloff;
 	err = quic_diag_init();
 	if (err)
 		goto sysctl;
@@ -53,6 +57,8 @@ diag:
 	quic_diag_exit();
 sysctl:
 	quic_sysctl_exit();
+peeloff:
+	quic_peeloff_exit();
 net:
 	quic_net_unregister();
 udp:
@@ -75,6 +81,7 @@ static void __exit quic_exit(void)
 	quic_proto_exit();
 	quic_diag_exit();
 	quic_sysctl_exit();
+	quic_peeloff_exit();
 	quic_host_exit();
 	/* Work that is still queued may hold the last references to UDP sockets. */
 	quic_sock_module_exit();

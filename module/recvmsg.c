@@ -49,16 +49,27 @@ static int quic_recv_wait(struct quic_sock *qs, long timeo)
 	return err;
 }
 
-/* Copies what fits of @chunk; returns bytes copied. */
-static u32 quic_recv_copy(const struct quic_recv_chunk *chunk, struct msghdr *msg, size_t room)
+/**
+ * quic_recv_copy() - copy what fits of a chunk
+ * @chunk: the chunk
+ * @msg:   where to
+ * @room:  bytes there
+ *
+ * Return: bytes copied, fewer where the user's memory ends.
+ */
+u32 quic_recv_copy(const struct quic_recv_chunk *chunk, struct msghdr *msg, size_t room)
 {
 	u32 n = min_t(size_t, room, chunk->rx.len - chunk->read);
 
 	return n ? copy_to_iter(chunk->rx.data + chunk->read, n, &msg->msg_iter) : 0;
 }
 
-/* @n more bytes of @chunk were taken; frees it when none is left. */
-static void quic_recv_take(struct quic_recv_chunk *chunk, u32 n)
+/**
+ * quic_recv_take() - bytes of a chunk were taken
+ * @chunk: first of its queue; freed when none is left
+ * @n:     how many
+ */
+void quic_recv_take(struct quic_recv_chunk *chunk, u32 n)
 {
 	chunk->read += n;
 	if (chunk->read < chunk->rx.len)

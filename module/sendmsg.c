@@ -13,9 +13,6 @@
 /* More than this is not queued before the packets it makes are sent. */
 #define QUIC_SEND_BATCH		(256 * 1024)
 
-/* What the kernel itself adds to the flags of a caller. */
-#define QUIC_MSG_INTERNAL	(MSG_CMSG_COMPAT | MSG_SENDPAGE_NOTLAST | MSG_SPLICE_PAGES)
-
 #define QUIC_MSG_SEND_FLAGS	(QUIC_STREAM_FLAGS | MSG_QUIC_DATAGRAM | MSG_MORE | MSG_DONTWAIT | \
 				 MSG_NOSIGNAL | MSG_WAITALL | MSG_BATCH)
 
@@ -162,12 +159,17 @@ struct quic_stream *quic_send_stream(struct quic_sock *qs, s64 id, u32 flags, lo
 	return stream;
 }
 
-/*
- * One turn of the loop: as many bytes as credit and space allow now. Returns
- * how many, 0 when blocked.
+/**
+ * quic_send_stream_some() - queue as many bytes as credit and space allow now
+ * @qs:     locked, open
+ * @stream: stream that may be written to
+ * @msg:    where the bytes come from
+ * @flags:  QUIC_STREAM_FLAGS: FIN goes with the last byte, SNDBLOCK tells the peer
+ *
+ * Return: how many, 0: blocked, or a negative errno.
  */
-static int quic_send_stream_some(struct quic_sock *qs, struct quic_stream *stream,
-				 struct msghdr *msg, u32 flags)
+int quic_send_stream_some(struct quic_sock *qs, struct quic_stream *stream, struct msghdr *msg,
+			  u32 flags)
 {
 	u64 left = msg_data_left(msg);
 	struct quic_conn *conn = &qs->conn;

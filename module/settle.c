@@ -4,6 +4,7 @@
  * per batch and in fixed order: end of life, transmit, wake-ups, timer.
  */
 #include "net.h"
+#include "peeloff.h"
 #include "sock.h"
 
 #define QUIC_SETTLE_RETRY	NSEC_PER_MSEC
@@ -36,6 +37,8 @@ static void quic_settle_wake(struct quic_sock *qs)
 			   QUIC_TODO_WAKE_SPACE | QUIC_TODO_TIMER);
 	if ((todo & QUIC_TODO_WAKE_SPACE) && quic_settle_has_space(sk))
 		todo |= QUIC_TODO_WAKE_WRITE;
+	if (unlikely(!list_empty(&qs->peeled)))
+		quic_peeloff_wake(qs, false, todo & QUIC_TODO_WAKE_WRITE);
 	if (sock_flag(sk, SOCK_DEAD))
 		return;
 	if (todo & QUIC_TODO_WAKE_READ)

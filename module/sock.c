@@ -15,6 +15,7 @@
 
 #include "demux.h"
 #include "net.h"
+#include "peeloff.h"
 #include "restart.h"
 #include "sock.h"
 #include "stateless.h"
@@ -77,6 +78,7 @@ int quic_sock_init(struct sock *sk)
 	INIT_LIST_HEAD(&qs->handshake_queue);
 	INIT_LIST_HEAD(&qs->event_queue);
 	INIT_LIST_HEAD(&qs->data_queue);
+	INIT_LIST_HEAD(&qs->peeled);
 	INIT_LIST_HEAD(&qs->requests);
 	INIT_HLIST_HEAD(&qs->cids);
 	INIT_HLIST_NODE(&qs->listener_node);
@@ -235,6 +237,8 @@ void quic_sock_set_state(struct sock *sk, int state)
 	if (state == TCP_CLOSE && old != TCP_LISTEN)
 		quic_sock_record_close(qs);
 	inet_sk_set_state(sk, state);
+	if (state == TCP_CLOSE)
+		quic_peeloff_wake(qs, true, true);
 	if (!sock_flag(sk, SOCK_DEAD))
 		sk->sk_state_change(sk);
 }
@@ -534,16 +538,15 @@ int quic_sock_shutdown(struct socket *sock, int how)
 }
 
 /**
- * quic_sock_getname() - getsockname(2), getpeername(2) and the address of accept(2)
- * @sock:  socket
+ * quic_sock_name() - address of a connection
+ * @sk:    QUIC socket
  * @uaddr: result
  * @peer:  0: own address; 1: the peer's; 2: the peer's, whatever the state
  *
  * Return: length of the address, or a negative errno.
  */
-int quic_sock_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
+int quic_sock_name(struct sock *sk, struct sockaddr *uaddr, int peer)
 {
-	struct sock *sk = sock->sk;
 	struct quic_sock *qs = quic_sk(sk);
 	int err;
 
@@ -554,6 +557,19 @@ int quic_sock_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 		err = quic_addr_to_user(peer ? &qs->peer : &qs->bound, uaddr);
 	release_sock(sk);
 	return err;
+}
+
+/**
+ * quic_sock_getname() - getsockname(2), getpeername(2) and the address of accept(2)
+ * @sock:  socket
+ * @uaddr: result
+ * @peer:  as in quic_sock_name()
+ *
+ * Return: length of the address, or a negative errno.
+ */
+int quic_sock_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
+{
+	return quic_sock_name(sock->sk, uaddr, peer);
 }
 
 static bool quic_sock_is_readable(struct quic_sock *qs)

@@ -99,6 +99,7 @@ struct quic_request {
  * @tx_secret, @rx_secret: 1-RTT secrets, for updates
  * @route:      addresses and route of each path of @conn, the first before there is a connection
  * @handshake_queue, @event_queue, @data_queue: what recvmsg hands out, in this order
+ * @peeled:     streams that have a descriptor of their own: peeloff.c
  * @undecryptable: packets that came before their keys
  * @restart_packets: Retry and Version Negotiation packets that wait for @restart_work
  * @cids, @peer_entry: entries in the demultiplexer
@@ -155,6 +156,7 @@ struct quic_sock {
 	struct list_head handshake_queue;
 	struct list_head event_queue;
 	struct list_head data_queue;
+	struct list_head peeled;
 	struct sk_buff_head undecryptable;
 	struct sk_buff_head restart_packets;
 	u32 undecryptable_bytes;
@@ -239,6 +241,9 @@ static inline struct quic_route *quic_sock_route(struct quic_sock *qs)
 				 MSG_QUIC_STREAM_UNI | MSG_QUIC_STREAM_DONTWAIT | \
 				 MSG_QUIC_STREAM_SNDBLOCK)
 
+/* What the kernel itself adds to the flags of a caller. */
+#define QUIC_MSG_INTERNAL	(MSG_CMSG_COMPAT | MSG_SENDPAGE_NOTLAST | MSG_SPLICE_PAGES)
+
 extern struct proto quic_prot;
 extern struct proto quicv6_prot;
 extern struct workqueue_struct *quic_wq;
@@ -256,6 +261,7 @@ void quic_sock_close(struct sock *sk, long timeout);
 void quic_sock_try_close(struct quic_sock *qs);
 void quic_sock_done(struct sock *sk);
 int quic_sock_shutdown(struct socket *sock, int how);
+int quic_sock_name(struct sock *sk, struct sockaddr *uaddr, int peer);
 int quic_sock_getname(struct socket *sock, struct sockaddr *uaddr, int peer);
 __poll_t quic_sock_poll(struct file *file, struct socket *sock, poll_table *wait);
 int quic_sock_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
@@ -281,6 +287,10 @@ int quic_sock_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
 int quic_sock_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags);
 int quic_send_wait(struct quic_sock *qs, long *timeo);
 int quic_send_route(struct quic_sock *qs);
+int quic_send_stream_some(struct quic_sock *qs, struct quic_stream *stream, struct msghdr *msg,
+			  u32 flags);
+u32 quic_recv_copy(const struct quic_recv_chunk *chunk, struct msghdr *msg, size_t room);
+void quic_recv_take(struct quic_recv_chunk *chunk, u32 n);
 struct quic_stream *quic_send_stream(struct quic_sock *qs, s64 id, u32 flags, long timeo, int *err);
 
 static inline bool quic_send_is_open(const struct sock *sk)

@@ -9,6 +9,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include "peeloff.h"
 #include "sockopt.h"
 
 /**
@@ -217,6 +218,8 @@ int quic_do_getsockopt(struct sock *sk, int optname, sockptr_t optval, sockptr_t
 	u32 len;
 	int err;
 
+	if (optname == QUIC_SOCKOPT_STREAM_PEELOFF)
+		return quic_get_stream_peeloff(sk, optval, optlen);
 	if (copy_from_sockptr(&len, optlen, sizeof(len)))
 		return -EFAULT;
 	if (!option || !option->get)

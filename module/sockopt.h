@@ -13,6 +13,7 @@
 
 /* sockopt_stream.c */
 int quic_get_stream_open(struct quic_sock *qs, void *data, u32 *len);
+bool quic_stream_was_used(const struct quic_streams *streams, u64 id);
 int quic_set_stream_reset(struct quic_sock *qs, void *data, u32 len);
 int quic_set_stream_stop_sending(struct quic_sock *qs, void *data, u32 len);
 

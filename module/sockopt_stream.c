@@ -33,12 +33,19 @@ int quic_get_stream_open(struct quic_sock *qs, void *data, u32 *len)
 	return 0;
 }
 
-/* Was a stream with this ID ever there? Only asked when it is not there now. */
-static bool quic_stream_was_used(const struct quic_streams *streams, u64 id, bool is_local)
+/**
+ * quic_stream_was_used() - was a stream that is not there ever there?
+ * @streams: streams of a connection
+ * @id:      the stream
+ *
+ * Return: true if so.
+ */
+bool quic_stream_was_used(const struct quic_streams *streams, u64 id)
 {
 	bool uni = id & QUIC_STREAM_UNI;
 
-	return id >> 2 < (is_local ? streams->local[uni].next : streams->remote[uni].next);
+	return id >> 2 < (quic_stream_is_local(streams, id) ? streams->local[uni].next :
+							      streams->remote[uni].next);
 }
 
 /**
@@ -66,7 +73,7 @@ int quic_set_stream_reset(struct quic_sock *qs, void *data, u32 len)
 		return -EINVAL;
 	stream = quic_streams_find(streams, info->stream_id);
 	if (!stream)
-		return is_local && quic_stream_was_used(streams, info->stream_id, true) ?
+		return is_local && quic_stream_was_used(streams, info->stream_id) ?
 		       -ENOSTR : -EINVAL;
 	err = quic_conn_stream_reset(&qs->conn, stream, info->errcode);
 	if (!err && streams->active == stream)
@@ -98,7 +105,7 @@ int quic_set_stream_stop_sending(struct quic_sock *qs, void *data, u32 len)
 		return -EINVAL;
 	stream = quic_streams_find(streams, info->stream_id);
 	if (!stream)
-		return quic_stream_was_used(streams, info->stream_id, is_local) ?
+		return quic_stream_was_used(streams, info->stream_id) ?
 		       -ENOSTR : -EINVAL;
 	if (stream->recv.state >= QUIC_RECV_RECVD)
 		return -EINVAL;

@@ -23,6 +23,7 @@
  * @has_recv:  it has a receiving part
  * @send:      sending part
  * @recv:      receiving part
+ * @host:      for the host's use, NULL at first
  */
 struct quic_stream {
 	struct rb_node node;
@@ -32,6 +33,7 @@ struct quic_stream {
 	bool has_recv;
 	struct quic_stream_send send;
 	struct quic_stream_recv recv;
+	void *host;
 };
 
 /**

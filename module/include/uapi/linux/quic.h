@@ -97,6 +97,7 @@ enum quic_crypto_level {
 #define QUIC_SOCKOPT_SESSION_TICKET		12
 #define QUIC_SOCKOPT_CRYPTO_SECRET		13
 #define QUIC_SOCKOPT_TRANSPORT_PARAM_EXT	14
+#define QUIC_SOCKOPT_STREAM_PEELOFF		15	/* ours, until a number is assigned */
 
 #define QUIC_VERSION_V1			0x00000001
 #define QUIC_VERSION_V2			0x6b3343cf
@@ -120,6 +121,13 @@ struct quic_handshake_info {
 struct quic_stream_info {
 	__s64	stream_id;		/* -1: the kernel picks */
 	__u32	stream_flags;		/* stream flags of enum quic_msg_flags */
+};
+
+/* QUIC_SOCKOPT_STREAM_PEELOFF: a file descriptor for one stream. */
+struct quic_stream_peeloff {
+	__s64	stream_id;
+	__u32	flags;			/* O_CLOEXEC, O_NONBLOCK */
+	int	sd;			/* the new descriptor */
 };
 
 /* QUIC_SOCKOPT_STREAM_RESET, QUIC_SOCKOPT_STREAM_STOP_SENDING */
