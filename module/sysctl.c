@@ -15,20 +15,50 @@ int sysctl_quic_linger = 10000;
 static struct ctl_table_header *quic_sysctl_header;
 static int quic_sysctl_linger_max = 600000;
 
+/*
+ * Least, pressure, most: three pages of quic_mem, or bytes of the others. They are taken only
+ * together, and only in that order.
+ */
+static int quic_sysctl_triple(const struct ctl_table *ctl, int write, void *buffer, size_t *lenp,
+			      loff_t *ppos)
+{
+	bool is_long = ctl->maxlen == sizeof(sysctl_quic_mem);
+	struct ctl_table copy = *ctl;
+	long pages[3];
+	int bytes[3];
+	int err, i;
+
+	copy.data = is_long ? (void *)pages : (void *)bytes;
+	memcpy(copy.data, ctl->data, ctl->maxlen);
+	err = is_long ? proc_doulongvec_minmax(&copy, write, buffer, lenp, ppos) :
+			proc_dointvec_minmax(&copy, write, buffer, lenp, ppos);
+	if (err || !write)
+		return err;
+	for (i = 0; i < 2; i++) {
+		if (is_long ? pages[i] > pages[i + 1] : bytes[i] > bytes[i + 1])
+			return -EINVAL;
+	}
+	memcpy(ctl->data, copy.data, ctl->maxlen);
+	return 0;
+}
+
+static unsigned long quic_sysctl_mem_max = LONG_MAX >> PAGE_SHIFT;
+
 static struct ctl_table quic_sysctl_table[] = {
 	{
 		.procname	= "quic_mem",
 		.data		= &sysctl_quic_mem,
 		.maxlen		= sizeof(sysctl_quic_mem),
 		.mode		= 0644,
-		.proc_handler	= proc_doulongvec_minmax,
+		.proc_handler	= quic_sysctl_triple,
+		.extra2		= &quic_sysctl_mem_max,
 	},
 	{
 		.procname	= "quic_rmem",
 		.data		= &sysctl_quic_rmem,
 		.maxlen		= sizeof(sysctl_quic_rmem),
 		.mode		= 0644,
-		.proc_handler	= proc_dointvec_minmax,
+		.proc_handler	= quic_sysctl_triple,
 		.extra1		= SYSCTL_ONE,
 	},
 	{
@@ -36,7 +66,7 @@ static struct ctl_table quic_sysctl_table[] = {
 		.data		= &sysctl_quic_wmem,
 		.maxlen		= sizeof(sysctl_quic_wmem),
 		.mode		= 0644,
-		.proc_handler	= proc_dointvec_minmax,
+		.proc_handler	= quic_sysctl_triple,
 		.extra1		= SYSCTL_ONE,
 	},
 	{
