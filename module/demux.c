@@ -98,6 +98,21 @@ static void quic_demux_short(struct quic_udp *udp, struct sk_buff *skb, const u8
 	quic_drop_skb(udp->net, skb, QUIC_DROP_NO_CONNECTION);
 }
 
+/* What a listener keeps is charged to it: nothing small in a large buffer, as loopback brings it. */
+static struct sk_buff *quic_demux_compact(struct sk_buff *skb)
+{
+	u32 headers = skb->data - skb_network_header(skb);
+	struct sk_buff *copy;
+
+	if (skb->truesize <= 2 * SKB_TRUESIZE(headers + skb->len))
+		return skb;
+	copy = skb_copy_expand(skb, headers, 0, GFP_ATOMIC | __GFP_NOWARN);
+	if (!copy)
+		return skb;
+	consume_skb(skb);
+	return copy;
+}
+
 /* A long header with an ID that nobody has; the first datagram is @len bytes. */
 static void quic_demux_long(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 {
@@ -111,6 +126,7 @@ static void quic_demux_long(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 		quic_drop_stray(udp->net, QUIC_DROP_NO_MEMORY, len);
 		return;
 	}
+	skb = quic_demux_compact(skb);
 	if (!pskb_may_pull(skb, len) ||
 	    quic_header_decode(skb->data, len, QUIC_CID_LEN, &hdr)) {
 		quic_drop_skb(udp->net, skb, QUIC_DROP_HEADER);

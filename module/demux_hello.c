@@ -188,21 +188,6 @@ static bool quic_hello_store(struct quic_hello_table *table, struct quic_hello *
 	return true;
 }
 
-/* Something small in a large buffer, as over loopback, would cost its sender's room. */
-static struct sk_buff *quic_hello_compact(struct sk_buff *skb)
-{
-	u32 headers = skb->data - skb_network_header(skb);
-	struct sk_buff *copy;
-
-	if (skb->truesize <= 2 * SKB_TRUESIZE(headers + skb->len))
-		return skb;
-	copy = skb_copy_expand(skb, headers, 0, GFP_ATOMIC | __GFP_NOWARN);
-	if (!copy)
-		return skb;
-	consume_skb(skb);
-	return copy;
-}
-
 /**
  * quic_hello_receive() - a datagram of a client that has no listener yet
  * @udp: socket that it came in on
@@ -227,7 +212,6 @@ void quic_hello_receive(struct quic_udp *udp, struct sk_buff *skb, const struct 
 		return;
 	}
 
-	skb = quic_hello_compact(skb);
 	spin_lock_bh(&table->lock);
 	if (quic_hello_has_room(table, skb)) {
 		hello = quic_hello_find(table, udp, hdr, &local, &peer);
