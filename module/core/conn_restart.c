@@ -44,9 +44,9 @@ static void quic_restart_space(struct quic_conn *conn, enum quic_space_id id)
 }
 
 /*
- * All that was sent is sent again, under new numbers: RFC 9000, section 17.2.5.3 #1 #2. Congestion
- * control and loss recovery begin anew; the server's answer to the first flight is a sample of the
- * round-trip time if there was but one. RFC 9002, section 6.3.
+ * All that was sent is sent again, under new numbers: RFC 9000, sections 17.2.3 #1 and 17.2.5.3 #1
+ * #2. Congestion control and loss recovery begin anew; the server's answer to the first flight is a
+ * sample of the round-trip time if there was but one. RFC 9002, section 6.3.
  */
 static void quic_conn_restart(struct quic_conn *conn, u64 now)
 {

@@ -36,7 +36,7 @@ static void quic_versions_add(struct quic_transport_params *tp, u32 version)
  *
  * All that we speak, what the application prefers first, and one that nobody speaks. The chosen one
  * is in use; if nobody speaks that, it is where Version Negotiation will lead, for the ClientHello
- * cannot be changed then. RFC 9368, section 3 #1 #2.
+ * cannot be changed then. RFC 9368, section 3 #2.
  */
 void quic_conn_put_versions(struct quic_conn *conn, struct quic_transport_params *tp)
 {
@@ -53,7 +53,10 @@ void quic_conn_put_versions(struct quic_conn *conn, struct quic_transport_params
 	quic_versions_add(tp, quic_version_reserve(random, conn->version));
 }
 
-/* RFC 9368, sections 2.3 #1 and 4 #8 #9 #10; RFC 9369, section 4 #1. */
+/*
+ * RFC 9368, sections 2.2 #1, 2.3 #1 #2 #4 and 4 #8 #9 #10; RFC 9369, section 4 #1. Versions 1 and 2
+ * are compatible by RFC 9369, and their first flights are the same but for their protection.
+ */
 static int quic_server_check_versions(struct quic_conn *conn,
 				      const struct quic_transport_params *tp)
 {
@@ -141,7 +144,7 @@ enum quic_version_use quic_conn_version_use(const struct quic_conn *conn, u8 lev
 		return QUIC_VERSION_CURRENT;
 	if (version == conn->original_version)
 		return level == QUIC_CRYPTO_INITIAL ? QUIC_VERSION_OTHER : QUIC_VERSION_DROP;
-	/* A client that has not heard the server's choice. */
+	/* No other version, RFC 9000, section 5.2.1 #1; but a client may not know the choice yet. */
 	if (conn->is_server || conn->version_settled || conn->version != conn->original_version ||
 	    !conn->local.has_version_information || !quic_version_is_supported(version))
 		return QUIC_VERSION_DROP;

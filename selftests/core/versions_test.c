@@ -35,7 +35,7 @@ static u32 count_reserved(const struct quic_transport_params *tp)
 	return n;
 }
 
-/* RFC 9368, section 3 #1 #2; RFC 9369, section 4 #1. */
+/* RFC 9368, section 3 #2; RFC 9369, section 4 #1. */
 static void client_offers_what_it_speaks(struct kunit *test)
 {
 	static const struct {
@@ -96,7 +96,7 @@ static const struct server_case server_cases[] = {
 	{ "an unknown one chosen", 0, true, 9, { 9, V1 }, V1, FAILED },
 };
 
-/* RFC 9368, sections 2.3 #1 and 4 #3 #8 #9 #10; RFC 9369, section 4 #1. */
+/* RFC 9368, sections 2.2 #1, 2.3 #1 #2 #4, 4 #3 #8 #9 #10 and 8 #2; RFC 9369, section 4 #1. */
 static void server_takes_what_was_offered(struct kunit *test)
 {
 	const struct server_case *c;
@@ -205,7 +205,7 @@ static const struct client_case client_cases[] = {
 	{ "version 1 without a word", V1, V1, true, false, 0, {}, 0 },
 };
 
-/* RFC 9368, sections 4 #7 #11 #12 #13 #14 #15 #16 #17 and 8 #1. */
+/* RFC 9368, sections 4 #11 #12 #13 #14 #15 #16 #17 and 8 #1. */
 static void client_sees_a_downgrade(struct kunit *test)
 {
 	const struct client_case *c;
@@ -244,7 +244,7 @@ static void client_sees_a_downgrade(struct kunit *test)
 	}
 }
 
-/* RFC 9369, section 4.1 #4 #5 #6 #7 #8. */
+/* RFC 9000, section 5.2.1 #1; RFC 9369, section 4.1 #4 #5 #6 #7 #8. */
 static void packets_are_taken_by_their_version(struct kunit *test)
 {
 	static const struct {

@@ -33,15 +33,15 @@ static void allow(struct quic_transport_param *param)
 }
 
 /* A connection with enough packets each way to see chance at work. */
-static void talk(struct count *count, bool client_allows, bool server_allows)
+static void talk(int listener, const union address *address, struct count *count,
+		 bool client_allows, bool server_allows)
 {
-	struct pair pair = {};
+	struct pair pair = { .listener = listener, .address = *address };
 	struct proxy proxy;
 	char buffer[16];
 	int i;
 
 	memset(count, 0, sizeof(*count));
-	pair.listener = make_listener(AF_INET, &pair.address);
 	proxy_open(&proxy, &pair.address, count_bits, count);
 	pair.client = make_client(&proxy.address);
 	pair.server = accept(pair.listener, NULL, NULL);
@@ -57,7 +57,8 @@ static void talk(struct count *count, bool client_allows, bool server_allows)
 		ASSERT_EQ(stream_send(pair.server, "pong", 4, 0, 0, 0), 4);
 		ASSERT_EQ(recv(pair.client, buffer, sizeof(buffer), 0), 4);
 	}
-	pair_close(&pair);
+	close(pair.client);
+	close(pair.server);
 	proxy_close(&proxy);
 	/* RFC 9287, section 3.1 #1: no client of ours knows enough for that. */
 	EXPECT_EQ(count->initial_cleared, 0);
@@ -66,25 +67,33 @@ static void talk(struct count *count, bool client_allows, bool server_allows)
 /* RFC 9287, sections 3 #2 and 3.1 #1 #2 #4. */
 TEST(bit_is_cleared_where_the_peer_allows)
 {
+	union address address;
 	struct count count;
+	int listener = make_listener(AF_INET, &address);
 
-	talk(&count, false, false);
+	talk(listener, &address, &count, false, false);
 	EXPECT_EQ(count.bit[0][0] + count.bit[1][0], 0);
 	EXPECT_EQ(count.handshake[0][0] + count.handshake[1][0], 0);
 	EXPECT_GE(count.bit[0][1], 20);
 
 	/* The server may, the client may not. */
-	talk(&count, true, false);
+	talk(listener, &address, &count, true, false);
 	EXPECT_GE(count.bit[false][0], 5);
 	EXPECT_GE(count.bit[false][1], 5);
 	EXPECT_EQ(count.bit[true][0], 0);
 	EXPECT_EQ(count.handshake[true][0], 0);
 
-	talk(&count, true, true);
+	talk(listener, &address, &count, true, true);
 	EXPECT_GE(count.bit[false][0], 5);
 	EXPECT_GE(count.bit[false][1], 5);
 	EXPECT_GE(count.bit[true][0], 5);
 	EXPECT_GE(count.bit[true][1], 5);
+
+	/* RFC 9287, section 3.1 #3: what another connection allowed counts for nothing. */
+	talk(listener, &address, &count, false, true);
+	EXPECT_EQ(count.bit[false][0] + count.handshake[false][0], 0);
+	EXPECT_GE(count.bit[true][0], 5);
+	close(listener);
 }
 
 /* RFC 9287, section 3 #2; RFC 9000, section 17.2 #1: a client may know from an earlier connection. */

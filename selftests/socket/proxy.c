@@ -122,6 +122,10 @@ static void proxy_note(struct proxy *proxy, bool to_server, const uint8_t *data,
 		seen->version = hdr.version;
 		seen->type = hdr.first >> 4 & 3;
 		seen->token_len = 0;
+		seen->dcid_len = hdr.dcid_len > 20 ? 20 : hdr.dcid_len;
+		seen->scid_len = hdr.scid_len > 20 ? 20 : hdr.scid_len;
+		memcpy(seen->dcid, hdr.dcid, seen->dcid_len);
+		memcpy(seen->scid, hdr.scid, seen->scid_len);
 		if (!hdr.version || seen->type == type_bits(hdr.version, RETRY))
 			return;
 		p = hdr.rest;

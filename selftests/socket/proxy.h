@@ -24,6 +24,8 @@ struct proxy_seen {
 	uint8_t type;		/* 2 bits, as they stand there */
 	uint32_t version;
 	uint32_t token_len;	/* of an Initial packet of version 1 or 2 */
+	uint8_t dcid_len, scid_len;
+	uint8_t dcid[20], scid[20];
 };
 
 struct proxy {

@@ -317,6 +317,60 @@ TEST(handshake_after_retry)
 	}
 }
 
+/* All long headers of a handshake with Retry: RFC 9000, section 7.2. */
+TEST(connection_ids_of_a_handshake)
+{
+	struct proxy_seen *seen, *client = NULL, *server = NULL, *retry = NULL;
+	struct pair pair = {};
+	struct proxy proxy;
+	const uint8_t *dcid;
+	int i, changes = 0;
+
+	pair.listener = make_listener(AF_INET, &pair.address);
+	validate(pair.listener);
+	proxy_open(&proxy, &pair.address, NULL, NULL);
+	pair.client = make_client(&proxy.address);
+	pair.server = accept(pair.listener, NULL, NULL);
+	ASSERT_GE(pair.server, 0);
+	pair_handshake(&pair);
+	pair_close(&pair);
+	proxy_close(&proxy);
+
+	client = &proxy.seen[0];
+	ASSERT_TRUE(client->to_server);
+	/* RFC 9000, section 7.2 #1 */
+	EXPECT_GE(client->dcid_len, 8);
+	dcid = client->dcid;
+	for (i = 0; i < proxy.nr_seen; i++) {
+		seen = &proxy.seen[i];
+		EXPECT_TRUE(seen->dcid_len == 8 && seen->scid_len == 8);
+		if (!seen->to_server) {
+			/* RFC 9000, section 7.2 #5: where the client said, from one ID. */
+			EXPECT_TRUE(!memcmp(seen->dcid, client->scid, 8));
+			/* RFC 9000, section 17.2.2 #1 */
+			EXPECT_EQ(seen->token_len, 0);
+			if (seen->type == type_bits(V1, RETRY)) {
+				retry = seen;
+				continue;
+			}
+			if (!server)
+				server = seen;
+			EXPECT_TRUE(!memcmp(seen->scid, server->scid, 8));
+			continue;
+		}
+		/* RFC 9000, section 17.2.5.2 #5: no Retry changes the client's own ID. */
+		EXPECT_TRUE(!memcmp(seen->scid, client->scid, 8));
+		/* RFC 9000, section 7.2 #2 #4: it changes for Retry and the first Initial packet. */
+		if (memcmp(seen->dcid, dcid, 8)) {
+			changes++;
+			dcid = seen->dcid;
+			ASSERT_TRUE(changes == 1 ? retry != NULL : server != NULL);
+			EXPECT_TRUE(!memcmp(dcid, (changes == 1 ? retry : server)->scid, 8));
+		}
+	}
+	EXPECT_EQ(changes, 2);
+}
+
 /* RFC 9000, section 17.2.5.3: with a token less of a large ClientHello fits a packet. */
 TEST(large_hello_after_retry)
 {
