@@ -326,7 +326,18 @@ static int quic_hello_read(struct quic_hello_table *table, struct quic_hello *he
 		return err;
 	if (skb_queue_empty(&hello->read))
 		return -EBADMSG;
-	return quic_client_hello_find_alpn(&hello->message, alpn, len);
+	err = quic_client_hello_find_alpn(&hello->message, alpn, len);
+	if (err == -EAGAIN && hello->message.is_probed) {
+		/*
+		 * A part was lost, and the client will not send it again before
+		 * it sees an acknowledgment, which takes a connection: RFC 9002,
+		 * section 6.2.4. Who listens is then chosen without the list.
+		 */
+		*alpn = NULL;
+		*len = 0;
+		return 0;
+	}
+	return err;
 }
 
 /* Hands @queue to @listener, or drops it: NULL. */

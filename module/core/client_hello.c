@@ -23,6 +23,7 @@ void quic_client_hello_init(struct quic_client_hello *hello)
 	quic_range_set_init(&hello->got);
 	hello->data = NULL;
 	hello->room = 0;
+	hello->is_probed = false;
 }
 
 /**
@@ -89,6 +90,7 @@ static int client_hello_add(struct quic_client_hello *hello, u64 offset, const u
  */
 int quic_client_hello_add_packet(struct quic_client_hello *hello, const u8 *payload, u32 len)
 {
+	bool has_crypto = false, has_ping = false;
 	struct quic_frame frame;
 	struct quic_reader r;
 	u64 code;
@@ -99,12 +101,15 @@ int quic_client_hello_add_packet(struct quic_client_hello *hello, const u8 *payl
 		if (quic_frame_decode(&r, &frame, &code) ||
 		    !quic_frame_is_allowed(frame.type, QUIC_PACKET_INITIAL))
 			return -EBADMSG;
+		has_ping |= frame.type == QUIC_FRAME_PING;
 		if (frame.type != QUIC_FRAME_CRYPTO)
 			continue;
+		has_crypto = true;
 		err = client_hello_add(hello, frame.data.offset, frame.data.data, frame.data.len);
 		if (err)
 			return err;
 	}
+	hello->is_probed |= has_ping && !has_crypto;
 	return 0;
 }
 

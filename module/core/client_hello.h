@@ -20,11 +20,13 @@
  * @got:  which bytes are there
  * @data: the bytes, or NULL
  * @room: how many fit
+ * @is_probed: a packet came with PING and none of it
  */
 struct quic_client_hello {
 	struct quic_range_set got;
 	u8 *data;
 	u32 room;
+	bool is_probed;
 };
 
 void quic_client_hello_init(struct quic_client_hello *hello);

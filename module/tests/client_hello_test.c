@@ -236,6 +236,23 @@ static void other_frames_are_refused(struct kunit *test)
 	quic_client_hello_destroy(&ch);
 }
 
+/* RFC 9002, section 6.2.4: what a client sends that has nothing to send again. */
+static void probe_without_data_is_noticed(struct kunit *test)
+{
+	static const u8 mixed[] = { QUIC_FRAME_PING, QUIC_FRAME_CRYPTO, 9, 1, 'x', QUIC_FRAME_PING };
+	static const u8 padding[] = { QUIC_FRAME_PADDING, QUIC_FRAME_PADDING };
+	static const u8 probe[] = { QUIC_FRAME_PING, QUIC_FRAME_PADDING };
+	struct quic_client_hello ch;
+
+	quic_client_hello_init(&ch);
+	KUNIT_EXPECT_EQ(test, quic_client_hello_add_packet(&ch, mixed, sizeof(mixed)), 0);
+	KUNIT_EXPECT_EQ(test, quic_client_hello_add_packet(&ch, padding, sizeof(padding)), 0);
+	KUNIT_EXPECT_FALSE(test, ch.is_probed);
+	KUNIT_EXPECT_EQ(test, quic_client_hello_add_packet(&ch, probe, sizeof(probe)), 0);
+	KUNIT_EXPECT_TRUE(test, ch.is_probed);
+	quic_client_hello_destroy(&ch);
+}
+
 static void no_memory_is_reported(struct kunit *test)
 {
 	struct quic_client_hello ch;
@@ -257,6 +274,7 @@ static struct kunit_case client_hello_cases[] = {
 	KUNIT_CASE(broken_rules_are_refused),
 	KUNIT_CASE(bounds_hold),
 	KUNIT_CASE(other_frames_are_refused),
+	KUNIT_CASE(probe_without_data_is_noticed),
 	KUNIT_CASE(no_memory_is_reported),
 	{}
 };
