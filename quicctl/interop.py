@@ -17,7 +17,9 @@ from quicctl.ktap import CaseResult, Status
 
 UNSUPPORTED = "unsupported by the peer: "
 _GROUPS = ("interop", "peers")
-_WORDS = {"our_client": "Our client, other servers", "our_server": "Our server, other clients"}
+_WORDS = {"our_client": "Our client, other servers", "our_server": "Our server, other clients", "": "Either"}
+_FILES = {"resumption": "aioquic"}
+"""Whose cases a file has that is not called after the peer."""
 
 
 class Verdict(StrEnum):
@@ -89,7 +91,7 @@ def table(results: Iterable[tuple[str, CaseResult]], versions: Mapping[str, str]
     ]  # fmt: skip
     notes: list[str] = []
     for prefix, title in _WORDS.items():
-        rows = list(dict.fromkeys(row for row, _ in found if row.startswith(prefix)))
+        rows = list(dict.fromkeys(row for row, _ in found if _prefix(row) == prefix))
         peers = [peer for peer in COLUMNS if any((row, peer) in found for row in rows)]
         if not rows:
             continue
@@ -123,12 +125,19 @@ def _place(name: str) -> tuple[str, str] | None:
     file, _, rest = name.partition(".")
     case, _, bracket = rest.partition("[")
     given = bracket.removesuffix("]").split("-") if bracket else []
-    peer = next((part for part in given if part in COLUMNS), file.removeprefix("test_"))
+    named = file.removeprefix("test_")
+    peer = next((part for part in given if part in COLUMNS), _FILES.get(named, named))
+    peer = next((known for known in COLUMNS if peer == known or peer.startswith(f"{known}_")), "")
     row = case.removeprefix("test_")
-    if peer not in COLUMNS or not row.startswith(tuple(_WORDS)):
+    if not peer or not row:
         return None
     others = "-".join(part for part in given if part != peer)
     return (f"{row}: {others}" if others else row), peer
+
+
+def _prefix(row: str) -> str:
+    """The table that a row belongs to."""
+    return next(prefix for prefix in _WORDS if row.startswith(prefix))
 
 
 def _cell(case: CaseResult) -> Cell:

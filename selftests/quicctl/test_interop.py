@@ -27,6 +27,11 @@ def test_peer_is_the_parameter_or_the_file() -> None:
     assert found == {("our_client", "caddy"): Cell(Verdict.PASSED), ("our_client", "aioquic"): Cell(Verdict.PASSED)}
 
 
+def test_file_may_say_more_than_the_peer() -> None:
+    found = interop.cells([passed("test_aioquic_first_flight.test_version_2"), passed("test_resumption.test_psk")])
+    assert set(found) == {("version_2", "aioquic"), ("psk", "aioquic")}
+
+
 def test_other_parameters_belong_to_the_case() -> None:
     names = ("test_servers.test_our_client_ciphers[caddy-AES-128-GCM]", "test_ngtcp2.test_our_client_ciphers[AES-128-GCM]")
     assert set(interop.cells(passed(name) for name in names)) == {
