@@ -47,7 +47,7 @@ static struct quic_rate_sample ack(struct trace *t, u32 first, u32 last, u64 now
 static void first_window_counts_over_a_round_trip(struct kunit *test)
 {
 	struct quic_rate_sample sample;
-	struct trace t;
+	static struct trace t;
 
 	begin(&t);
 	send(&t, 10, START);
@@ -68,7 +68,7 @@ static void first_window_counts_over_a_round_trip(struct kunit *test)
 static void steady_flow_shows_its_pace(struct kunit *test)
 {
 	struct quic_rate_sample sample = {};
-	struct trace t;
+	static struct trace t;
 	u32 i;
 
 	begin(&t);
@@ -86,7 +86,7 @@ static void steady_flow_shows_its_pace(struct kunit *test)
 static void longer_interval_of_sending_counts(struct kunit *test)
 {
 	struct quic_rate_sample sample;
-	struct trace t;
+	static struct trace t;
 
 	begin(&t);
 	send(&t, 1, START);
@@ -103,7 +103,7 @@ static void longer_interval_of_sending_counts(struct kunit *test)
 static void idle_time_does_not_count(struct kunit *test)
 {
 	struct quic_rate_sample sample;
-	struct trace t;
+	static struct trace t;
 
 	begin(&t);
 	send(&t, 10, START);
@@ -117,7 +117,7 @@ static void idle_time_does_not_count(struct kunit *test)
 static void samples_for_want_of_data_say_so(struct kunit *test)
 {
 	struct quic_rate_sample sample;
-	struct trace t;
+	static struct trace t;
 
 	begin(&t);
 	send(&t, 2, START);
@@ -140,7 +140,7 @@ static void no_news_is_no_sample(struct kunit *test)
 {
 	struct quic_rate_snapshot none = {};
 	struct quic_rate_sample sample;
-	struct trace t;
+	static struct trace t;
 
 	begin(&t);
 	send(&t, 1, START);
@@ -158,7 +158,7 @@ static void no_news_is_no_sample(struct kunit *test)
 static void interval_below_the_smallest_rtt_is_unreliable(struct kunit *test)
 {
 	struct quic_rate_sample sample;
-	struct trace t;
+	static struct trace t;
 
 	begin(&t);
 	send(&t, 1, START);
@@ -171,7 +171,7 @@ static void interval_below_the_smallest_rtt_is_unreliable(struct kunit *test)
 static void large_totals_wrap_in_snapshots_only(struct kunit *test)
 {
 	struct quic_rate_sample sample;
-	struct trace t;
+	static struct trace t;
 
 	begin(&t);
 	t.rate.delivered = (1ULL << 40) - 5000;
