@@ -328,17 +328,18 @@ static bool quic_demux_is_quoted(struct quic_sock *qs, const void *arg)
 	       dcid_len == remote->cid.len && !memcmp(dcid, remote->cid.data, dcid_len);
 }
 
-static void quic_demux_update_mtu(struct quic_sock *qs)
+static void quic_demux_update_mtu(struct quic_sock *qs, u32 mtu)
 {
 	struct sock *sk = quic_sock_sk(qs);
 
 	bh_lock_sock_nested(sk);
+	WRITE_ONCE(quic_sock_route(qs)->told, mtu);
 	if (sock_owned_by_user(sk)) {
 		/* release_cb drops the reference. */
 		if (!test_and_set_bit(QUIC_DEFERRED_MTU, &qs->deferred))
 			sock_hold(sk);
-	} else if (quic_conn_is_open(&qs->conn)) {
-		quic_conn_set_mss(&qs->conn, quic_udp_mss(qs, quic_sock_route(qs)));
+	} else {
+		quic_udp_too_big(qs);
 		quic_sock_settle(qs);
 	}
 	bh_unlock_sock(sk);
@@ -351,12 +352,12 @@ static void quic_demux_update_mtu(struct quic_sock *qs)
  * @off:   where in it the quoted QUIC packet is
  * @local: source of the quoted packet
  * @peer:  its destination
+ * @mtu:   what the link takes
  *
- * Only a connection whose packet is quoted looks at its route again, in which the IP layer has
- * recorded the smaller MTU. RFC 9000, section 14.2.1.
+ * Only a connection whose packet is quoted heeds it. RFC 9000, section 14.2.1 #2.
  */
 void quic_demux_too_big(struct net *net, const struct sk_buff *skb, u32 off,
-			const union quic_addr *local, const union quic_addr *peer)
+			const union quic_addr *local, const union quic_addr *peer, u32 mtu)
 {
 	struct quic_quoted quoted = { .local = local };
 	struct quic_sock *qs;
@@ -370,7 +371,7 @@ void quic_demux_too_big(struct net *net, const struct sk_buff *skb, u32 off,
 	rcu_read_lock();
 	qs = quic_demux_find_peer(net, peer, quic_demux_is_quoted, &quoted);
 	if (qs) {
-		quic_demux_update_mtu(qs);
+		quic_demux_update_mtu(qs, mtu);
 		sock_put(quic_sock_sk(qs));
 	}
 	rcu_read_unlock();

@@ -71,7 +71,7 @@ bool quic_demux_needs_alpn(struct net *net, struct quic_udp *udp, const union qu
 void quic_demux_receive(struct quic_udp *udp, struct sk_buff *skb);
 /* ICMP said "too big" and quotes, at @off, what we sent from @local to @peer. */
 void quic_demux_too_big(struct net *net, const struct sk_buff *skb, u32 off,
-			const union quic_addr *local, const union quic_addr *peer);
+			const union quic_addr *local, const union quic_addr *peer, u32 mtu);
 
 int quic_demux_init(void);
 void quic_demux_exit(void);

@@ -131,7 +131,7 @@ void quic_sock_release_cb(struct sock *sk)
 	struct quic_sock *qs = quic_sk(sk);
 
 	if (test_and_clear_bit(QUIC_DEFERRED_MTU, &qs->deferred)) {
-		quic_conn_set_mss(&qs->conn, quic_udp_mss(qs, quic_sock_route(qs)));
+		quic_udp_too_big(qs);
 		__sock_put(sk);
 	}
 	if (test_and_clear_bit(QUIC_DEFERRED_TIMER, &qs->deferred)) {

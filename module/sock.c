@@ -94,6 +94,11 @@ int quic_sock_init(struct sock *sk)
 	quic_addr_set_any(&qs->bound, sk->sk_family);
 	qs->route[0].local = qs->bound;
 
+	/* The IP layer's knowledge of paths is anybody's: quic_udp_too_big() has its own. */
+	inet_sk(sk)->pmtudisc = IP_PMTUDISC_PROBE;
+	if (sk->sk_family == AF_INET6)
+		inet6_sk(sk)->pmtudisc = IPV6_PMTUDISC_PROBE;
+
 	sk->sk_write_space = quic_sock_write_space;
 	WRITE_ONCE(sk->sk_rcvbuf, 4 * qs->params.max_data);
 	/* A lookup that found the socket may still look at it: RCU frees it. */

@@ -95,8 +95,7 @@ static void quic_udp_drain_work(struct work_struct *work)
 
 /*
  * An ICMP error came for a datagram of ours. Only "too big" counts, and only if it quotes a
- * connection that is there: its route is looked at again, which the IP layer has updated.
- * RFC 9000, section 14.2.1.
+ * connection that is there, and a packet that was bigger than that. RFC 9000, section 14.2.1.
  */
 static void quic_udp_err_rcv(struct sock *sk, struct sk_buff *skb, int err, __be16 port, u32 info,
 			     u8 *payload)
@@ -104,6 +103,7 @@ static void quic_udp_err_rcv(struct sock *sk, struct sk_buff *skb, int err, __be
 	u32 off = payload - skb->data;
 	union quic_addr local, peer;
 	struct udphdr *uh;
+	u32 mtu, len;
 
 	if (off < sizeof(*uh) || off > skb_headlen(skb))
 		return;
@@ -117,6 +117,8 @@ static void quic_udp_err_rcv(struct sock *sk, struct sk_buff *skb, int err, __be
 		if (icmp_hdr(skb)->type != ICMP_DEST_UNREACH ||
 		    icmp_hdr(skb)->code != ICMP_FRAG_NEEDED)
 			return;
+		mtu = ntohs(icmp_hdr(skb)->un.frag.mtu);
+		len = ntohs(iph->tot_len);
 		local.v4.sin_family = AF_INET;
 		local.v4.sin_addr.s_addr = iph->saddr;
 		peer.v4.sin_family = AF_INET;
@@ -126,6 +128,8 @@ static void quic_udp_err_rcv(struct sock *sk, struct sk_buff *skb, int err, __be
 
 		if (icmp6_hdr(skb)->icmp6_type != ICMPV6_PKT_TOOBIG)
 			return;
+		mtu = ntohl(icmp6_hdr(skb)->icmp6_mtu);
+		len = sizeof(*ip6h) + ntohs(ip6h->payload_len);
 		local.v6.sin6_family = AF_INET6;
 		local.v6.sin6_addr = ip6h->saddr;
 		local.v6.sin6_scope_id = ipv6_iface_scope_id(&ip6h->saddr, skb->skb_iif);
@@ -135,7 +139,8 @@ static void quic_udp_err_rcv(struct sock *sk, struct sk_buff *skb, int err, __be
 	}
 	quic_addr_set_port(&local, uh->source);
 	quic_addr_set_port(&peer, uh->dest);
-	quic_demux_too_big(sock_net(sk), skb, off, &local, &peer);
+	if (mtu < len)
+		quic_demux_too_big(sock_net(sk), skb, off, &local, &peer, mtu);
 }
 
 /*

@@ -47,6 +47,8 @@ struct quic_udp {
  * @local: our address
  * @peer:  the peer's
  * @dst:   the route, or NULL: to be looked up; valid with @dst_cookie
+ * @pmtu:  MTU that a router has told of a packet of ours, 0: none; not below what QUIC needs
+ * @told:  another one, told while the socket was not ours to change; any context
  * @txhash: what the flow label and the queue are chosen by: not the same for two routes
  */
 struct quic_route {
@@ -54,6 +56,8 @@ struct quic_route {
 	struct dst_entry *dst;
 	u32 dst_cookie;
 	u32 txhash;
+	u32 pmtu;
+	u32 told;
 	union quic_addr local;
 	union quic_addr peer;
 };
@@ -72,6 +76,7 @@ void quic_udp_put(struct quic_udp *udp);
 int quic_udp_route(struct quic_sock *qs, struct quic_route *route);
 /* MTU of the route less all headers. */
 u32 quic_udp_mss(struct quic_sock *qs, struct quic_route *route);
+void quic_udp_too_big(struct quic_sock *qs);
 /*
  * Sends @skb (QUIC payload only, headroom QUIC_UDP_HEADROOM reserved) along
  * @route. @gso_size 0: one datagram. Consumes @skb. 0 or errno; -ENOBUFS: the

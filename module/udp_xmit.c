@@ -121,6 +121,35 @@ int quic_udp_route(struct quic_sock *qs, struct quic_route *route)
 	return 0;
 }
 
+/* Does the user want to hear of routers? The values of IP and IPv6 are the same. */
+static bool quic_udp_heeds_icmp(const struct sock *sk, const union quic_addr *peer)
+{
+	u8 how = peer->sa.sa_family == AF_INET6 ? READ_ONCE(inet6_sk(sk)->pmtudisc) :
+						  READ_ONCE(inet_sk(sk)->pmtudisc);
+
+	return how != IP_PMTUDISC_INTERFACE && how != IP_PMTUDISC_OMIT;
+}
+
+/**
+ * quic_udp_too_big() - a router has told that a packet of the active path was too big
+ * @qs: locked socket
+ *
+ * The MTU lies in quic_route.told. It never makes packets larger, nor smaller than what QUIC needs:
+ * RFC 9000, section 14.2.1.
+ */
+void quic_udp_too_big(struct quic_sock *qs)
+{
+	struct quic_route *route = quic_sock_route(qs);
+	u32 mtu = xchg(&route->told, 0);
+
+	if (!mtu || !quic_conn_is_open(&qs->conn) ||
+	    !quic_udp_heeds_icmp(quic_sock_sk(qs), &route->peer) || (route->pmtu && mtu >= route->pmtu) ||
+	    mtu < quic_addr_overhead(&route->peer) + QUIC_INITIAL_MIN_SIZE)
+		return;
+	route->pmtu = mtu;
+	quic_conn_set_mss(&qs->conn, quic_udp_mss(qs, route));
+}
+
 /* The cached route if it is still good, else a new one; NULL: there is none. Not held. */
 static struct dst_entry *quic_udp_dst(struct quic_sock *qs, struct quic_route *route)
 {
@@ -129,6 +158,19 @@ static struct dst_entry *quic_udp_dst(struct quic_sock *qs, struct quic_route *r
 	if (quic_udp_route(qs, route))
 		return NULL;
 	return route->dst;
+}
+
+/*
+ * MTU of the first link, or what the administrator set for the route. Not what the IP layer has
+ * learnt: it believes whoever sends it an ICMP message.
+ */
+static u32 quic_udp_link_mtu(const struct dst_entry *dst, const union quic_addr *peer)
+{
+	u32 link = READ_ONCE(dst->dev->mtu), set = 0;
+
+	if (peer->sa.sa_family == AF_INET || !(quic_udp_rt6(dst)->rt6i_flags & RTF_CACHE))
+		set = dst_metric_raw(dst, RTAX_MTU);
+	return set ? min(set, link) : link;
 }
 
 /**
@@ -141,9 +183,11 @@ static struct dst_entry *quic_udp_dst(struct quic_sock *qs, struct quic_route *r
 u32 quic_udp_mss(struct quic_sock *qs, struct quic_route *route)
 {
 	struct dst_entry *dst = quic_udp_dst(qs, route);
-	u32 mtu = dst ? min_t(u32, dst_mtu(dst), IP_MAX_MTU) : 0;
+	u32 mtu = dst ? min_t(u32, quic_udp_link_mtu(dst, &route->peer), IP_MAX_MTU) : 0;
 	u32 overhead = quic_addr_overhead(&route->peer);
 
+	if (route->pmtu)
+		mtu = min(mtu, route->pmtu);
 	return mtu > overhead + QUIC_INITIAL_MIN_SIZE ? mtu - overhead : QUIC_INITIAL_MIN_SIZE;
 }
 
