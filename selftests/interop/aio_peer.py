@@ -164,10 +164,11 @@ async def run_client(
     on_token: Callable[[bytes], None] | None = None,
     *,
     wait: bool = True,
+    changes: int = 0,
 ) -> Outcome:
     """Connect, send the content, take the answer, leave; tokens for later connections go to on_token.
 
-    Without wait a server that refuses is told by Failed, with its reason.
+    The connection ID is changed so many times before. Without wait a server that refuses is told by Failed, with its reason.
     """
     async with connect(
         host,
@@ -178,6 +179,9 @@ async def run_client(
         wait_connected=wait,
     ) as protocol:
         assert isinstance(protocol, _Exchange)
+        for _ in range(changes):
+            protocol.change_connection_id()
+            await protocol.ping()
         protocol.content = content
         protocol.begin()
         return await protocol.done

@@ -29,6 +29,11 @@ class Seen:
     """A long header: a packet of the handshake."""
     size: int
     """Of the IP packet."""
+    source: str
+    label: int
+    """The flow label, 0 with IPv4."""
+    dcid: bytes
+    """Where a short header's connection ID stands, if it has eight bytes."""
 
 
 @dataclass(slots=True)
@@ -45,11 +50,14 @@ class Tap:
 def _read(packet: bytes, size: int, outgoing: bool) -> Seen | None:
     if packet[0] >> 4 == 4:
         start, protocol, ecn = (packet[0] & 15) * 4, packet[9], packet[1] & 3
+        source, label = socket.inet_ntop(socket.AF_INET, packet[12:16]), 0
     else:
         start, protocol, ecn = 40, packet[6], packet[1] >> 4 & 3
+        source, label = socket.inet_ntop(socket.AF_INET6, packet[8:24]), struct.unpack("!I", packet[:4])[0] & 0xFFFFF
     if protocol != _UDP or len(packet) <= start + 8:
         return None
-    return Seen(outgoing, ecn, bool(packet[start + 8] & 0x80), size)
+    first, dcid = packet[start + 8], packet[start + 9 : start + 17]
+    return Seen(outgoing, ecn, bool(first & 0x80), size, source, label, dcid)
 
 
 @contextmanager
