@@ -37,7 +37,7 @@ static int quic_migrate_local(struct quic_sock *qs, const union quic_addr *addr)
 
 	if (addr->sa.sa_family != active->local.sa.sa_family)
 		return -EINVAL;
-	/* RFC 9000, section 9 #2. */
+	/* RFC 9000, sections 9 #2 and 18.2 #2. */
 	if (qs->conn.remote.disable_active_migration)
 		return -EINVAL;
 	/* RFC 9000, section 9 #1. */

@@ -71,8 +71,8 @@ static bool quic_path_is_preferred(const struct quic_sock *qs, const union quic_
  * @local: ours
  * @peer:  the peer's
  *
- * During the handshake and after the end only the one path counts. RFC 9000, sections 9 and
- * 10.2.1 #2. What was forbidden is dropped: section 9 #3.
+ * During the handshake and after the end only the one path counts, and what was forbidden is
+ * dropped. RFC 9000, sections 9 #3 and 10.2.1 #2.
  */
 bool quic_path_may_receive(struct quic_sock *qs, const union quic_addr *local,
 			   const union quic_addr *peer)

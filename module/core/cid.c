@@ -285,7 +285,7 @@ static bool quic_remote_cids_has_seen(const struct quic_remote_cids *cids, u64 s
 /*
  * Every number below @prior_to is retired, also one whose frame is still on
  * its way: it was issued before, and would have to be retired on arrival.
- * RFC 9000, section 5.1.2 #2; section 19.15 #8. False, and no change: too many at once.
+ * RFC 9000, sections 5.1.2 #2 and 19.15 #8. False, and no change: too many at once.
  */
 static bool quic_remote_cids_retire_prior_to(struct quic_remote_cids *cids, u64 prior_to)
 {
@@ -348,8 +348,8 @@ static bool quic_remote_cids_conflicts(const struct quic_remote_cids *cids,
  * @frame: decoded frame
  *
  * Retires first, then adds. The same frame again, or one whose number was
- * retired already, changes nothing more. RFC 9000, section 5.1.1 #4; section
- * 5.1.2 #1; section 19.15 #1 #3 #4 #6 #7.
+ * retired already, changes nothing more. RFC 9000, sections
+ * 5.1.1 #4, 5.1.2 #1 and 19.15 #1 #3 #4 #6 #7.
  *
  * Return: 0, or the transport error code to close with.
  */

@@ -14,7 +14,7 @@
 
 /*
  * Time for an answer: the three of them are what RFC 9000, section 8.2.4, asks for, and more.
- * Section 9.4 #3: not less than a probe timeout.
+ * Not less than a probe timeout: RFC 9000, section 9.4 #3.
  */
 static u64 quic_path_period(const struct quic_conn *conn, const struct quic_path *path)
 {
@@ -412,8 +412,7 @@ void quic_conn_path_on_packet(struct quic_conn *conn, u8 i, bool probing, bool n
  * @i:    index of the path it came on, or QUIC_PATH_NONE
  * @data: to be echoed
  *
- * RFC 9000, section 8.2.2 #1; section 19.17 #1; however small its datagram was:
- * section 8.2.1 #4.
+ * However small its datagram was: RFC 9000, sections 8.2.1 #4, 8.2.2 #1 and 19.17 #1.
  */
 void quic_conn_path_on_challenge(struct quic_conn *conn, u8 i, const u8 *data)
 {
@@ -446,7 +445,7 @@ static void quic_conn_path_validated(struct quic_conn *conn, u8 i, u64 now)
  * @now:  time
  *
  * It proves the path that was challenged, whatever path it took. RFC 9000,
- * section 8.2.3.
+ * section 8.2.2 #4.
  */
 void quic_conn_path_on_response(struct quic_conn *conn, const u8 *data, u64 now)
 {
@@ -579,7 +578,7 @@ u8 quic_conn_path_next_tx(struct quic_conn *conn)
  * @i:    index of the path
  *
  * 1200 bytes, which the datagram is filled up to, or less where an unproven
- * address may not get as much. RFC 9000, sections 8.2.1 #2, 8.2.2 #5 and #6.
+ * address may not get as much. RFC 9000, sections 8.2.1 #2, 8.2.2 #5 #6 and 9.3 #2.
  */
 u32 quic_conn_path_room(const struct quic_conn *conn, u8 i)
 {

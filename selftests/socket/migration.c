@@ -204,7 +204,7 @@ TEST(second_migration_waits_for_the_first)
 	pair_close(&pair);
 }
 
-/* Section 13: what the peer asked for is obeyed. RFC 9000, section 9 #2. */
+/* Section 13: what the peer asked for is obeyed. RFC 9000, sections 9 #2 and 18.2 #2. */
 TEST(migration_that_the_peer_does_not_want)
 {
 	struct pair pair = { .server_param = { .disable_active_migration = 1 } };
