@@ -642,7 +642,11 @@ int quic_input_backlog(struct sock *sk, struct sk_buff *skb)
  */
 void quic_input_undecryptable(struct quic_sock *qs)
 {
-	struct quic_input_batch batch = { .qs = qs, .now = quic_sock_now() };
+	struct quic_input_batch batch = {
+		.qs = qs,
+		.now = quic_sock_now(),
+		.path = qs->conn.active_path,
+	};
 	struct sk_buff_head queue;
 	struct sk_buff *skb;
 
