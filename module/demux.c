@@ -281,6 +281,8 @@ void quic_demux_receive(struct quic_udp *udp, struct sk_buff *skb)
 	struct sk_buff *part;
 	u32 at;
 
+	QUIC_INC_STATS(udp->net, QUIC_MIB_UDP_INBURSTS);
+	QUIC_ADD_STATS(udp->net, QUIC_MIB_UDP_INDATAGRAMS, quic_demux_datagrams(skb));
 	if (!size || size >= skb->len) {
 		quic_demux_one(udp, skb, skb->len);
 		return;

@@ -561,6 +561,8 @@ static void quic_input_walk(struct quic_input_batch *batch, struct sk_buff *skb)
 			quic_drop_packet(batch->qs, QUIC_DROP_NO_MEMORY, len);
 			continue;
 		}
+		if (unlikely(datagram[n].skb != skb))
+			quic_input_count(batch->qs, QUIC_MIB_PKT_RCVCOPIES);
 		if (quic_input_is_plain_app(batch->qs, datagram[n].data, len)) {
 			if (++n == QUIC_INPUT_BATCH) {
 				quic_input_run(batch, datagram, n);

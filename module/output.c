@@ -76,7 +76,7 @@ struct quic_burst {
 };
 
 /* A page that nobody reads any more, or a fresh one. BH is off. */
-static struct page *quic_wire_page(void)
+static struct page *quic_wire_page(struct net *net)
 {
 	struct quic_wire_ring *ring = this_cpu_ptr(&quic_wire_ring);
 	struct page **slot = &ring->page[ring->next];
@@ -88,6 +88,7 @@ static struct page *quic_wire_page(void)
 	}
 	if (*slot)
 		put_page(*slot);
+	QUIC_INC_STATS(net, QUIC_MIB_PKT_WIREPAGES);
 	*slot = alloc_page(GFP_ATOMIC | __GFP_NOWARN);
 	if (*slot)
 		get_page(*slot);
@@ -105,7 +106,7 @@ static u8 *quic_burst_room(struct quic_burst *burst, u32 size)
 		put_page(burst->page);
 	burst->used = 0;
 	if (size <= PAGE_SIZE) {
-		burst->page = quic_wire_page();
+		burst->page = quic_wire_page(sock_net(quic_sock_sk(burst->qs)));
 		burst->room = PAGE_SIZE;
 	} else {
 		order = get_order(size);

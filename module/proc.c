@@ -28,6 +28,12 @@ static const char * const quic_mib_names[QUIC_MIB_MAX] = {
 	[QUIC_MIB_FRM_RETRANS]		= "QuicFrmRetrans",
 	[QUIC_MIB_FRM_OUTCLOSES]	= "QuicFrmOutCloses",
 	[QUIC_MIB_FRM_INCLOSES]		= "QuicFrmInCloses",
+	[QUIC_MIB_UDP_OUTBURSTS]	= "QuicUdpOutBursts",
+	[QUIC_MIB_UDP_OUTDATAGRAMS]	= "QuicUdpOutDatagrams",
+	[QUIC_MIB_UDP_INBURSTS]		= "QuicUdpInBursts",
+	[QUIC_MIB_UDP_INDATAGRAMS]	= "QuicUdpInDatagrams",
+	[QUIC_MIB_PKT_RCVCOPIES]	= "QuicPktRcvCopies",
+	[QUIC_MIB_PKT_WIREPAGES]	= "QuicPktWirePages",
 };
 
 static int quic_proc_snmp_show(struct seq_file *seq, void *v)

@@ -337,6 +337,9 @@ int quic_udp_xmit(struct quic_sock *qs, struct quic_route *route, struct sk_buff
 	trace_quic_datagrams_sent(&qs->conn, skb->len, gso_size, ecn);
 	tx.net = sock_net(tx.sk);
 	tx.tos = quic_udp_tos(tx.sk, tx.peer, ecn);
+	QUIC_INC_STATS(tx.net, QUIC_MIB_UDP_OUTBURSTS);
+	QUIC_ADD_STATS(tx.net, QUIC_MIB_UDP_OUTDATAGRAMS,
+		       gso_size ? DIV_ROUND_UP(skb->len, gso_size) : 1);
 
 	local_bh_disable();
 	rcu_read_lock();

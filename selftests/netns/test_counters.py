@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The counters of /proc/net/quic/snmp add up over a transfer whose first direction loses packets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conftest import Pki, content
+from test_loss import move, same
+from wire import Namespace, Wire
+
+SIZE = 500_000
+
+
+def counters(end: Namespace) -> dict[str, int]:
+    def read() -> str:
+        return Path("/proc/thread-self/net/quic/snmp").read_text()
+
+    return {name: int(value) for name, value in (line.split() for line in end.start(read).result(30).splitlines())}
+
+
+def test_counters_add_up(link: Wire, pki: Pki, tmp_path: Path) -> None:
+    near, far = content(tmp_path, "near", SIZE), content(tmp_path, "far", SIZE)
+    link.near.impair("delay", "2ms", "loss", "3%")
+    client, server = move(link, "v4", pki, near, far, tmp_path)
+    same(client, server, near, far)
+    here, there = counters(link.near), counters(link.far)
+    assert list(here)[:2] == ["QuicConnCurrentEstabs", "QuicConnPassiveEstabs"]
+    assert list(here)[18] == "QuicFrmInCloses", "names and order of the first nineteen are fixed"
+
+    assert (here["QuicConnActiveEstabs"], here["QuicConnPassiveEstabs"]) == (1, 0)
+    assert (there["QuicConnActiveEstabs"], there["QuicConnPassiveEstabs"]) == (0, 1)
+    assert here["QuicConnCurrentEstabs"] == there["QuicConnCurrentEstabs"] == 0
+
+    lost = link.near.dropped()
+    assert lost > 0
+    assert there["QuicUdpInDatagrams"] == here["QuicUdpOutDatagrams"] - lost
+    assert here["QuicUdpInDatagrams"] == there["QuicUdpOutDatagrams"]
+    for end in (here, there):
+        assert end["QuicUdpInBursts"] <= end["QuicUdpInDatagrams"]
+        assert 0 < end["QuicUdpOutBursts"] < end["QuicUdpOutDatagrams"], "data leaves in bursts"
+        # What the listener takes is for no connection yet.
+        assert 0 <= end["QuicUdpInDatagrams"] - end["QuicPktRcvFastpaths"] - end["QuicPktRcvBacklogs"] <= 3
+        assert end["QuicPktDecFastpaths"] > 0
+        assert end["QuicPktEncFastpaths"] > 0
+        assert end["QuicPktDecDrop"] == end["QuicPktEncDrop"] == end["QuicPktInvFrmDrop"] == 0
+        assert end["QuicPktWirePages"] > 0
+    assert here["QuicFrmRetrans"] > 0
