@@ -282,8 +282,12 @@ static bool quic_output_packet(struct quic_sock *qs, struct quic_burst *burst,
 	int size;
 	u8 *data;
 
-	if (allowance < mss)
-		return false;
+	/* RFC 9000, section 8.1: an unvalidated peer gets less, if that is worth a packet. */
+	if (unlikely(allowance < mss)) {
+		if (allowance < QUIC_MIN_DATAGRAM_SIZE)
+			return false;
+		mss = allowance;
+	}
 	data = quic_burst_room(burst, mss);
 	if (!data)
 		return quic_output_later(conn);

@@ -294,13 +294,16 @@ int quic_conn_complete(struct quic_conn *conn, u64 now)
  * quic_conn_confirm() - the handshake is confirmed
  * @conn: connection
  *
- * Handshake keys are discarded. RFC 9001, sections 4.1.2 and 4.9.2.
+ * Handshake keys are discarded. RFC 9001, sections 4.1.2 and 4.9.2. A client whose Finished TLS
+ * has seen owns its address, though no Handshake packet of it may be left to show that.
  */
 void quic_conn_confirm(struct quic_conn *conn)
 {
 	conn->confirmed = true;
 	conn->peer_validated = true;
 	quic_trace(confirmed, conn);
+	if (conn->is_server)
+		quic_path_validate(quic_conn_path(conn));
 	/* RFC 9000, section 9.6.1 */
 	if (conn->remote.has_preferred_address)
 		conn->todo |= QUIC_TODO_MOVE;
