@@ -264,6 +264,11 @@ void quic_handshake_on_post_message(struct quic_sock *qs, struct quic_recv_chunk
 	qs->ticket_len += len;
 	len = quic_handshake_message_len(qs);
 	if (len && len <= qs->ticket_len) {
+		if (!qs->conn.is_server && !quic_tls_ticket_is_ok(qs->ticket, len)) {
+			quic_conn_fail(&qs->conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
+				       QUIC_FRAME_CRYPTO, "limit on early data");
+			goto free;
+		}
 		qs->has_ticket = true;
 		quic_event_queue(qs, QUIC_EVENT_NEW_SESSION_TICKET, qs->ticket, len);
 	}

@@ -22,4 +22,7 @@ struct quic_tls_messages {
 /* 0, or the error code to close with. */
 u64 quic_tls_messages_check(struct quic_tls_messages *tm, const u8 *data, u32 len);
 
+/* Is the early_data extension of a whole NewSessionTicket, if there is one, what QUIC allows? */
+bool quic_tls_ticket_is_ok(const u8 *message, u32 len);
+
 #endif /* _QUIC_CORE_TLS_MESSAGES_H */

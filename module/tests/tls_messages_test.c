@@ -58,10 +58,29 @@ static void certificate_request_is_a_violation(struct kunit *test)
 				QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION);
 }
 
+#define TICKET_START	4, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 1, 9, 0, 3, 1, 2, 3
+
+/* RFC 9001, section 4.6.1 #2 */
+static void early_data_of_a_ticket_has_no_limit(struct kunit *test)
+{
+	static const u8 any[] = { TICKET_START, 0, 0 };
+	static const u8 good[] = { TICKET_START, 0, 8, 0, 42, 0, 4, 255, 255, 255, 255 };
+	static const u8 bad[] = { TICKET_START, 0, 13, 0, 7, 0, 1, 42, 0, 42, 0, 4, 0, 0, 64, 0 };
+	u32 len;
+
+	KUNIT_EXPECT_TRUE(test, quic_tls_ticket_is_ok(any, sizeof(any)));
+	KUNIT_EXPECT_TRUE(test, quic_tls_ticket_is_ok(good, sizeof(good)));
+	KUNIT_EXPECT_FALSE(test, quic_tls_ticket_is_ok(bad, sizeof(bad)));
+	/* What is cut short is for TLS to judge. */
+	for (len = 0; len < sizeof(bad); len++)
+		KUNIT_EXPECT_TRUE(test, quic_tls_ticket_is_ok(bad, len));
+}
+
 static struct kunit_case tls_messages_cases[] = {
 	KUNIT_CASE(tickets_are_fine),
 	KUNIT_CASE(key_update_is_an_unexpected_message),
 	KUNIT_CASE(certificate_request_is_a_violation),
+	KUNIT_CASE(early_data_of_a_ticket_has_no_limit),
 	{}
 };
 
