@@ -193,9 +193,9 @@ class QuicSocket:
         asked = uapi.TransportParams().pack(remote=remote)
         return uapi.TransportParams.unpack(self._exchange(Option.TRANSPORT_PARAM, asked))
 
-    def set_transport_params(self, params: uapi.TransportParams) -> None:
-        """Change the parameters of this end that are not zero; before the handshake."""
-        self._set(Option.TRANSPORT_PARAM, params.pack())
+    def set_transport_params(self, params: uapi.TransportParams, *, remote: bool = False) -> None:
+        """Change the parameters of this end that are not zero, or what is remembered of the peer; before the handshake."""
+        self._set(Option.TRANSPORT_PARAM, params.pack(remote=remote))
 
     def config(self) -> uapi.Config:
         """The settings of this end."""

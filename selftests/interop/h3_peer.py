@@ -282,8 +282,12 @@ def answer(
     params: uapi.TransportParams | None = None,
     priority: str | None = None,
     on_request: Callable[[QuicSocket, int], None] | None = None,
+    connections: int = 1,
+    early_data: bool = False,
 ) -> Exchange:
-    """Serve one connection, each request with the same body, and stay until the client leaves; returns the first request.
+    """Serve connections one after the other, each request with the same body, each until its client leaves.
+
+    Returns the first request of the last connection.
 
     A request is answered when it is whole: curl stops sending when it has its answer. Before that on_request is told which.
     """
@@ -300,27 +304,39 @@ def answer(
         listener.settimeout(timeout)
         listener.listen()
         listening(listener.local[1])
-        with listener.accept() as sock:
-            tls = libquic.handshake(sock.fileno(), credentials, server=True, alpn=ALPN, priority=priority, timeout=timeout)
-            connection = _Connection(sock, tls, timeout, client=False)
-            messages: dict[int, _Message] = {}
-            answered = 0
-            acknowledged = False
-            head = [(b":status", b"200"), (b"content-length", str(len(body)).encode())]
-            for event in connection.incoming():
-                match event:
-                    case uapi.StreamUpdate(stream_id, uapi.StreamState.SEND_RECVD) if stream_id == next(iter(messages), None):
-                        acknowledged = True
-                    case HeadersReceived() | DataReceived():
-                        message = messages.setdefault(event.stream_id, _Message())
-                        message.take(event)
-                        if message.ended:
-                            if on_request is not None:
-                                on_request(sock, answered)
-                            answered += 1
-                            connection.send(event.stream_id, head, body)
-            first = next(iter(messages.values()), _Message())
-            return first.exchange(connection, acknowledged, answered)
+        for _ in range(connections):
+            with listener.accept() as sock:
+                tls = libquic.handshake(
+                    sock.fileno(),
+                    credentials,
+                    server=True,
+                    alpn=ALPN,
+                    priority=priority,
+                    timeout=timeout,
+                    early_data=early_data,
+                )
+                connection = _Connection(sock, tls, timeout, client=False)
+                messages: dict[int, _Message] = {}
+                answered = 0
+                acknowledged = False
+                head = [(b":status", b"200"), (b"content-length", str(len(body)).encode())]
+                for event in connection.incoming():
+                    match event:
+                        case uapi.StreamUpdate(stream_id, uapi.StreamState.SEND_RECVD) if stream_id == next(
+                            iter(messages), None
+                        ):
+                            acknowledged = True
+                        case HeadersReceived() | DataReceived():
+                            message = messages.setdefault(event.stream_id, _Message())
+                            message.take(event)
+                            if message.ended:
+                                if on_request is not None:
+                                    on_request(sock, answered)
+                                answered += 1
+                                connection.send(event.stream_id, head, body)
+                first = next(iter(messages.values()), _Message())
+                exchange = first.exchange(connection, acknowledged, answered)
+        return exchange
 
 
 class Answering:

@@ -124,6 +124,20 @@ def test_our_server_follows_a_key_update(pki: Pki, small: Content, tmp_path: Pat
 
 
 @needs_client
+@pytest.mark.rfc("RFC 9001, section 4.6")
+def test_our_server_takes_early_data(pki: Pki, small: Content, tmp_path: Path) -> None:
+    server = Answering(pki, small.path.read_bytes(), connections=2, early_data=True)
+    kept = ("--session-file", str(tmp_path / "session"), "--tp-file", str(tmp_path / "params"))
+    said = gtlsclient(server.port, tmp_path, *kept)
+    assert sha256(tmp_path / "answer.bin") == small.sha256, said
+    (tmp_path / "answer.bin").unlink()
+    said = gtlsclient(server.port, tmp_path, *kept)
+    got = server.end()
+    assert (got.handshake.resumed, got.handshake.early_data) == (True, "accepted"), said
+    assert sha256(tmp_path / "answer.bin") == small.sha256, said
+
+
+@needs_client
 @pytest.mark.parametrize("rate", ("0.03",))
 def test_our_server_with_losses_at_the_client(rate: str, pki: Pki, small: Content, tmp_path: Path) -> None:
     server = answering(pki, small.path.read_bytes())

@@ -28,7 +28,7 @@ from test_aioquic import ALPN, PATIENCE, V4, configuration, options, serving
 from quicctl import errors, handshake, libquic
 from quicctl.endpoint import QuicSocket, StreamData
 from quicctl.handshake import Identity, Options, Report
-from quicctl.uapi import MsgFlag
+from quicctl.uapi import MsgFlag, TransportParams
 
 
 @pytest.fixture
@@ -116,6 +116,19 @@ def test_damaged_session_is_said_so(pki: Pki, tiny: Content, tmp_path: Path) -> 
     (tmp_path / "session").write_bytes(b"junk")
     with pytest.raises(errors.FileUnreadable, match="holds no session"):
         exchange(9, replace(options(pki, tiny, tmp_path), session=tmp_path / "session"))
+
+
+def test_remembered_parameters_are_set_by_hand() -> None:
+    with QuicSocket() as sock:
+        sock.connect((V4, 9))
+        with pytest.raises(OSError, match="Invalid"):
+            sock.open_stream()
+        sock.set_transport_params(TransportParams(max_data=5000, max_streams_bidi=1), remote=True)
+        known = sock.transport_params(remote=True)
+        assert (known.max_data, known.max_streams_bidi, known.max_streams_uni) == (5000, 1, 0)
+        assert sock.open_stream() == 0
+        with pytest.raises(OSError, match="Invalid"):
+            sock.open_stream()
 
 
 def test_psk_both_roles(pki: Pki, tiny: Content, tmp_path: Path) -> None:

@@ -151,6 +151,26 @@ TEST(early_data_is_read_after_the_servers_handshake)
 	pair_close(&pair);
 }
 
+/* RFC 9000, section 8.1: three times what came is enough for an answer before the client's Finished. */
+TEST(server_answers_before_the_client_is_validated)
+{
+	struct pair pair = {};
+	char data[500];
+
+	pair.listener = make_listener(AF_INET, &pair.address);
+	pair.client = make_client(&pair.address);
+	server_accept(&pair);
+	server_flight(&pair, false);
+	fill_pattern(data, sizeof(data), 0, 6);
+	ASSERT_EQ(stream_send(pair.server, data, sizeof(data), 3, NEW | FIN, 0), sizeof(data));
+	client_go_on(&pair);
+	ASSERT_EQ(set_secret(pair.client, false, QUIC_CRYPTO_APP, CIPHER, "server app"), 0);
+	/* It was there before the keys. */
+	set_timeout(pair.client, SO_RCVTIMEO, 1);
+	expect_stream(pair.client, 3, 6, sizeof(data));
+	pair_close(&pair);
+}
+
 TEST(rejected_early_data_comes_again)
 {
 	struct pair pair = {};
@@ -186,6 +206,36 @@ TEST(both_early_secrets_on_both_sides_do_no_harm)
 	server_finish(&pair);
 	expect_stream(pair.server, 0, 3, sizeof(data));
 	expect_talk(&pair);
+	pair_close(&pair);
+}
+
+/* RFC 9221, section 3: datagrams, too, under what is remembered of the server. */
+TEST(early_datagram_is_read_after_the_servers_handshake)
+{
+	struct quic_transport_param param = remembered, takes = { .max_datagram_frame_size = 2000 };
+	struct pair pair = {};
+	char buffer[100];
+	struct msghdr msg = {};
+	struct iovec iov = { buffer, sizeof(buffer) };
+
+	pair.listener = make_listener(AF_INET, &pair.address);
+	ASSERT_EQ(remember(pair.listener, &takes), 0);
+	pair.client = quic_socket(AF_INET, SOCK_DGRAM);
+	ASSERT_EQ(connect(pair.client, &pair.address.sa, address_len(&pair.address)), 0);
+	param.max_datagram_frame_size = 2000;
+	ASSERT_EQ(remember(pair.client, &param), 0);
+	ASSERT_EQ(set_secret(pair.client, true, QUIC_CRYPTO_EARLY, CIPHER, "client early"), 0);
+	ASSERT_EQ(send(pair.client, "early", 5, MSG_QUIC_DATAGRAM), 5);
+	ASSERT_EQ(send_handshake(pair.client, QUIC_CRYPTO_INITIAL, "client hello", 12, 0), 12);
+	server_accept(&pair);
+	server_flight(&pair, true);
+	EXPECT_ERRNO(recv(pair.server, buffer, sizeof(buffer), MSG_DONTWAIT), EAGAIN);
+	server_finish(&pair);
+	msg.msg_iov = &iov;
+	msg.msg_iovlen = 1;
+	ASSERT_EQ(recvmsg(pair.server, &msg, 0), 5);
+	EXPECT_TRUE(msg.msg_flags & MSG_QUIC_DATAGRAM);
+	EXPECT_TRUE(!memcmp(buffer, "early", 5));
 	pair_close(&pair);
 }
 
@@ -337,6 +387,51 @@ TEST(flood_of_early_packets_is_harmless)
 	pair_connect(&pair);
 	close(relay.fd);
 	pair_close(&pair);
+}
+
+static size_t make_ticket(uint8_t *message, uint32_t early_data)
+{
+	static const uint8_t start[] = {
+		4, 0, 0, 31, 0, 0, 1, 0, 1, 2, 3, 4,	/* lifetime, age_add */
+		2, 0xaa, 0xbb,				/* nonce */
+		0, 8, 1, 2, 3, 4, 5, 6, 7, 8,		/* ticket */
+		0, 8, 0, 42, 0, 4,			/* extensions: early_data */
+	};
+
+	memcpy(message, start, sizeof(start));
+	message[sizeof(start)] = early_data >> 24;
+	message[sizeof(start) + 1] = early_data >> 16;
+	message[sizeof(start) + 2] = early_data >> 8;
+	message[sizeof(start) + 3] = early_data;
+	return sizeof(start) + 4;
+}
+
+/* RFC 9001, section 4.6.1 #2 */
+TEST(ticket_with_a_limit_on_early_data_closes)
+{
+	union quic_event event;
+	uint8_t message[64];
+	struct pair pair;
+	size_t len;
+	int bad;
+
+	for (bad = 0; bad < 2; bad++) {
+		memset(&pair, 0, sizeof(pair));
+		pair_open(&pair, AF_INET);
+		ASSERT_EQ(set_event(pair.client, QUIC_EVENT_NEW_SESSION_TICKET, true), 0);
+		ASSERT_EQ(set_event(pair.client, QUIC_EVENT_CONNECTION_CLOSE, true), 0);
+		len = make_ticket(message, bad ? 16384 : 0xffffffff);
+		ASSERT_EQ(send_handshake(pair.server, QUIC_CRYPTO_APP, message, len, 0), len);
+		if (bad) {
+			ASSERT_TRUE(wait_event(pair.client, QUIC_EVENT_CONNECTION_CLOSE, &event,
+					       72));
+			EXPECT_EQ(event.close.errcode, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION);
+		} else {
+			EXPECT_TRUE(wait_event(pair.client, QUIC_EVENT_NEW_SESSION_TICKET, &event,
+					       len));
+		}
+		pair_close(&pair);
+	}
 }
 
 /* RFC 9001, section 6 #2 */
