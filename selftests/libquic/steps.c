@@ -27,13 +27,15 @@ static int own_psk(gnutls_session_t session, const char *name, gnutls_datum_t *k
 	return 0;
 }
 
-static void own_init(struct own *o, unsigned int server_flags)
+static void own_init_flags(struct own *o, unsigned int client_flags,
+			   unsigned int server_flags)
 {
 	const gnutls_datum_t key = { (unsigned char *)"0123456789abcdef", 16 };
 	int i;
 
 	fake_pair(o->fds);
-	EXPECT_EQ(gnutls_init(&o->sessions[0], GNUTLS_CLIENT), 0);
+	EXPECT_EQ(gnutls_init(&o->sessions[0], GNUTLS_CLIENT | client_flags),
+		  0);
 	EXPECT_EQ(gnutls_init(&o->sessions[1], GNUTLS_SERVER | server_flags |
 			      GNUTLS_NO_AUTO_SEND_TICKET), 0);
 	gnutls_psk_allocate_client_credentials(&o->psk_client);
@@ -48,6 +50,11 @@ static void own_init(struct own *o, unsigned int server_flags)
 						     QUIC_PRIORITY, NULL), 0);
 		gnutls_transport_set_int(o->sessions[i], o->fds[i]);
 	}
+}
+
+static void own_init(struct own *o, unsigned int server_flags)
+{
+	own_init_flags(o, 0, server_flags);
 }
 
 static void own_free(struct own *o)
@@ -515,5 +522,44 @@ TEST(own_resumption)
 	EXPECT(gnutls_session_is_resumed(o.sessions[0]));
 	EXPECT(gnutls_session_is_resumed(o.sessions[1]));
 	own_free(&o);
+	gnutls_free(key.data);
+}
+
+/* 0-RTT is for the flags of the application's own session to enable: uapi.md, section 9.5. */
+TEST(own_early_data)
+{
+	const unsigned int early = GNUTLS_ENABLE_EARLY_DATA |
+				   GNUTLS_NO_END_OF_EARLY_DATA;
+	gnutls_datum_t key = { NULL, 0 };
+	uint8_t data[4096];
+	size_t size;
+	struct own o;
+	int i;
+
+	EXPECT_EQ(gnutls_session_ticket_key_generate(&key), 0);
+	for (i = 0; i < 3; i++) {
+		unsigned int sends[2] = { 0, 0 };
+
+		/* a ticket; early data; early data that only the client wants */
+		own_init_flags(&o, early, i == 2 ? 0 : early);
+		EXPECT_EQ(gnutls_session_ticket_enable_server(o.sessions[1],
+							      &key), 0);
+		if (i)
+			EXPECT_EQ(quic_session_set_data(o.sessions[0], data,
+							size), 0);
+		EXPECT_EQ(own_run(&o, sends), 0);
+		EXPECT_EQ(fake_secret(o.fds[0], QUIC_CRYPTO_EARLY, true)->set,
+			  i > 0);
+		EXPECT_EQ(fake_secret(o.fds[1], QUIC_CRYPTO_EARLY, false)->set,
+			  i == 1);
+		EXPECT_EQ(!!(gnutls_session_get_flags(o.sessions[0]) &
+			     GNUTLS_SFLAGS_EARLY_DATA), i == 1);
+		if (!i) {
+			size = sizeof(data);
+			EXPECT_EQ(quic_session_get_data(o.sessions[0], data,
+							&size), 0);
+		}
+		own_free(&o);
+	}
 	gnutls_free(key.data);
 }
