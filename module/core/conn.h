@@ -432,7 +432,6 @@ void quic_conn_on_forgery(struct quic_conn *conn);
 /* conn_early.c: 0-RTT */
 int quic_conn_remember_params(struct quic_conn *conn, const struct quic_transport_params *tp);
 bool quic_conn_early_may_send(const struct quic_conn *conn);
-void quic_conn_early_resend(struct quic_conn *conn);
 void quic_conn_early_on_params(struct quic_conn *conn, const struct quic_transport_params *tp);
 int quic_conn_early_on_ack(struct quic_conn *conn, const struct quic_frame_ack *ack);
 bool quic_conn_early_cap(struct quic_conn *conn, const struct quic_stream *stream, u64 offset,

@@ -56,15 +56,11 @@ bool quic_conn_early_may_send(const struct quic_conn *conn)
 			    initial->crypto.ranges.next == initial->crypto.ranges.end);
 }
 
-/**
- * quic_conn_early_resend() - what went out in 0-RTT packets did not get there
- * @conn: client's connection that sent nothing else at the application level
- *
- * A Retry threw it away, or the server rejected it: the packets leave the
- * flight as if they had never been sent, their numbers are not used again.
- * RFC 9002, section 6.4.
+/*
+ * What went out in 0-RTT packets was rejected: the packets leave the flight as if they had never
+ * been sent, their numbers are not used again. RFC 9002, section 6.4.
  */
-void quic_conn_early_resend(struct quic_conn *conn)
+static void quic_early_rewind(struct quic_conn *conn)
 {
 	struct quic_space *space = conn->space[QUIC_SPACE_APP];
 	struct quic_sent_packet packet;
@@ -107,7 +103,7 @@ void quic_conn_early_on_params(struct quic_conn *conn, const struct quic_transpo
 
 	if (!quic_early_is_lower(tp, &conn->remote))
 		return;
-	quic_conn_early_resend(conn);
+	quic_early_rewind(conn);
 	conn->early.lowered = true;
 	conn->early.capped = true;
 	conn->tx_flow.limit = 0;

@@ -242,23 +242,77 @@ static void lower_limits_hold_back_what_was_rejected(struct kunit *test)
 	}
 }
 
-/* RFC 9000, section 17.2.5.3: data that a Retry threw away goes out again, with new numbers. */
-static void resent_data_leaves_the_flight_first(struct kunit *test)
+static struct quic_header answer_header(enum quic_packet_type type, const char *scid)
 {
+	struct quic_header hdr = { .type = type, .version = QUIC_VERSION_V1 };
+
+	quic_cid_set(&hdr.dcid, (const u8 *)"client00", 8);
+	quic_cid_set(&hdr.scid, (const u8 *)scid, 8);
+	return hdr;
+}
+
+/* The server knows of the answer; the client learns its ID as input.c does. */
+static void go_on(struct sim *sim)
+{
+	struct quic_conn *client = &sim->client.conn, *server = &sim->server.conn;
+
+	quic_cid_set(&quic_remote_cids_active(&client->remote_cids)->cid, (const u8 *)"server00", 8);
+	server->version = client->version;
+	server->original_version = server->version;
+	server->has_retry = client->has_retry;
+	server->retry_scid = client->retry_scid;
+}
+
+/* RFC 9000, section 17.2.5.3: data that a Retry threw away goes out again, with new numbers. */
+static void early_data_goes_on_after_a_retry(struct kunit *test)
+{
+	struct quic_header hdr = answer_header(QUIC_PACKET_RETRY, "retry000");
 	struct sim *sim = begin(test, SIM_EARLY_ACCEPT, 3000);
 	struct quic_conn *conn = &sim->client.conn;
-	u64 next, in_flight;
+	u64 next;
 
+	quic_cid_set(&quic_remote_cids_active(&conn->remote_cids)->cid, (const u8 *)"original", 8);
 	sim->client.mute = true;
 	sim_settle(&sim->client);
 	sim->client.mute = false;
 	next = conn->space[QUIC_SPACE_APP]->loss.sent.next;
-	in_flight = conn->path[0].cong.bytes_in_flight;
 	KUNIT_EXPECT_GE(test, next, 3);
-	quic_conn_early_resend(conn);
-	KUNIT_EXPECT_LT(test, conn->path[0].cong.bytes_in_flight, in_flight);
+	sim->now += 20 * SIM_MS;
+	hdr.token = (const u8 *)"token";
+	hdr.token_len = 5;
+	KUNIT_ASSERT_TRUE(test, quic_conn_accepts_retry(conn, &hdr));
+	quic_conn_on_retry(conn, &hdr, sim->now);
+	KUNIT_EXPECT_EQ(test, conn->path[0].cong.bytes_in_flight, 0);
+	go_on(sim);
 	sim_settle(&sim->client);
 	KUNIT_EXPECT_EQ(test, conn->space[QUIC_SPACE_APP]->loss.sent.next, 2 * next);
+	sim_run_for(sim, 11 * SIM_MS);
+	KUNIT_EXPECT_TRUE(test, stream_arrived(sim));
+	finish(test, sim);
+}
+
+/* The keys of 0-RTT belong to one version: RFC 9369, section 5. */
+static void early_data_waits_after_version_negotiation(struct kunit *test)
+{
+	static const u8 list[] = { 0x6b, 0x33, 0x43, 0xcf };
+	struct quic_header hdr = answer_header(QUIC_PACKET_VERSION_NEGOTIATION, "original");
+	struct sim *sim = begin(test, SIM_EARLY_ACCEPT, 3000);
+	struct quic_conn *conn = &sim->client.conn;
+	u32 early;
+
+	quic_cid_set(&quic_remote_cids_active(&conn->remote_cids)->cid, (const u8 *)"original", 8);
+	sim->client.mute = true;
+	sim_settle(&sim->client);
+	sim->client.mute = false;
+	early = sim->client.early_tx;
+	hdr.version = 0;
+	hdr.token = list;
+	hdr.token_len = sizeof(list);
+	KUNIT_ASSERT_TRUE(test, quic_conn_accepts_version_negotiation(conn, &hdr));
+	KUNIT_ASSERT_TRUE(test, quic_conn_on_version_negotiation(conn, &hdr, sim->now));
+	go_on(sim);
+	KUNIT_EXPECT_TRUE(test, sim_run(sim, stream_arrived, 10 * SIM_SECOND));
+	KUNIT_EXPECT_EQ(test, sim->client.early_tx, early);
 	finish(test, sim);
 }
 
@@ -304,7 +358,8 @@ static struct kunit_case early_cases[] = {
 	KUNIT_CASE(no_early_packet_under_real_parameters),
 	KUNIT_CASE(lower_limits_with_accepted_data_are_a_violation),
 	KUNIT_CASE(lower_limits_hold_back_what_was_rejected),
-	KUNIT_CASE(resent_data_leaves_the_flight_first),
+	KUNIT_CASE(early_data_goes_on_after_a_retry),
+	KUNIT_CASE(early_data_waits_after_version_negotiation),
 	KUNIT_CASE(early_keys_go_when_1rtt_has_come),
 	KUNIT_CASE(early_keys_of_the_useless_direction_do_nothing),
 	{}
