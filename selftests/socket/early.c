@@ -146,7 +146,9 @@ TEST(early_data_is_read_after_the_servers_handshake)
 	server_finish(&pair);
 	EXPECT_TRUE(wait_for(pair.server, POLLIN, 2000));
 	expect_stream(pair.server, 0, 1, sizeof(data));
-	client_finish(&pair);
+	/* The server waits for no Finished: what it says with its keys confirms the handshake. */
+	client_go_on(&pair);
+	ASSERT_EQ(set_secret(pair.client, false, QUIC_CRYPTO_APP, CIPHER, "server app"), 0);
 	expect_talk(&pair);
 	pair_close(&pair);
 }
