@@ -126,7 +126,8 @@ def test_our_server_follows_a_key_update(pki: Pki, small: Content, tmp_path: Pat
 @needs_client
 @pytest.mark.rfc("RFC 9001, section 4.6")
 def test_our_server_takes_early_data(pki: Pki, small: Content, tmp_path: Path) -> None:
-    server = Answering(pki, small.path.read_bytes(), connections=2, early_data=True)
+    body = small.path.read_bytes()
+    server = Answering(pki.cert, pki.key, body, host=HOST, timeout=30 * SLOW, connections=2, early_data=True)
     kept = ("--session-file", str(tmp_path / "session"), "--tp-file", str(tmp_path / "params"))
     said = gtlsclient(server.port, tmp_path, *kept)
     assert sha256(tmp_path / "answer.bin") == small.sha256, said
