@@ -124,7 +124,7 @@ int quic_udp_route(struct quic_sock *qs, struct quic_route *route)
 /* Does the user want to hear of routers? The values of IP and IPv6 are the same. */
 static bool quic_udp_heeds_icmp(const struct sock *sk, const union quic_addr *peer)
 {
-	u8 how = peer->sa.sa_family == AF_INET6 ? READ_ONCE(inet6_sk(sk)->pmtudisc) :
+	u8 how = peer->sa.sa_family == AF_INET6 ? inet6_sk(sk)->pmtudisc :
 						  READ_ONCE(inet_sk(sk)->pmtudisc);
 
 	return how != IP_PMTUDISC_INTERFACE && how != IP_PMTUDISC_OMIT;

@@ -70,16 +70,20 @@ void quic_cong_init(struct quic_cong *cong, const struct quic_cong_ops *ops, u32
  * @cong: state of the path
  * @mss:  the new size, bytes
  *
- * A window that is still the initial one is computed anew. RFC 9002, section 7.2.
+ * A window that is still the initial one is computed anew; one that has grown and never shrunk is
+ * not left below what is initial for larger packets. RFC 9002, section 7.2.
  */
 void quic_cong_set_mss(struct quic_cong *cong, u32 mss)
 {
-	bool initial = cong->ssthresh == U64_MAX &&
-		       cong->cwnd == quic_cong_initial_window(cong->mss);
+	u64 initial = quic_cong_initial_window(mss);
 
+	if (cong->ssthresh == U64_MAX) {
+		if (cong->cwnd == quic_cong_initial_window(cong->mss))
+			cong->cwnd = initial;
+		else if (mss > cong->mss)
+			cong->cwnd = max(cong->cwnd, initial);
+	}
 	cong->mss = mss;
-	if (initial)
-		cong->cwnd = quic_cong_initial_window(mss);
 	quic_cong_bound(cong);
 }
 

@@ -150,7 +150,8 @@ static bool quic_conn_may_send(struct quic_conn *conn, enum quic_space_id id, u6
 		return quic_cong_has_room(&path->cong);
 	if (!quic_conn_has_window(conn, path))
 		return false;
-	quantum = quic_conn_quantum(conn, path);
+	/* With nothing in flight no ACK will come to wait for. */
+	quantum = path->cong.bytes_in_flight ? quic_conn_quantum(conn, path) : path->mss;
 	if (quic_pacer_may_send(&path->pacer, quantum, now))
 		return true;
 	quic_conn_send_at(conn, quic_pacer_next(&path->pacer, quantum, now));

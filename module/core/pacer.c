@@ -88,6 +88,27 @@ void quic_pacer_set_rate(struct quic_pacer *pacer, u64 rate, u32 mss, u64 now)
 	} else if (pacer->budget > pacer->burst) {
 		pacer->budget = pacer->burst;
 	}
+	pacer->mss = mss;
+}
+
+/**
+ * quic_pacer_set_mss() - packets have become larger or smaller
+ * @pacer: pacer of a path
+ * @mss:   largest packet, bytes
+ *
+ * Credit is for packets: what larger ones need in addition is granted at once.
+ */
+void quic_pacer_set_mss(struct quic_pacer *pacer, u32 mss)
+{
+	u32 packets = pacer->rate < pacer->max_rate ? QUIC_PACER_BURST : QUIC_PACER_BURST_LIMITED;
+	u64 more;
+
+	if (pacer->rate == QUIC_PACER_UNLIMITED || mss <= pacer->mss)
+		return;
+	more = (u64)packets * (mss - pacer->mss);
+	pacer->burst += more;
+	pacer->budget += more;
+	pacer->mss = mss;
 }
 
 /**

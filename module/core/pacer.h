@@ -16,6 +16,7 @@
  * @budget:   bytes that may leave now
  * @burst:    the most @budget can reach
  * @last:     when @budget was brought up to date, ns
+ * @mss:      size of the packets that @burst allows for
  * @smoothed: a queue below spreads what leaves: more may leave at once
  * @fraction: what it then had beyond whole bytes, in 1 / 10^9
  */
@@ -26,12 +27,14 @@ struct quic_pacer {
 	u64 burst;
 	u64 last;
 	u32 fraction;
+	u32 mss;
 	bool smoothed;
 };
 
 void quic_pacer_init(struct quic_pacer *pacer);
 void quic_pacer_update(struct quic_pacer *pacer, u64 cwnd, u64 smoothed_rtt,
 		       bool slow_start, u32 mss, u64 now);
+void quic_pacer_set_mss(struct quic_pacer *pacer, u32 mss);
 /* The controller has chosen the rate; SO_MAX_PACING_RATE bounds it. */
 void quic_pacer_set_rate(struct quic_pacer *pacer, u64 rate, u32 mss, u64 now);
 bool quic_pacer_may_send(struct quic_pacer *pacer, u32 bytes, u64 now);

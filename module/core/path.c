@@ -206,6 +206,7 @@ void quic_path_set_mss(struct quic_path *path, u32 mss)
 {
 	path->mss = mss;
 	quic_cong_set_mss(&path->cong, mss);
+	quic_pacer_set_mss(&path->pacer, mss);
 }
 
 /**

@@ -60,8 +60,11 @@ static void initial_window_is_ten_packets_within_limits(struct kunit *test)
 	}
 }
 
-/* RFC 9002, section 7.2: the initial window follows the packet size, a grown one does not. */
-static void packet_size_changes_an_initial_window_only(struct kunit *test)
+/*
+ * RFC 9002, section 7.2: the initial window follows the packet size; one that has grown is not less
+ * than initial for larger packets; one that has shrunk stays.
+ */
+static void packet_size_changes_an_initial_window(struct kunit *test)
 {
 	struct quic_cong cong;
 
@@ -73,9 +76,22 @@ static void packet_size_changes_an_initial_window_only(struct kunit *test)
 
 	acked(&cong, 1200);
 	quic_cong_set_mss(&cong, 1400);
-	KUNIT_EXPECT_EQ(test, cong.cwnd, 13200ULL);
+	KUNIT_EXPECT_EQ(test, cong.cwnd, 14000ULL);
 	KUNIT_EXPECT_EQ(test, cong.mss, 1400U);
+	quic_cong_set_mss(&cong, 65000);
+	KUNIT_EXPECT_EQ(test, cong.cwnd, 130000ULL);
+	quic_cong_set_mss(&cong, 1200);
+	KUNIT_EXPECT_EQ(test, cong.cwnd, 12000ULL);
+	acked(&cong, 1200);
+	acked(&cong, 1200);
+	acked(&cong, 1200);
+	quic_cong_set_mss(&cong, 1400);
+	KUNIT_EXPECT_EQ(test, cong.cwnd, 15600ULL);
 
+	quic_cong_init(&cong, &quic_cong_reno, 1200);
+	quic_cong_on_event(&cong, 1, 2);
+	quic_cong_set_mss(&cong, 1400);
+	KUNIT_EXPECT_EQ(test, cong.cwnd, 6000ULL);
 	/* But it holds two packets. */
 	quic_cong_set_mss(&cong, 9000);
 	KUNIT_EXPECT_EQ(test, cong.cwnd, 18000ULL);
@@ -355,7 +371,7 @@ static void any_history_keeps_the_bounds(struct kunit *test)
 static struct kunit_case cong_reno_cases[] = {
 	KUNIT_CASE(controllers_are_found_by_number),
 	KUNIT_CASE(initial_window_is_ten_packets_within_limits),
-	KUNIT_CASE(packet_size_changes_an_initial_window_only),
+	KUNIT_CASE(packet_size_changes_an_initial_window),
 	KUNIT_CASE(window_has_room_for_whole_packets),
 	KUNIT_CASE(slow_start_adds_what_is_acknowledged),
 	KUNIT_CASE(window_halves_and_grows_by_a_packet_per_window),

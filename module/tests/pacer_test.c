@@ -290,6 +290,27 @@ static void extremes_do_no_harm(struct kunit *test)
 	}
 }
 
+/* A first flight of small packets has spent credit; the packets that follow are larger. */
+static void larger_packets_have_credit_for_as_many(struct kunit *test)
+{
+	struct quic_pacer pacer;
+
+	quic_pacer_init(&pacer);
+	quic_pacer_set_mss(&pacer, 1400);
+	KUNIT_EXPECT_TRUE(test, quic_pacer_may_send(&pacer, 1 << 20, 0));
+	quic_pacer_set_rate(&pacer, 1000, 1200, 1);
+	quic_pacer_on_sent(&pacer, 3 * 1200);
+	KUNIT_EXPECT_FALSE(test, quic_pacer_may_send(&pacer, 12000, 1));
+	quic_pacer_set_mss(&pacer, 9000);
+	KUNIT_EXPECT_TRUE(test, quic_pacer_may_send(&pacer, 10 * 9000 - 3 * 1200, 1));
+	KUNIT_EXPECT_FALSE(test, quic_pacer_may_send(&pacer, 10 * 9000, 1));
+	/* And not twice. */
+	quic_pacer_set_rate(&pacer, 1000, 9000, 1);
+	KUNIT_EXPECT_FALSE(test, quic_pacer_may_send(&pacer, 10 * 9000, 1));
+	quic_pacer_set_mss(&pacer, 1200);
+	KUNIT_EXPECT_FALSE(test, quic_pacer_may_send(&pacer, 10 * 9000, 1));
+}
+
 static struct kunit_case pacer_cases[] = {
 	KUNIT_CASE(new_path_is_not_paced),
 	KUNIT_CASE(rate_follows_window_and_rtt),
@@ -306,6 +327,7 @@ static struct kunit_case pacer_cases[] = {
 	KUNIT_CASE(clock_that_stands_still_gives_no_credit),
 	KUNIT_CASE(any_span_keeps_to_the_rate),
 	KUNIT_CASE(extremes_do_no_harm),
+	KUNIT_CASE(larger_packets_have_credit_for_as_many),
 	{}
 };
 
