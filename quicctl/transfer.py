@@ -35,6 +35,7 @@ _SLICE = 1 << 20
 _EARLY = 8 << 10
 """Bytes that go out before the handshake at most: about what the first window holds."""
 _TICK = 1.0
+_LINGER = 20.0
 _CONFIRMATION = 2.0
 _SIOCOUTQ = 0x5411
 
@@ -291,7 +292,7 @@ class Flow:
             if not self._step():
                 break
             if leave is None and self._fin_received and self._sending_done():
-                leave = time.monotonic() + self._timeout
+                leave = time.monotonic() + min(_LINGER, self._timeout)
         wants_data = self._sink.wanted
         wants_to_send = self._source.given
         content = self._close is not None and self._close.errcode == 0
