@@ -50,7 +50,7 @@ def forget(nat: Translator) -> Callable[[int], bool]:
     """Another port, then another host, and so on, each time when some more data has passed."""
 
     def act(n: int) -> bool:
-        if nat.forwarded < 500:
+        if nat.forwarded < 150:
             return False
         nat.rebind("127.0.0.1" if n % 2 == 0 else "127.0.0.2")
         return True
