@@ -100,7 +100,7 @@ def test_their_client_brings_our_token(pki: Pki, small: Content, small_theirs: C
             retries.append(brought.retries)
     server.end()
     assert retries == [1, 0, 1]
-    assert len(set(tokens)) == len(tokens) == 3
+    assert len(set(tokens)) == 3  # one may come again, if its acknowledgment was late
 
 
 def test_bad_retry_token_is_refused(pki: Pki, small: Content, small_theirs: Content, tmp_path: Path) -> None:
