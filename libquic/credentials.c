@@ -149,7 +149,10 @@ static int quic_verify_peer_status(const struct quic_handshake_ctx *ctx,
 	return ret;
 }
 
-/* Called by GnuTLS when the peer has shown its certificate. */
+/*
+ * Called by GnuTLS when the peer has shown its certificate. RFC 9001,
+ * section 4.4 #1; who wants to do without must say so.
+ */
 static int quic_verify_peer(gnutls_session_t session)
 {
 	struct quic_handshake_ctx *ctx = quic_backend_ctx(session);
@@ -507,6 +510,23 @@ const char *quic_credentials_psk_identity(const struct quic_credentials *creds)
 }
 
 /*
+ * The caller chooses ciphers, groups and signatures, not the version, and no
+ * compatibility mode: RFC 9001, sections 4.2 #1 and 8.4 #1.
+ */
+static int quic_priority_set(gnutls_session_t session, const char *priority)
+{
+	char *text;
+	int ret;
+
+	if (asprintf(&text, "%s:-VERS-ALL:+VERS-TLS1.3:"
+		     "%%DISABLE_TLS13_COMPAT_MODE", priority) < 0)
+		return GNUTLS_E_MEMORY_ERROR;
+	ret = gnutls_priority_set_direct(session, text, NULL);
+	free(text);
+	return ret;
+}
+
+/*
  * Give @session what is there, and @priority or the default. A client with a
  * pre-shared key that was told nothing about certificates takes none.
  */
@@ -524,7 +544,7 @@ int quic_credentials_apply(const struct quic_credentials *creds,
 	if (!use_cert && !creds->psk_client && !creds->psk_server)
 		return QUIC_ERR_CREDENTIALS;
 	if (priority)
-		ret = gnutls_priority_set_direct(session, priority, NULL);
+		ret = quic_priority_set(session, priority);
 	else
 		ret = gnutls_priority_set(session, creds->priority);
 	if (!ret && use_cert)

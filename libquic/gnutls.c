@@ -86,8 +86,8 @@ static bool quic_alpn_is_missing(const struct quic_handshake_ctx *ctx)
 }
 
 /*
- * What RFC 9001 wants of the peer's first flight, looked at when the first
- * secret is there that depends on it: sections 8.1 and 8.2.
+ * The peer's first flight, looked at when the first secret is there that
+ * depends on it: RFC 9001, sections 8.1 #2 #3 #5 #6 and 8.2 #1.
  */
 static int quic_check_peer_hello(struct quic_handshake_ctx *ctx)
 {
@@ -145,8 +145,8 @@ static int quic_on_message(gnutls_session_t session,
 		return 0;
 	switch (type) {
 	case GNUTLS_HANDSHAKE_KEY_UPDATE:		/* RFC 9001, section 6 */
-	case GNUTLS_HANDSHAKE_CHANGE_CIPHER_SPEC:	/* section 8.4 */
-	case GNUTLS_HANDSHAKE_END_OF_EARLY_DATA:	/* section 8.3 */
+	case GNUTLS_HANDSHAKE_CHANGE_CIPHER_SPEC:	/* RFC 9001, section 8.4 */
+	case GNUTLS_HANDSHAKE_END_OF_EARLY_DATA:	/* RFC 9001, section 8.3 #1 */
 		return 0;
 	case GNUTLS_HANDSHAKE_NEW_SESSION_TICKET:
 		ctx->ticket_queued = true;
@@ -170,7 +170,7 @@ static int quic_on_alert(gnutls_session_t session,
 
 	(void)level;
 	(void)alert_level;
-	/* QUIC has no warnings: RFC 9001, section 4.8 */
+	/* QUIC has no warnings: RFC 9001, section 4.8 #1 */
 	if (ctx && ctx->alert == QUIC_ALERT_NONE)
 		ctx->alert = (int)alert;
 	return 0;
@@ -329,19 +329,37 @@ static int quic_backend_fail(struct quic_handshake_ctx *ctx, int code)
 	return ctx->error;
 }
 
+/* Was something agreed on or said that TLS can live with, and QUIC not? */
+static int quic_backend_check(struct quic_handshake_ctx *ctx)
+{
+	gnutls_protocol_t version = gnutls_protocol_get_version(ctx->session);
+	bool agreed = (int)gnutls_handshake_get_last_in(ctx->session) >= 0;
+
+	/* RFC 9001, section 4.2 #2: sessions of the caller's own may know more */
+	if (agreed && version >= GNUTLS_SSL3 && version < GNUTLS_TLS1_3)
+		return GNUTLS_E_UNSUPPORTED_VERSION_PACKET;
+	/* an alert, perhaps a mere warning: RFC 9001, section 4.8 #1 */
+	if (ctx->alert != QUIC_ALERT_NONE)
+		return GNUTLS_E_INTERNAL_ERROR;
+	return 0;
+}
+
 /* Returns 0 when TLS is done, -EAGAIN when it needs more of the peer. */
 int quic_backend_advance(struct quic_handshake_ctx *ctx)
 {
-	int ret, i;
+	int ret, err, i;
 
 	for (i = 0; i < QUIC_ADVANCE_MAX; i++) {
 		ret = gnutls_handshake(ctx->session);
-		if (ret >= 0)
-			return 0;
-		if (ret == GNUTLS_E_AGAIN)
-			return -EAGAIN;
-		if (gnutls_error_is_fatal(ret))
-			break;
+		if (ret < 0 && ret != GNUTLS_E_AGAIN) {
+			if (gnutls_error_is_fatal(ret))
+				break;
+			continue;
+		}
+		err = quic_backend_check(ctx);
+		if (err)
+			return quic_backend_fail(ctx, err);
+		return ret < 0 ? -EAGAIN : 0;
 	}
 	return quic_backend_fail(ctx, ret);
 }
@@ -392,7 +410,8 @@ int quic_backend_feed_ticket(gnutls_session_t session, const void *data,
 
 /*
  * @alpns: names joined by commas, blanks before a name dropped. From then on a
- * handshake without common protocol fails.
+ * handshake without common protocol fails; who gives no names agrees on a
+ * protocol by other means. RFC 9000, section 7 #2; RFC 9001, section 8.1 #1.
  */
 int quic_backend_set_alpn(struct quic_handshake_ctx *ctx, const char *alpns,
 			  size_t size, unsigned int max)

@@ -261,6 +261,7 @@ static int quic_replay_add(void *arg, time_t expires, const gnutls_datum_t *key,
 }
 
 /* Without it GnuTLS refuses early data. */
+/* RFC 9001, section 9.2 #1: a ClientHello opens early data once. */
 int quic_replay_enable(gnutls_session_t session)
 {
 	int ret = 0;

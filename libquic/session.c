@@ -246,6 +246,7 @@ static unsigned int quic_tls_init_flags(bool server, uint32_t flags, bool early)
 		init |= GNUTLS_NO_TICKETS;
 	if (early)
 		init |= GNUTLS_ENABLE_EARLY_DATA;
+	/* RFC 9001, section 8.3 #1 */
 #if GNUTLS_VERSION_NUMBER >= 0x030702
 	init |= GNUTLS_NO_END_OF_EARLY_DATA;
 #endif

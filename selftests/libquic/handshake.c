@@ -107,6 +107,39 @@ TEST(certificate_handshake)
 	pair_free_cert(&p);
 }
 
+/* The ClientHello of a client with that priority. */
+static void expect_hello(const char *priority)
+{
+	static const uint8_t tls13_only[] = { 0, 43, 0, 3, 2, 3, 4 };
+	struct quic_handshake_step *step = NULL;
+	struct quic_tls *tls = NULL;
+	const uint8_t *hello;
+	struct pair p;
+	size_t size;
+
+	pair_init_cert(&p);
+	p.client.opts.priority = priority;
+	EXPECT_EQ(quic_tls_create_client(p.fds[0], &p.client.opts, &tls), 0);
+	EXPECT_EQ(quic_tls_step(tls, &step), 0);
+	hello = step->s_sendmsg.msg->msg_iov[0].iov_base;
+	size = step->s_sendmsg.msg->msg_iov[0].iov_len;
+	EXPECT(size > 100);
+	EXPECT_EQ(hello[0], 1);
+	/* header, version and random are before the session ID, which is empty */
+	EXPECT_EQ(hello[4 + 2 + 32], 0);
+	EXPECT(memmem(hello, size, tls13_only, sizeof(tls13_only)));
+	quic_tls_destroy(tls);
+	pair_free_cert(&p);
+}
+
+/* RFC 9001, sections 4.2 #1 and 8.4 #1: whatever ciphers the caller wants. */
+TEST(client_hello_is_tls13_without_compatibility)
+{
+	expect_hello(NULL);
+	expect_hello("NORMAL");
+	expect_hello("NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3");
+}
+
 TEST(each_cipher)
 {
 	static const struct {
@@ -228,6 +261,7 @@ TEST(address_is_no_server_name)
 	pair_free_cert(&p);
 }
 
+/* RFC 9001, section 4.4 #1 */
 TEST(wrong_name_is_refused)
 {
 	static const char *const names[] = {
@@ -250,6 +284,7 @@ TEST(wrong_name_is_refused)
 	}
 }
 
+/* RFC 9001, section 4.4 #1 */
 TEST(untrusted_ca_is_refused)
 {
 	struct pair p;
@@ -470,6 +505,7 @@ TEST(psk_client_takes_no_certificate)
 	pair_free_cert(&p);
 }
 
+/* RFC 9000, section 7 #2; RFC 9001, section 8.1 #1 */
 TEST(alpn_is_chosen)
 {
 	struct pair p;
@@ -485,6 +521,7 @@ TEST(alpn_is_chosen)
 	pair_free_cert(&p);
 }
 
+/* RFC 9001, section 8.1 #2 #5 */
 TEST(alpn_mismatch_is_refused)
 {
 	struct pair p;
@@ -508,6 +545,7 @@ TEST(alpn_not_offered_is_refused)
 	pair_free_cert(&p);
 }
 
+/* RFC 9001, section 8.1 #2 #3 */
 TEST(alpn_not_answered_is_refused)
 {
 	struct pair p;
@@ -547,6 +585,7 @@ TEST(no_protocol_version_in_common)
 	pair_free_cert(&p);
 }
 
+/* RFC 9001, section 8.2 #1 */
 TEST(params_reach_the_other_side)
 {
 	static const uint8_t ours[] = { 0x0f, 0x02, 0xaa, 0xbb };

@@ -253,6 +253,9 @@ TEST(early_data)
 	EXPECT(rx->set);
 	EXPECT_EQ(tx->type, rx->type);
 	EXPECT(!memcmp(tx->secret, rx->secret, 32));
+	/* RFC 9001, section 8.3 #1: it ends without a message */
+	EXPECT_EQ(fake_sent_bytes(p.fds[0], QUIC_CRYPTO_EARLY), 0);
+	EXPECT_EQ(fake_sent_bytes(p.fds[0], QUIC_CRYPTO_HANDSHAKE), 4 + 32);
 	EXPECT_EQ(fake_remembered(p.fds[0])->remote, 1);
 	EXPECT_EQ(fake_remembered(p.fds[0])->max_data, 1048576);
 	pair_free(&p);
@@ -348,6 +351,7 @@ static bool offer_hello(struct quic_credentials *s, const uint8_t *hello,
 	return taken;
 }
 
+/* RFC 9001, section 9.2 #1 */
 TEST(replay_is_refused)
 {
 	struct quic_credentials *c = client_creds("ca.pem");

@@ -77,13 +77,10 @@ static ssize_t perform(int fd, struct quic_handshake_step *step)
 	return n < 0 ? -errno : n;
 }
 
-/* Both sides to the end by steps; returns the first error. */
-static int own_run(struct own *o, unsigned int *sends)
+/* The first steps of both sides: the ClientHello is made. */
+static int own_begin(struct own *o, struct quic_handshake_step **steps)
 {
-	struct quic_handshake_step *steps[2] = { NULL, NULL };
-	bool done[2] = { false, false };
-	unsigned int i, idle = 0;
-	ssize_t n;
+	unsigned int i;
 	int ret;
 
 	for (i = 0; i < 2; i++) {
@@ -94,6 +91,18 @@ static int own_run(struct own *o, unsigned int *sends)
 	}
 	EXPECT_EQ(steps[0]->op, QUIC_HANDSHAKE_STEP_OP_SENDMSG);
 	EXPECT_EQ(steps[1]->op, QUIC_HANDSHAKE_STEP_OP_RECVMSG);
+	return 0;
+}
+
+/* From there to the end; returns the first error. */
+static int own_go_on(struct own *o, struct quic_handshake_step **steps,
+		     unsigned int *sends)
+{
+	bool done[2] = { false, false };
+	unsigned int i, idle = 0;
+	ssize_t n;
+	int ret;
+
 	for (i = 0; !(done[0] && done[1]); i ^= 1) {
 		struct quic_handshake_step *s = steps[i];
 
@@ -117,6 +126,15 @@ static int own_run(struct own *o, unsigned int *sends)
 		done[i] = !steps[i];
 	}
 	return 0;
+}
+
+/* Both sides to the end by steps; returns the first error. */
+static int own_run(struct own *o, unsigned int *sends)
+{
+	struct quic_handshake_step *steps[2] = { NULL, NULL };
+	int ret = own_begin(o, steps);
+
+	return ret ? ret : own_go_on(o, steps, sends);
 }
 
 TEST(complete)
@@ -351,6 +369,7 @@ static int catch_message(gnutls_session_t session,
 	return 0;
 }
 
+/* RFC 9001, section 8.2 #1 */
 TEST(missing_params_alert)
 {
 	struct quic_handshake_step *step = NULL;
@@ -369,6 +388,79 @@ TEST(missing_params_alert)
 	EXPECT_EQ(code, 0x16d);
 	EXPECT(!fake_secret(o.fds[1], QUIC_CRYPTO_HANDSHAKE, true)->set);
 	quic_handshake_deinit(o.sessions[1]);
+	own_free(&o);
+}
+
+/* RFC 9001, section 4.2 #2: what two TLS libraries would be content with. */
+TEST(older_tls_is_refused)
+{
+	unsigned int sends[2] = { 0, 0 };
+	struct own o;
+	uint32_t code;
+	int i;
+
+	own_init(&o, 0);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(gnutls_priority_set_direct(o.sessions[i],
+			"NORMAL:-VERS-ALL:+VERS-TLS1.2:+PSK", NULL), 0);
+	EXPECT_EQ(own_run(&o, sends), GNUTLS_E_UNSUPPORTED_VERSION_PACKET);
+	EXPECT(fake_sent_close(o.fds[1], &code));
+	EXPECT_EQ(code, 0x100 + GNUTLS_A_PROTOCOL_VERSION);
+	own_free(&o);
+
+	/* a choice is none as long as the right one is made, in pieces or not */
+	for (i = 0; i < 2; i++) {
+		own_init(&o, 0);
+		EXPECT_EQ(gnutls_priority_set_direct(o.sessions[i],
+			"NORMAL:+PSK:%DISABLE_TLS13_COMPAT_MODE", NULL), 0);
+		fake_set_chunk(o.fds[0], 1);
+		fake_set_chunk(o.fds[1], 1);
+		EXPECT_EQ(own_run(&o, sends), 0);
+		own_free(&o);
+	}
+}
+
+/* RFC 9001, section 4.8 #1: an alert ends the handshake, whatever its level. */
+TEST(warning_is_fatal)
+{
+	struct quic_handshake_step *steps[2] = { NULL, NULL };
+	struct own o;
+	uint32_t code;
+	int i;
+
+	own_init(&o, 0);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(quic_handshake_init(o.sessions[i], &steps[i]), 0);
+	steps[0]->s_sendmsg.retval = perform(o.fds[0], steps[0]);
+	steps[1]->s_recvmsg.retval = perform(o.fds[1], steps[1]);
+	EXPECT_EQ(gnutls_alert_send(o.sessions[1], GNUTLS_AL_WARNING,
+				    GNUTLS_A_UNRECOGNIZED_NAME), 0);
+	EXPECT_EQ(quic_handshake_step(o.sessions[1], &steps[1]),
+		  GNUTLS_E_INTERNAL_ERROR);
+	EXPECT(fake_sent_close(o.fds[1], &code));
+	EXPECT_EQ(code, 0x100 + GNUTLS_A_UNRECOGNIZED_NAME);
+	own_free(&o);
+}
+
+/*
+ * RFC 9001, section 8.1 #3 #6: the server chose what is not in the client's
+ * list, which changed when the offer was out.
+ */
+TEST(alpn_that_was_not_offered)
+{
+	struct quic_handshake_step *steps[2] = { NULL, NULL };
+	unsigned int sends[2] = { 0, 0 };
+	struct own o;
+	uint32_t code;
+
+	own_init(&o, 0);
+	EXPECT_EQ(quic_session_set_alpn(o.sessions[0], "smb", 3), 0);
+	EXPECT_EQ(quic_session_set_alpn(o.sessions[1], "smb", 3), 0);
+	EXPECT_EQ(own_begin(&o, steps), 0);
+	EXPECT_EQ(quic_session_set_alpn(o.sessions[0], "h3", 2), 0);
+	EXPECT(own_go_on(&o, steps, sends) < 0);
+	EXPECT(fake_sent_close(o.fds[0], &code));
+	EXPECT_EQ(code, 0x178);
 	own_free(&o);
 }
 
