@@ -89,6 +89,7 @@ static void quic_demux_short(struct quic_udp *udp, struct sk_buff *skb, const u8
 		quic_demux_deliver(udp, qs, skb);
 		return;
 	}
+	/* Only here, where no connection has the ID: RFC 9000, sections 11 #1 and 21.11 #2. */
 	quic_addr_from_skb(skb, &local, &peer);
 	qs = quic_demux_find_listener(udp->net, udp, &local, &peer, NULL, 0);
 	if (qs) {

@@ -47,7 +47,10 @@ static void quic_input_count(struct quic_sock *qs, enum quic_mib field)
 	QUIC_INC_STATS(sock_net(quic_sock_sk(qs)), field);
 }
 
-/* The key for a 1-RTT packet of that phase and number. RFC 9001, section 6.5. */
+/*
+ * The key for a 1-RTT packet of that phase and number. The next one is made before anybody asks for
+ * it: RFC 9001, sections 6.3 #1 #2 and 6.5.
+ */
 static struct quic_key *quic_input_app_key(struct quic_sock *qs, bool phase, u64 pn,
 					   enum quic_key_choice *choice)
 {
@@ -291,7 +294,7 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 		quic_input_keep(qs, packet, hdr->packet_len, batch->ecn);
 		return true;
 	}
-	/* Keys of 0-RTT come with the ClientHello, others later. */
+	/* Keys of 0-RTT come with the ClientHello or never, RFC 9001, section 4.6.2 #1; others later. */
 	if (!(conn->rx_keys & BIT(level))) {
 		if (quic_input_may_wait(conn, level)) {
 			quic_input_keep(qs, packet, hdr->packet_len, batch->ecn);
@@ -300,7 +303,7 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 		quic_drop_packet(qs, QUIC_DROP_KEY_UNAVAILABLE, hdr->packet_len);
 		return false;
 	}
-	/* 1-RTT packets wait until the handshake is complete. RFC 9001, section 5.7. */
+	/* 1-RTT packets wait until the handshake is complete. RFC 9001, section 5.7 #1 #2 #3. */
 	if (level == QUIC_CRYPTO_APP && conn->state == QUIC_CONN_HANDSHAKE) {
 		quic_input_keep(qs, packet, hdr->packet_len, batch->ecn);
 		return true;

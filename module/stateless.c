@@ -176,8 +176,8 @@ void quic_stateless_reset_token(const u8 *secret, const struct quic_cid *cid, u8
  * @secret:       of the listener that may have issued the ID
  * @datagram_len: its size
  *
- * Always smaller than the packet, so that two endpoints cannot go on for ever. RFC 9000, section
- * 10.3.3.
+ * Always smaller than the packet, so that two endpoints cannot go on for ever. RFC 9000,
+ * section 10.3.3 #1.
  */
 void quic_stateless_reset(struct quic_udp *udp, const struct sk_buff *skb, const u8 *dcid,
 			  const u8 *secret, u32 datagram_len)

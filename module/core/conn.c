@@ -220,7 +220,7 @@ void quic_conn_on_tx_key(struct quic_conn *conn, u8 level, u16 cipher)
 	conn->tx_keys |= BIT(level);
 	if (level == QUIC_CRYPTO_APP) {
 		quic_key_phase_init(&conn->key_phase, cipher);
-		/* RFC 9001, section 5.6 #5 */
+		/* RFC 9001, section 5.6 #5; RFC 9000, section 17.2.3 #2 */
 		if (conn->tx_keys & BIT(QUIC_CRYPTO_EARLY))
 			quic_conn_early_discard(conn);
 	}

@@ -496,7 +496,10 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 	if (!any)
 		return 0;
 
-	/* A sample of another path says nothing about this one: RFC 9000, section 9.4 #1. */
+	/*
+	 * RFC 9002, section 5.1 #1. A sample of another path says nothing about this one: RFC 9000,
+	 * section 9.4 #1.
+	 */
 	if (walk.largest_newly && walk.any_eliciting && walk.largest_path == conn->active_path) {
 		/* Initial and Handshake packets are not delayed: RFC 9000, section 13.2.1. */
 		if (id == QUIC_SPACE_APP)

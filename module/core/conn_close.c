@@ -47,7 +47,7 @@ static void quic_conn_set_phrase(struct quic_conn *conn, const u8 *phrase, u32 l
  * @frame_type: frame that caused it, 0: none
  * @reason:     for people, sent as the reason phrase
  *
- * Records the close once; it is sent by the next settle.
+ * Records the close once; it is sent by the next settle. RFC 9000, section 11.1 #1.
  *
  * Return: -EPROTO, always.
  */

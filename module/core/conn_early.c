@@ -15,7 +15,8 @@
  * @conn: client's connection in QUIC_CONN_HANDSHAKE
  * @tp:   what the application remembers; times that must not be are replaced
  *
- * They are credit for 0-RTT until the real ones come. RFC 9000, section 7.4.1 #2 #3.
+ * They are credit for 0-RTT until the real ones come. RFC 9000, section 7.4.1 #2 #3. The preferred
+ * address of the other connection is not for this one: RFC 9000, section 9.6.2 #4.
  *
  * Return: 0, or -EINVAL: too late.
  */
@@ -29,6 +30,7 @@ int quic_conn_remember_params(struct quic_conn *conn, const struct quic_transpor
 	conn->remote = *tp;
 	conn->remote.ack_delay_exponent = defaults.ack_delay_exponent;
 	conn->remote.max_ack_delay = defaults.max_ack_delay;
+	conn->remote.has_preferred_address = false;
 	conn->early.remembered = true;
 	quic_streams_set_remote_params(&conn->streams, &conn->remote);
 	quic_flow_send_raise(&conn->tx_flow, conn->remote.initial_max_data);

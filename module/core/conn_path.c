@@ -365,7 +365,7 @@ static void quic_conn_path_switch(struct quic_conn *conn, u8 i)
 	quic_conn_path_use(conn, i);
 }
 
-/* The peer sends from there: RFC 9000, section 9.3 #1. */
+/* The peer sends from there: RFC 9000, sections 9.3 #1 and 9.6.3 #2. */
 static void quic_conn_path_follow(struct quic_conn *conn, u8 i, u64 now)
 {
 	struct quic_path *old = quic_conn_path(conn);
@@ -397,7 +397,7 @@ void quic_conn_path_on_packet(struct quic_conn *conn, u8 i, bool probing, bool n
 		conn->awaits_peer = false;
 		quic_conn_path_settle(conn, now);
 	} else if (newest && path->in_use && !path->left && i != conn->probed_path) {
-		/* RFC 9000, section 9.6.2 #2: our own address does not change on its word alone. */
+		/* RFC 9000, section 9.6.2 #2 #3: our own address does not change on its word alone. */
 		if (path->local && !quic_path_is_sound(path))
 			path->wanted = true;
 		else
@@ -426,6 +426,7 @@ static void quic_conn_path_validated(struct quic_conn *conn, u8 i, u64 now)
 {
 	conn->todo |= QUIC_TODO_TX | QUIC_TODO_TIMER;
 	if (i == conn->probed_path) {
+		/* RFC 9000, sections 9.6.2 #1 and 9.6.3 #1 */
 		conn->probed_path = QUIC_PATH_NONE;
 		conn->awaits_peer = true;
 		quic_conn_path(conn)->left = true;
@@ -586,14 +587,14 @@ u32 quic_conn_path_room(const struct quic_conn *conn, u8 i)
 }
 
 /**
- * quic_conn_path_fill() - write path frames into a packet
+ * quic_conn_path_fill() - write path frames into a packet, and no others but where we are
  * @conn: connection
  * @tx:   1-RTT packet, begun, its header written, with room for quic_conn_path_room()
  * @i:    index of the path
  * @now:  time
  *
  * On the active path an acknowledgment goes with them: that makes the packet
- * one that does not only probe. RFC 9000, section 9.3.3.
+ * one that does not only probe. RFC 9000, sections 9.3.3 and 21.5.3 #1.
  *
  * Return: false if there was nothing to write: the packet must not be sent.
  */

@@ -127,8 +127,9 @@ bool quic_conn_accepts_version_negotiation(struct quic_conn *conn, const struct 
  * @now:  time
  *
  * The attempt goes on in the best version that both speak, for which the host derives Initial keys;
- * or the connection is closed, and nobody is told who would not understand it.
- * RFC 9368, section 2.1 #2 #3 #4.
+ * or the connection is closed, and nobody is told who would not understand it. The ClientHello
+ * offers its application protocols anew, which are the same for all versions.
+ * RFC 9368, sections 2.1 #2 #3 #4 and 6 #2.
  *
  * Return: true if it goes on.
  */

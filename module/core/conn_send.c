@@ -232,6 +232,7 @@ bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now)
 		return false;
 	if (level == QUIC_CRYPTO_EARLY && !quic_conn_early_may_send(conn))
 		return false;
+	/* RFC 9002, section 7.5 #1 */
 	if (space->probes)
 		return true;
 	if (level != QUIC_CRYPTO_EARLY && quic_ack_policy_is_due(&space->ack, now))
@@ -282,6 +283,7 @@ int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 lev
 	tx->level = level;
 	tx->path = conn->active_path;
 	tx->pn = pn;
+	/* One length says nothing of the number: RFC 9001, section 9.5 #2. */
 	tx->pn_len = 4;
 	tx->ecn = QUIC_ECN_NOT_ECT;
 	tx->eliciting = false;
@@ -359,7 +361,7 @@ static void quic_fill_close(struct quic_conn *conn, struct quic_tx_packet *tx)
 	quic_frame_encode_close(&tx->w, &frame);
 }
 
-/* CRYPTO frames of the packet's level. */
+/* CRYPTO frames of the packet's level, for the first time or again: RFC 9001, section 4 #1. */
 static void quic_fill_crypto(struct quic_tx_packet *tx, struct quic_space *space)
 {
 	struct quic_send_ranges *ranges = &space->crypto.ranges;
@@ -748,6 +750,7 @@ void quic_conn_tx_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 
 			conn->early.sent = true;
 			conn->early.last_pn = tx->pn;
 		}
+		/* Probes, too, and DATAGRAM: RFC 9002, section 7.5 #2; RFC 9000, section 19.21 #2. */
 		quic_cong_on_sent(&path->cong, size);
 		quic_pacer_on_sent(&path->pacer, size);
 		conn->in_burst = true;

@@ -2,7 +2,7 @@
 /*
  * The version of a connection: what each end says of versions in its transport
  * parameters, the switch to a compatible one, and the checks against a
- * downgrade. RFC 9368; RFC 9369, section 4.
+ * downgrade. RFC 9368, section 8 #2; RFC 9369, section 4.
  */
 #include "core.h"
 #include "conn.h"

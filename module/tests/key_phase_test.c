@@ -108,7 +108,7 @@ static void too_many_forgeries_exhaust_the_connection(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, quic_key_phase_is_forged(&kp));
 }
 
-/* RFC 9001, section 6.5: the bit and the packet number choose the key. */
+/* RFC 9001, sections 5.5 #1 and 6.5: the bit and the packet number choose the key. */
 static void key_is_chosen_by_phase_and_number(struct kunit *test)
 {
 	struct quic_key_phase kp;

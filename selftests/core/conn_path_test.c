@@ -403,7 +403,7 @@ static void challenge_is_answered_where_it_came_from(struct kunit *test)
 
 /*
  * RFC 9000, section 9.6.2 #1 #2 #3: probed by both sides; our own address changes only when it is
- * proven. RFC 9000, section 9.6.3 #2: the limit of an unproven address holds there as well.
+ * proven, but then it does. RFC 9000, section 9.6.3 #1 #2: the limit of an unproven address holds there as well.
  */
 static void preferred_address_is_used_once_it_is_proven(struct kunit *test)
 {
@@ -425,16 +425,23 @@ static void preferred_address_is_used_once_it_is_proven(struct kunit *test)
 	sim_destroy(sim);
 }
 
-/* RFC 9000, section 9.6.1 #1: what cannot be reached is left alone. */
+/*
+ * RFC 9000, sections 9.6.1 #1 and 21.5.3 #1: what cannot be reached is left alone, and gets nothing
+ * but probes while that is not known.
+ */
 static void preferred_address_out_of_reach_changes_nothing(struct kunit *test)
 {
 	struct sim *sim = established(test);
 	struct sim_end *client = &sim->client;
 
 	client->dead = NEW_SERVER;
+	client->watched = NEW_SERVER;
 	KUNIT_ASSERT_EQ(test, sim_move(client, SIM_CLIENT, NEW_SERVER), 0);
-	talk(test, client, 0, 1000);
+	talk(test, client, 0, 100000);
 	sim_run_for(sim, 10 * SIM_SECOND);
+	KUNIT_EXPECT_GT(test, client->watched_tx, 0);
+	KUNIT_EXPECT_EQ(test, client->watched_tx % 1200, 0);
+	KUNIT_EXPECT_LE(test, client->watched_tx, 10 * 1200);
 	KUNIT_EXPECT_EQ(test, peer_of(client), SIM_SERVER);
 	KUNIT_EXPECT_EQ(test, paths_of(client), 1);
 	KUNIT_EXPECT_EQ(test, client->events[MIGRATION], 0);

@@ -406,7 +406,7 @@ static void max_stream_data_creates_the_peers_stream(struct kunit *test)
 	sim_destroy(sim);
 }
 
-/* RFC 9000, section 8.1: three times what came from an unvalidated address. */
+/* RFC 9000, sections 8 #1 and 8.1: three times what came from an unvalidated address. */
 static void server_keeps_to_the_amplification_limit(struct kunit *test)
 {
 	struct sim *sim = sim_create();

@@ -58,7 +58,7 @@ static void lost_payloads_stay_lost(struct kunit *test)
 	sim_destroy(sim);
 }
 
-/* RFC 9221, section 5.4 #1: the controller's window holds for them. */
+/* RFC 9221, section 5.4 #1; RFC 9000, section 19.21 #2: the controller's window holds for them. */
 static void payloads_wait_for_the_window(struct kunit *test)
 {
 	struct sim *sim = datagram_sim(test, 65535);
@@ -126,7 +126,7 @@ static void payload_that_fits_no_more_is_dropped(struct kunit *test)
 	sim_destroy(sim);
 }
 
-/* RFC 9221, section 5.2: an acknowledgement may wait. */
+/* RFC 9221, section 5.2; RFC 9000, section 19.21 #2: an acknowledgement may wait, but comes. */
 static void acknowledgement_is_delayed(struct kunit *test)
 {
 	struct sim *sim = datagram_sim(test, 65535);

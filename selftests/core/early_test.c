@@ -141,7 +141,7 @@ static void remembered_limits_hold_until_the_real_ones(struct kunit *test)
 	finish(test, sim);
 }
 
-/* RFC 9000, section 7.4.1 #2 #3 */
+/* RFC 9000, sections 7.4.1 #2 #3 and 9.6.2 #4 */
 static void remembered_times_and_tokens_are_not_used(struct kunit *test)
 {
 	struct sim *sim = sim_create();
@@ -151,7 +151,9 @@ static void remembered_times_and_tokens_are_not_used(struct kunit *test)
 	sim->remembered.max_ack_delay = 5000000;
 	sim->remembered.ack_delay_exponent = 20;
 	sim->remembered.has_stateless_reset_token = true;
+	sim->remembered.has_preferred_address = true;
 	sim_start(sim);
+	KUNIT_EXPECT_FALSE(test, sim->client.conn.remote.has_preferred_address);
 	KUNIT_EXPECT_EQ(test, sim->client.conn.remote.max_ack_delay, 25000);
 	KUNIT_EXPECT_EQ(test, sim->client.conn.remote.ack_delay_exponent, 3);
 	KUNIT_EXPECT_FALSE(test, quic_remote_cids_active(&sim->client.conn.remote_cids)->has_token);
@@ -263,7 +265,7 @@ static void go_on(struct sim *sim)
 	server->retry_scid = client->retry_scid;
 }
 
-/* RFC 9000, section 17.2.5.3: data that a Retry threw away goes out again, with new numbers. */
+/* RFC 9000, sections 17.2.3 #1 and 17.2.5.3: data that a Retry threw away goes out again, with new numbers. */
 static void early_data_goes_on_after_a_retry(struct kunit *test)
 {
 	struct quic_header hdr = answer_header(QUIC_PACKET_RETRY, "retry000");
@@ -316,7 +318,7 @@ static void early_data_waits_after_version_negotiation(struct kunit *test)
 	finish(test, sim);
 }
 
-/* RFC 9001, sections 4.9.3 #1 and 5.6 #5 */
+/* RFC 9001, sections 4.9.3 #1 and 5.6 #5; RFC 9000, section 17.2.3 #2 */
 static void early_keys_go_when_1rtt_has_come(struct kunit *test)
 {
 	struct sim *sim = begin(test, SIM_EARLY_ACCEPT, 1000);

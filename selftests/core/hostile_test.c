@@ -115,7 +115,8 @@ static void frames_in_the_wrong_packet_close(struct kunit *test)
 
 /*
  * RFC 9000, section 12.4 #2 #4: an empty packet, an unknown type and a cut frame end the connection
- * at any level, whatever stood before them: section 5.2 #1. Nothing is acknowledged: section 13.1 #1.
+ * at any level, whatever stood before them: RFC 9000, section 5.2 #1. Nothing is acknowledged:
+ * RFC 9000, section 13.1 #1.
  */
 static void malformed_packets_close_at_every_level(struct kunit *test)
 {

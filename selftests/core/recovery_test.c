@@ -123,6 +123,33 @@ static void probe_carries_the_first_bytes_not_acknowledged(struct kunit *test)
 	sim_destroy(sim);
 }
 
+/* RFC 9002, section 7.5 #1 #2: probes leave though the window is full, and are in flight. */
+static void probes_are_not_held_back_by_the_window(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_conn *conn = &sim->client.conn;
+	struct quic_cong *cong = &conn->path[0].cong;
+	u64 before, flight;
+
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	sim_run_for(sim, SIM_SECOND);
+	sim->client.mute = true;
+	sim_send(&sim->client, 0, 500000, false);
+	sim_settle(&sim->client);
+	sim_run_for(sim, SIM_MS);
+	while (quic_cong_has_room(cong) && !conn->pto_count)
+		sim_run_for(sim, SIM_MS);
+	KUNIT_ASSERT_FALSE(test, quic_cong_has_room(cong));
+	before = sim->client.packets_tx;
+	flight = cong->bytes_in_flight;
+	while (!conn->pto_count)
+		sim_run_for(sim, SIM_MS);
+	sim_run_for(sim, SIM_MS);
+	KUNIT_EXPECT_GE(test, sim->client.packets_tx, before + 1);
+	KUNIT_EXPECT_GT(test, cong->bytes_in_flight, flight);
+	sim_destroy(sim);
+}
+
 /* What the memory of losses holds is given back. */
 static void idle_connection_remembers_no_losses(struct kunit *test)
 {
@@ -145,6 +172,7 @@ static struct kunit_case recovery_cases[] = {
 	KUNIT_CASE(early_data_does_not_stop_the_clients_probes),
 	KUNIT_CASE(reordering_is_not_mistaken_for_loss_for_long),
 	KUNIT_CASE(probe_carries_the_first_bytes_not_acknowledged),
+	KUNIT_CASE(probes_are_not_held_back_by_the_window),
 	KUNIT_CASE(idle_connection_remembers_no_losses),
 	{}
 };

@@ -104,7 +104,62 @@ static void final_sizes_add_up(struct kunit *test)
 	sim_destroy(sim);
 }
 
+/* RFC 9001, section 9.5 #2: whatever is acknowledged or not, a number takes as many bytes. */
+static void packet_numbers_are_of_one_length(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_conn *conn = &sim->client.conn;
+	struct quic_tx_packet tx;
+	u8 wire[1500];
+	u32 turn;
+
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	for (turn = 0; turn < 3; turn++) {
+		quic_writer_init(&tx.w, wire, sizeof(wire));
+		quic_conn_tx_start(conn);
+		KUNIT_ASSERT_EQ(test, quic_conn_tx_begin(conn, &tx, QUIC_CRYPTO_APP), 0);
+		KUNIT_EXPECT_EQ(test, tx.pn_len, 4);
+		quic_conn_tx_abandon(conn, &tx);
+		sim_send(&sim->client, 0, 400000, false);
+		sim_run_for(sim, SIM_SECOND);
+	}
+	sim_destroy(sim);
+}
+
+/* RFC 9001, section 4 #1: a lost ServerHello goes out again in Initial packets, not in newer ones. */
+static void crypto_data_stays_at_its_level(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_conn *conn = &sim->server.conn;
+	struct quic_sent_packet *packet;
+	struct quic_sent *sent;
+	u64 pn, first;
+	u32 again = 0;
+
+	sim_start(sim);
+	sim_settle(&sim->client);
+	sim->server.mute = true;
+	sim_run_for(sim, 11 * SIM_MS);
+	KUNIT_ASSERT_TRUE(test, conn->tx_keys & BIT(QUIC_CRYPTO_HANDSHAKE));
+	sent = &conn->space[QUIC_SPACE_INITIAL]->loss.sent;
+	first = sent->next;
+	KUNIT_ASSERT_GE(test, first, 1);
+	sim_run_for(sim, 2 * SIM_SECOND);
+	KUNIT_ASSERT_NOT_NULL(test, conn->space[QUIC_SPACE_INITIAL]);
+	for (pn = first; pn < sent->next; pn++) {
+		packet = quic_sent_find(sent, pn);
+		if (packet && packet->nr_notes &&
+		    quic_sent_packet_note(packet, 0)->kind == QUIC_NOTE_CRYPTO &&
+		    !quic_sent_packet_note(packet, 0)->offset)
+			again++;
+	}
+	KUNIT_EXPECT_GE(test, again, 1);
+	sim_destroy(sim);
+}
+
 static struct kunit_case spaces_cases[] = {
+	KUNIT_CASE(packet_numbers_are_of_one_length),
+	KUNIT_CASE(crypto_data_stays_at_its_level),
 	KUNIT_CASE(acknowledgements_stay_in_their_space),
 	KUNIT_CASE(packets_of_1rtt_are_acknowledged_in_1rtt),
 	KUNIT_CASE(early_packets_are_acknowledged_in_1rtt),

@@ -47,7 +47,7 @@ class Mover(transfer.Flow):
 @pytest.mark.rfc("RFC 9000, section 9.2")
 @pytest.mark.parametrize("family", ("v4", "v6"))
 def test_client_moves(family: str, link: Wire, pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """RFC 9000, section 9.5 #1 and section 9.7 #1: neither connection ID nor flow label goes along."""
+    """RFC 9000, sections 9.5 #1 and 9.7 #1: neither connection ID nor flow label goes along."""
     second = SECOND[family]
     words = ("/24",) if family == "v4" else ("/64", "nodad", "preferred_lft", "0")  # not the one to begin with
     ip("-n", link.near.name, "addr", "add", second + words[0], "dev", "near", *words[1:])
