@@ -427,7 +427,7 @@ static u32 quic_output_fill(struct quic_sock *qs, struct quic_coalesced *packet,
 	return tx->w.pos - data + tag;
 }
 
-/* RFC 9000, section 14.1: which datagrams must have 1200 bytes. */
+/* RFC 9000, section 14.1; RFC 9001, section 9.3 #1: which datagrams must have 1200 bytes. */
 static bool quic_output_must_pad(const struct quic_conn *conn, const struct quic_tx_packet *tx)
 {
 	return tx->level == QUIC_CRYPTO_INITIAL && (!conn->is_server || tx->eliciting);

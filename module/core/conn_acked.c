@@ -346,7 +346,10 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 	quic_persistent_begin(&persistent, &path->rtt, conn->remote.max_ack_delay * 1000);
 	quic_loss_lost_begin(&space->loss, &path->rtt, now, &walk);
 	while (quic_loss_next_lost(&space->loss, &walk, &packet)) {
-		/* A server that took none of it has rejected 0-RTT: RFC 9002, section 6.4. */
+		/*
+		 * A server that took none of it has rejected 0-RTT: RFC 9002, section 6.4. Once it
+		 * has acknowledged some, losses count: RFC 9002, section 7.4 #1.
+		 */
 		if (unlikely(packet.flags & QUIC_SENT_0RTT) && !conn->early.accepted) {
 			quic_cong_on_discarded(&conn->path[packet.path].cong, packet.size);
 			quic_conn_packet_lost(conn, id, &packet);

@@ -300,7 +300,10 @@ static int quic_recv_new_token(struct quic_conn *conn, const struct quic_frame_b
 	if (conn->is_server)
 		return quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION,
 				      QUIC_FRAME_NEW_TOKEN, "from a client");
-	/* uapi.md, section 13: what is too long is of no use, but no reason to end. */
+	/*
+	 * What is in it is the server's affair: RFC 9001, section 9.2 #2. uapi.md, section 13: what is
+	 * too long is of no use, but no reason to end.
+	 */
 	if (token->len > QUIC_TOKEN_MAX)
 		return 0;
 	quic_host_event(conn, QUIC_EVENT_NEW_TOKEN, token->data, token->len);

@@ -11,6 +11,11 @@ static bool stream_arrived(struct sim *sim)
 	return sim->server.received[0] == wanted && sim->server.finished[0];
 }
 
+static bool three_arrived(struct sim *sim)
+{
+	return sim->server.finished[0] && sim->server.finished[4] && sim->server.finished[8];
+}
+
 /* A client that remembers what the server still says, with @bytes of early data queued. */
 static struct sim *begin(struct kunit *test, enum sim_early early, u64 bytes)
 {
@@ -93,6 +98,27 @@ static void rejected_data_is_sent_again_in_1rtt(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, sim->client.conn.early.accepted);
 	/* It was not the network that lost it. */
 	KUNIT_EXPECT_GE(test, sim->client.conn.path[0].cong.cwnd, cwnd);
+	finish(test, sim);
+}
+
+/* RFC 9002, section 7.4 #1: once 0-RTT is known to be taken, what the network loses counts. */
+static void loss_of_accepted_data_is_congestion(struct kunit *test)
+{
+	struct sim *sim = begin(test, SIM_EARLY_ACCEPT, 1000);
+	struct quic_cong *cong = &sim->client.conn.path[0].cong;
+
+	sim_settle(&sim->client);
+	sim->client.mute = true;
+	KUNIT_ASSERT_EQ(test, sim_send(&sim->client, 4, 1000, true), 1000);
+	sim_settle(&sim->client);
+	sim->client.mute = false;
+	KUNIT_ASSERT_EQ(test, sim_send(&sim->client, 8, 6000, true), 6000);
+	sim_settle(&sim->client);
+	KUNIT_EXPECT_EQ(test, cong->ssthresh, U64_MAX);
+	KUNIT_ASSERT_TRUE(test, sim_run(sim, three_arrived, SIM_SECOND));
+	KUNIT_EXPECT_TRUE(test, sim->client.conn.early.accepted);
+	KUNIT_EXPECT_GE(test, sim->client.conn.lost_packets, 1);
+	KUNIT_EXPECT_LT(test, cong->ssthresh, U64_MAX);
 	finish(test, sim);
 }
 
@@ -195,11 +221,6 @@ static void lower_limits_with_accepted_data_are_a_violation(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->client.last_close.errcode,
 			QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION);
 	sim_destroy(sim);
-}
-
-static bool three_arrived(struct sim *sim)
-{
-	return sim->server.finished[0] && sim->server.finished[4] && sim->server.finished[8];
 }
 
 /* A server that rejects may have lower limits: RFC 9000, section 7.4.1 #7. */
@@ -354,6 +375,7 @@ static struct kunit_case early_cases[] = {
 	KUNIT_CASE(early_data_arrives_with_the_first_flight),
 	KUNIT_CASE(early_data_waits_for_the_client_hello),
 	KUNIT_CASE(rejected_data_is_sent_again_in_1rtt),
+	KUNIT_CASE(loss_of_accepted_data_is_congestion),
 	KUNIT_CASE(early_data_survives_loss_and_disorder),
 	KUNIT_CASE(remembered_limits_hold_until_the_real_ones),
 	KUNIT_CASE(remembered_times_and_tokens_are_not_used),

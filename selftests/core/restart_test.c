@@ -181,7 +181,10 @@ static void retry_that_is_none_is_ignored(struct kunit *test)
 	sim_destroy(sim);
 }
 
-/* RFC 9368, sections 2.1 #2 #4 and 4 #2; RFC 9000, section 6.2 #2. */
+/*
+ * RFC 9368, sections 2.1 #2 #4, 4 #2 and 6 #2; RFC 9000, section 6.2 #2. The server sees the whole
+ * ClientHello, and no other bytes of that level.
+ */
 static void version_negotiation_leads_to_the_best_version(struct kunit *test)
 {
 	struct quic_header hdr = vn_header(both_versions, sizeof(both_versions));
@@ -201,6 +204,7 @@ static void version_negotiation_leads_to_the_best_version(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, quic_conn_accepts_retry(conn, &retry));
 	meet_server(sim);
 	KUNIT_EXPECT_TRUE(test, sim_run(sim, sim_is_established, 10 * SIM_SECOND));
+	KUNIT_EXPECT_EQ(test, sim->server.crypto_rx[QUIC_CRYPTO_INITIAL], 300);
 	KUNIT_EXPECT_EQ(test, sim->server.bad_bytes, 0);
 	sim_destroy(sim);
 }

@@ -79,6 +79,7 @@ TEST(resumption)
 	EXPECT_STR(p.client.res.peer_subject, "CN=localhost");
 	EXPECT_STR(p.client.res.alpn, "test");
 	EXPECT_EQ(p.client.res.early_data, QUIC_EARLY_DATA_NONE);
+	/* RFC 9001, section 9.2 #2: as the server gave it */
 	EXPECT_EQ(getsockopt(p.fds[0], SOL_QUIC, QUIC_SOCKOPT_TOKEN, token, &len), 0);
 	EXPECT(len == 5 && !memcmp(token, "token", 5));
 	/* no 0-RTT was asked for, so no parameters were remembered */

@@ -216,7 +216,7 @@ TEST(connect_opens_and_sends_nothing)
 	EXPECT_ERRNO(recv(fd, buffer, 1, 0), EAGAIN);
 	EXPECT_ERRNO(send(fd, "x", 1, MSG_NOSIGNAL | MSG_QUIC_STREAM_NEW), EINVAL);
 
-	/* The first flight fills a datagram: RFC 9000, section 14.1. */
+	/* The first flight fills a datagram: RFC 9000, section 14.1; RFC 9001, section 9.3 #1. */
 	EXPECT_EQ(send_handshake(fd, QUIC_CRYPTO_INITIAL, "hello", 5, 0), 5);
 	ASSERT_TRUE(wait_for(udp, POLLIN, 1000));
 	EXPECT_GE(recv(udp, buffer, sizeof(buffer), MSG_DONTWAIT), 1200);
