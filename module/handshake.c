@@ -142,6 +142,7 @@ int quic_handshake_set_secret(struct quic_sock *qs, struct quic_crypto_secret *i
 	struct quic_key *other, *key;
 	bool send = info->send;
 	u8 level = info->level;
+	bool completes;
 	int err = 0;
 
 	if (quic_sock_sk(qs)->sk_state != TCP_SYN_RECV)
@@ -164,13 +165,14 @@ int quic_handshake_set_secret(struct quic_sock *qs, struct quic_crypto_secret *i
 	}
 	quic_handshake_install(qs, send, level, key, &secret);
 
-	if (conn->state == QUIC_CONN_HANDSHAKE && (conn->tx_keys & conn->rx_keys & both))
+	completes = conn->state == QUIC_CONN_HANDSHAKE && (conn->tx_keys & conn->rx_keys & both);
+	if (completes)
 		err = quic_handshake_complete(qs);
-	if (!err && !send) {
+	/* What waited for this key, or, whichever key was the last, for the end of the handshake. */
+	if (!err && (!send || completes))
 		quic_input_undecryptable(qs);
-		if (!quic_conn_is_open(conn))
-			err = -EPIPE;
-	}
+	if (!err && !send && !quic_conn_is_open(conn))
+		err = -EPIPE;
 wipe:
 	memzero_explicit(&secret, sizeof(secret));
 	return err;
