@@ -144,7 +144,10 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 		quic_drop_packet(qs, QUIC_DROP_KEY_PHASE, len);
 		return true;
 	}
-	/* Only now are the reserved bits the peer's word. RFC 9000, sections 17.2 #7 and 17.3.1 #3. */
+	/*
+	 * Only now are the reserved bits the peer's word. RFC 9000, sections 17.2 #7 and 17.3.1 #3. The
+	 * spin bit is not asked: RFC 9000, section 17.4 #4.
+	 */
 	reserved = level == QUIC_CRYPTO_APP ? QUIC_HEADER_SHORT_RESERVED :
 					      QUIC_HEADER_LONG_RESERVED;
 	if (packet[0] & reserved) {

@@ -69,6 +69,8 @@ void quic_conn_stream_blocked(struct quic_conn *conn, struct quic_stream *stream
  * @stream: stream
  * @code:   application error code
  *
+ * Asked for by the application, ours or, by STOP_SENDING, the peer's: RFC 9000, section 11.2 #1.
+ *
  * Return: 0, or -EINVAL if all was acknowledged or it was reset before.
  */
 int quic_conn_stream_reset(struct quic_conn *conn, struct quic_stream *stream, u64 code)

@@ -15,8 +15,9 @@
 #define IN_1	QUIC_FRAME_IN_1RTT
 
 /*
- * RFC 9000, sections 12.4, 12.5 #1 #2 and 17.2.4 #1: table 3. RETIRE_CONNECTION_ID is not allowed in
- * 0-RTT: section 12.5, last paragraph. RFC 9001, section 8.3 #2: nor is CRYPTO. RFC 9221, section 6 #1.
+ * RFC 9000, sections 12.4, 12.5 #1 #2 and 17.2.4 #1: table 3. RETIRE_CONNECTION_ID is not allowed
+ * in 0-RTT, section 12.5, last paragraph; nor is CRYPTO, RFC 9001, section 8.3 #2. DATAGRAM:
+ * RFC 9221, section 6 #1.
  */
 static const u8 frame_rules[] = {
 	[QUIC_FRAME_PADDING] = IN_ALL | QUIC_FRAME_NOT_ELICITING | QUIC_FRAME_PROBING,

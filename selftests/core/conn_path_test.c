@@ -403,7 +403,8 @@ static void challenge_is_answered_where_it_came_from(struct kunit *test)
 
 /*
  * RFC 9000, section 9.6.2 #1 #2 #3: probed by both sides; our own address changes only when it is
- * proven, but then it does. RFC 9000, section 9.6.3 #1 #2: the limit of an unproven address holds there as well.
+ * proven, but then it does. RFC 9000, section 9.6.3 #1 #2: the limit of an unproven address holds
+ * there as well.
  */
 static void preferred_address_is_used_once_it_is_proven(struct kunit *test)
 {

@@ -219,7 +219,7 @@ TEST(connection_id_events)
 }
 
 /*
- * RFC 9000, sections 10.3 and 10.3.1 #4: the server's connection is gone without a word, its
+ * RFC 9000, sections 10.3 and 10.3.1 #1 #4: the server's connection is gone without a word, its
  * listener answers with the token that the connection gave.
  */
 static void reset_by_listener(bool first_id)
