@@ -121,7 +121,7 @@ register_net_sysctl_sz(struct net *net, const char *path, struct ctl_table *tabl
 /* 6.11: handlers get a constant table. */
 #ifndef QUIC_HAVE_CONST_CTL_TABLE
 #define quic_sysctl_triple(ctl, write, buffer, lenp, ppos) \
-	quic_sysctl_triple(struct ctl_table *table, write, buffer, lenp, ppos)
+	quic_sysctl_triple(struct ctl_table *ctl, write, buffer, lenp, ppos)
 #endif
 
 /* 6.5: ioctl() of a protocol got a kernel pointer, the caller copies it out. */
