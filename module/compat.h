@@ -120,7 +120,7 @@ register_net_sysctl_sz(struct net *net, const char *path, struct ctl_table *tabl
 
 /* 6.11: handlers get a constant table. */
 #ifndef QUIC_HAVE_CONST_CTL_TABLE
-#define quic_sysctl_triple(ctl, write, buffer, lenp, ppos) \
+#define quic_sysctl_triple(table, write, buffer, lenp, ppos) \
 	quic_sysctl_triple(struct ctl_table *ctl, write, buffer, lenp, ppos)
 #endif
 
