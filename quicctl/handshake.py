@@ -55,6 +55,8 @@ class Options:
     echo: bool = False
     timeout: float = 10.0
     """Seconds for the handshake, and seconds without progress after it."""
+    keepalive: float = 0.0
+    """Seconds of silence after which the peer is probed, at least 1.5; 0: never."""
     keylog: Path | None = None
     session: Path | None = None
     """Client: resume what is in this file, and leave the new session there."""
@@ -208,7 +210,10 @@ def _keep_token(sock: QuicSocket, path: Path | None) -> None:
 
 def _configure(sock: QuicSocket, options: Options) -> None:
     config = uapi.Config(
-        version=options.version, congestion_control_algo=options.congestion or 0, validate_peer_address=options.retry
+        version=options.version,
+        congestion_control_algo=options.congestion or 0,
+        validate_peer_address=options.retry,
+        keepalive_probe_interval=int(options.keepalive * 1e6),
     )
     if config != uapi.Config():
         sock.set_config(config)

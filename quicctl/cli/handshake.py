@@ -72,6 +72,9 @@ def handshake(
     idle: Annotated[
         float, typer.Option("--idle-timeout", metavar="S", help="Silence that ends the connection, at least 1; 0: default, 30.")
     ] = 0.0,
+    keepalive: Annotated[
+        float, typer.Option("--keepalive", metavar="S", help="Probe a peer that is silent for so long, at least 1.5; 0: never.")
+    ] = 0.0,
     keylog: Annotated[Path | None, typer.Option("--keylog", metavar="FILE", help="Append TLS secrets there.")] = None,
     session: Annotated[
         Path | None, typer.Option("--session", metavar="FILE", help="Client: resume from there, save the new session there.")
@@ -98,6 +101,8 @@ def handshake(
         raise typer.BadParameter("--client-auth is for servers, which need --ca to judge what clients show")
     if idle and not 1 <= idle <= 4294:
         raise typer.BadParameter("--idle-timeout takes 1 to 4294 seconds")
+    if keepalive and not 1.5 <= keepalive <= 4294:
+        raise typer.BadParameter("--keepalive takes 1.5 to 4294 seconds")
     if retry and listen is None:
         raise typer.BadParameter("--retry is for servers")
     if token is not None and listen is not None:
@@ -115,6 +120,7 @@ def handshake(
         receive=recv,
         echo=echo,
         timeout=timeout,
+        keepalive=keepalive,
         keylog=keylog,
         session=session,
         early_data=early_data,
