@@ -15,7 +15,7 @@ from wire import Wire, ip
 
 from quicctl import transfer
 
-SIZE = 4 << 20
+SIZE = 2 << 20
 PORT = 45000
 SECOND = {"v4": "10.0.0.3", "v6": "fd00::3"}
 

@@ -206,6 +206,29 @@ def test_lanes_run_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert len(said) == 2
 
 
+def test_groups_with_peers_have_a_guest_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, project: Path) -> None:
+    for folder in ("interop", "interop/peers"):
+        (project / "selftests" / folder).mkdir()
+        (project / "selftests" / folder / "test_stranger.py").write_text("def test_hello():\n    pass\n")
+
+    def job(_lane: guest.Lane, units: list[selftest.Unit], *_: object) -> guest.Job:
+        return guest.Job(tuple(sorted({unit.group.name for unit in units})), files=tuple(("", tmp_path) for _ in units))
+
+    def boot(_lane: guest.Lane, job: guest.Job, *, on_output: guest.Sink) -> guest.Outcome:
+        for number in range(len(job.files)):
+            on_output("stdout", f"#quicctl begin {number}\n1..1\nok 1 a\n#quicctl end {number} 0\n".encode())
+        return guest.Outcome(status=0, seconds=1.0, splats=(), complaints=(), folder=tmp_path / "-".join(job.argv))
+
+    monkeypatch.setattr(selftest, "_guest_job", job)
+    monkeypatch.setattr(guest, "run", boot)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # two guests at once, the third waits
+    units = selftest.select(["netns", "interop", "peers"], [Where.VM, Where.UML])
+    report = selftest.run(units)
+    assert report.failed == 0
+    assert report.passed == len(units) + 3
+    assert {folder.name for folder in report.folders} == {"interop-netns", "netns", "interop-peers"}
+
+
 def test_several_kernels_are_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def job(_lane: guest.Lane, _units: object, series: str, *_: object) -> guest.Job:
         return guest.Job((series,))

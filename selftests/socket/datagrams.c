@@ -180,15 +180,16 @@ static void *send_many(void *arg)
 	return NULL;
 }
 
-/* More than the buffer and the window hold: the writer waits, order is kept, nothing is lost here. */
+/* More than the buffer and the window hold: the writer waits, order is kept. A reader with room for all loses nothing. */
 TEST(blocking_writer)
 {
+	int room = 2000 * 4096, i;
 	struct pair pair = {};
 	pthread_t writer;
 	char got[2000];
-	int i;
 
 	datagram_pair(&pair, AF_INET, 65535);
+	ASSERT_EQ(setsockopt(pair.server, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)), 0);
 	pthread_create(&writer, NULL, send_many, &pair.client);
 	for (i = 0; i < 2000; i++) {
 		ASSERT_EQ(recv(pair.server, got, sizeof(got), 0), 1000);
