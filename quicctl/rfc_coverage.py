@@ -92,11 +92,15 @@ class Row:
     code: Evidence
     tests: Evidence
     exempt: str = ""
+    """Why it is not ours to meet."""
+    untestable: str = ""
+    """Why no test can show that it is met."""
 
     @property
     def open(self) -> bool:
         """Somebody has to do something."""
-        return not self.exempt and Level.NONE in (self.code.level, self.tests.level)
+        untested = self.tests.level is Level.NONE and not self.untestable
+        return not self.exempt and (self.code.level is Level.NONE or untested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +115,19 @@ class Coverage:
         rows = [row for row in self.rows if row.place.rfc == rfc]
         exempt = sum(bool(row.exempt) for row in rows)
         left = sum(row.open for row in rows)
+        untestable = sum(bool(row.untestable) and not row.open for row in rows)
         exact = sum(not row.exempt and row.code.level is row.tests.level is Level.EXACT for row in rows)
-        return Count(len(rows), exact, len(rows) - exempt - left - exact, exempt, left)
+        return Count(len(rows), exact, len(rows) - exempt - untestable - left - exact, untestable, exempt, left)
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Obligations: all, singled out in code and test, covered by a citation of their section, declined, open."""
+    """Obligations: all, singled out in code and test, covered by a citation of their section, untestable, declined, open."""
 
     all: int
     exact: int
     by_section: int
+    untestable: int
     exempt: int
     open: int
 
@@ -135,15 +141,22 @@ def assess(root: Path) -> Coverage:
     wrong = [f"{c.file}: RFC {c.place}" for c in cited if c.place.number and c.place not in texts]
     if wrong:
         raise errors.BadCitation("there is no such obligation", detail="\n".join(wrong))
-    exempt = _read_exceptions(root / _DATA / "exceptions.toml", texts)
-    clash = [f"{c.file}: RFC {c.place}" for c in cited if c.place in exempt]
+    exempt, untestable = _read_exceptions(root / _DATA / "exceptions.toml", texts)
+    clash = [f"{c.file}: RFC {c.place}" for c in cited if c.place in exempt or (c.test and c.place in untestable)]
     if clash:
         raise errors.BadCitation(
             "an exception is met after all", detail="\n".join(clash), remedy=f"take it out of {_DATA}/exceptions.toml"
         )
     alone = {(p.rfc, p.section) for p in texts if p.number == 1} - {(p.rfc, p.section) for p in texts if p.number == 2}
     rows = [
-        Row(place, text, _evidence(place, cited, alone, False), _evidence(place, cited, alone, True), exempt.get(place, ""))
+        Row(
+            place,
+            text,
+            _evidence(place, cited, alone, False),
+            _evidence(place, cited, alone, True),
+            exempt.get(place, ""),
+            untestable.get(place, ""),
+        )
         for place, text in texts.items()
     ]
     return Coverage(tuple(rfcs), tuple(rows))
@@ -181,13 +194,14 @@ def render(coverage: Coverage) -> str:
         "**open** is what no citation speaks for. § before a file: it cites the section as a whole, which has several",
         "obligations; without, it cites this very one, or the only one there is. How to cite: [testing.md](testing.md).",
         "",
-        "| RFC | obligations | met and tested, each by itself | by section | not ours | open |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| RFC | obligations | met and tested, each by itself | by section | met, beyond tests | not ours | open |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     listed = [rfc for rfc in coverage.rfcs if rfc.obligations]
     for rfc in listed:
         n = coverage.count(rfc.number)
-        lines.append(f"| {rfc.number} {rfc.title} | {n.all} | {n.exact} | {n.by_section} | {n.exempt} | {n.open} |")
+        counts = (n.all, n.exact, n.by_section, n.untestable, n.exempt, n.open)
+        lines.append(f"| {rfc.number} {rfc.title} | {' | '.join(map(str, counts))} |")
     for rfc in listed:
         lines += ["", f"## RFC {rfc.number}"]
         section = ""
@@ -204,7 +218,8 @@ def _row(row: Row) -> str:
     text = row.text.replace("|", "\\|")
     if row.exempt:
         return f"| {row.place.number} | {text} | not ours: {row.exempt} | |"
-    return f"| {row.place.number} | {text} | {_cell(row.code)} | {_cell(row.tests)} |"
+    tests = f"none: {row.untestable}" if row.untestable else _cell(row.tests)
+    return f"| {row.place.number} | {text} | {_cell(row.code)} | {tests} |"
 
 
 def _cell(evidence: Evidence) -> str:
@@ -275,13 +290,17 @@ def _read_rfc(file: Path) -> Rfc:
     return Rfc(int(number), title, sections, obligations)
 
 
-def _read_exceptions(file: Path, texts: dict[Place, str]) -> dict[Place, str]:
-    exempt: dict[Place, str] = {}
-    for group in tomllib.loads(file.read_text())["exempt"]:
-        for item in group["obligations"]:
-            rfc, rest = item.split(" ", 1)
-            for place in _places(int(rfc), rest):
-                if place not in texts or place in exempt:
-                    raise errors.BadCitation(f"{file.name}: {place} does not exist or has two reasons")
-                exempt[place] = group["reason"]
-    return exempt
+def _read_exceptions(file: Path, texts: dict[Place, str]) -> tuple[dict[Place, str], dict[Place, str]]:
+    """What is not ours, and what no test can show, each with its reason."""
+    groups = tomllib.loads(file.read_text())
+    read: list[dict[Place, str]] = []
+    for kind in ("exempt", "untestable"):
+        read.append({})
+        for group in groups.get(kind, []):
+            for item in group["obligations"]:
+                rfc, rest = item.split(" ", 1)
+                for place in _places(int(rfc), rest):
+                    if place not in texts or any(place in before for before in read):
+                        raise errors.BadCitation(f"{file.name}: {place} does not exist or has two reasons")
+                    read[-1][place] = group["reason"]
+    return read[0], read[1]

@@ -30,13 +30,13 @@ def _render(found: Coverage) -> list[output.Table]:
     counts = []
     for rfc in (rfc for rfc in found.rfcs if rfc.obligations):
         n = found.count(rfc.number)
-        counts.append([f"RFC {rfc.number}", *map(str, (n.all, n.exact, n.by_section, n.exempt, n.open))])
+        counts.append([f"RFC {rfc.number}", *map(str, (n.all, n.exact, n.by_section, n.untestable, n.exempt, n.open))])
     left = [
         [str(row.place), " and ".join(what for what, by in (("code", row.code), ("test", row.tests)) if not by.files), row.text]
         for row in found.rows
         if row.open
     ]
-    return [
-        output.Table("", ("", "obligations", "each by itself", "by section", "not ours", "open"), counts),
-        output.Table("open", ("obligation", "lacks", ""), left),
-    ]
+    tables = [output.Table("", ("", "all", "each by itself", "by section", "beyond tests", "not ours", "open"), counts)]
+    if left:
+        tables.append(output.Table("open", ("obligation", "lacks", ""), left))
+    return tables

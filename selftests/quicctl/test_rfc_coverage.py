@@ -64,7 +64,7 @@ def test_one_of_several_is_singled_out_by_its_number(tmp_path: Path) -> None:
 )
 def test_lists_and_wrapped_lines_are_read(tmp_path: Path, text: str) -> None:
     found = rfc_coverage.assess(tree(tmp_path, text, text))
-    assert found.count(9900) == rfc_coverage.Count(all=3, exact=3, by_section=0, exempt=0, open=0)
+    assert found.count(9900) == rfc_coverage.Count(all=3, exact=3, by_section=0, untestable=0, exempt=0, open=0)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,17 @@ def test_an_exception_has_a_reason_and_is_not_met_as_well(tmp_path: Path) -> Non
     assert "exceptions.toml" in caught.value.remedy
 
 
+def test_what_no_test_can_show_is_met_all_the_same(tmp_path: Path) -> None:
+    beyond = '[[untestable]]\nreason = "of time"\nobligations = ["9900 2.1 #1"]'
+    found = rfc_coverage.assess(tree(tmp_path / "a", f"/* {NINE}900, section 2.1 #1 */", "", beyond))
+    assert not row(found, "2.1", 1).open
+    assert found.count(9900).untestable == 1
+    assert "| a.c | none: of time |" in rfc_coverage.render(found)
+    assert row(rfc_coverage.assess(tree(tmp_path / "b", "", "", beyond)), "2.1", 1).open
+    with pytest.raises(errors.BadCitation):
+        rfc_coverage.assess(tree(tmp_path / "c", "", f"/* {NINE}900, section 2.1 #1 */", beyond))
+
+
 def test_an_exception_names_what_exists(tmp_path: Path) -> None:
     with pytest.raises(errors.BadCitation):
         rfc_coverage.assess(tree(tmp_path, "", "", '[[exempt]]\nreason = "none"\nobligations = ["9900 2.1 #9"]'))
@@ -112,6 +123,7 @@ def test_the_lists_of_this_project_are_whole() -> None:
     assert {rfc.number: len(rfc.obligations) for rfc in found.rfcs if rfc.obligations} == {
         9000: 296, 9001: 78, 9002: 30, 9221: 10, 9287: 7, 9368: 35, 9369: 12,
     }  # fmt: skip
+    assert not [str(row.place) for row in found.rows if row.open]
 
 
 def test_the_page_is_what_the_citations_yield() -> None:
