@@ -285,7 +285,10 @@ static int quic_peel_recv(struct quic_peel *peel, struct msghdr *msg, size_t len
 		if (copied && (peek || !(flags & MSG_WAITALL)))
 			break;
 		err = peel->is_reset ? -ECONNRESET : 0;
-		if (err || (peek && !list_empty(&peel->queue)) || !quic_peel_is_open(peel))
+		/* A connection that is gone ends no stream: what came may be a part. */
+		if (!err && !quic_peel_is_open(peel))
+			err = -ENOTCONN;
+		if (err || (peek && !list_empty(&peel->queue)))
 			break;
 		quic_peel_settle(peel);
 		err = quic_peel_wait(peel, &timeo);
