@@ -7,24 +7,15 @@ guest for a kernel that takes no modules, it is a ``warn``.
 
 from __future__ import annotations
 
-import gzip
 import os
 import platform
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
-from quicctl import errors, module, process
-
-
-class Verdict(StrEnum):
-    """How a thing is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
+from quicctl import builder, errors, inspection, kernel, modprobe, module, process
+from quicctl.inspection import NEEDS, Need, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +40,10 @@ class Diagnosis:
         return all(row.verdict is not Verdict.FAIL for row in self.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Need:
-    """A kernel option the module needs."""
-
-    option: str
-    why: str
-
-
-# What module/ calls, by the option that provides it.
-_NEEDS = (
-    _Need("CONFIG_MODULES", "loadable modules"),
-    _Need("CONFIG_INET", "IPv4"),
-    _Need("CONFIG_IPV6", "IPv6"),
-    _Need("CONFIG_NET_UDP_TUNNEL", "UDP sockets of the kernel's own"),
-    _Need("CONFIG_CRYPTO_GCM", "AES-GCM"),
-    _Need("CONFIG_CRYPTO_ECB", "header protection"),
-    _Need("CONFIG_CRYPTO_HMAC", "key derivation"),
-    _Need("CONFIG_CRYPTO_SHA256", "key derivation"),
-)
 _OPTIONAL = (
-    _Need("CONFIG_CRYPTO_CCM", "AES-CCM"),
-    _Need("CONFIG_CRYPTO_CHACHA20POLY1305", "ChaCha20-Poly1305"),
-    _Need("CONFIG_CRYPTO_AES_NI_INTEL", "AES by processor instructions"),
+    Need("CONFIG_CRYPTO_CCM", "AES-CCM"),
+    Need("CONFIG_CRYPTO_CHACHA20POLY1305", "ChaCha20-Poly1305"),
+    Need("CONFIG_CRYPTO_AES_NI_INTEL", "AES by processor instructions"),
 )
 _TOOLS = (
     ("make", "make", Verdict.FAIL),
@@ -96,6 +68,8 @@ def run() -> Diagnosis:
         _ciphers,
         _gnutls,
         _loaded,
+        _blacklist,
+        _built,
         _library,
         _emulator,
         _tools,
@@ -116,11 +90,11 @@ def _kernel() -> list[Row]:
 
 
 def _options() -> list[Row]:
-    config = kernel_config(platform.release())
+    config = kernel.config(platform.release())
     if config is None:
         text = "the running kernel does not show its configuration"
         return [Row("kernel options", Verdict.WARN, text, "install the kernel's package, or load the module configs")]
-    missing = [need for need in _NEEDS if need.option not in config]
+    missing = [need for need in NEEDS if need.option not in config]
     wished = [need for need in _OPTIONAL if need.option not in config]
     rows = []
     if missing:
@@ -228,6 +202,31 @@ def _loaded() -> list[Row]:
     return [Row("module", Verdict.OK, "not loaded")]
 
 
+def _blacklist() -> list[Row]:
+    rows = []
+    if module.NAME in modprobe.kernel_blacklist():
+        text = f"module_blacklist={module.NAME} on the kernel's command line"
+        rows.append(Row("blacklist", Verdict.FAIL, text, "boot without it"))
+    for rule in modprobe.rules():
+        if rule.module == module.NAME and (rule.bars or rule.word == "blacklist"):
+            rows.append(Row("blacklist", Verdict.WARN, f"{rule.file}: {rule.text}", f"remove the line from {rule.file}"))
+    return rows
+
+
+def _built() -> list[Row]:
+    """What the running kernel would say to the module built last, if it is for a kernel of this machine."""
+    try:
+        found = inspection.inspect(builder.latest(), inspection.running())
+    except errors.ModuleNotBuilt:
+        return []
+    except errors.QuicctlError as failure:
+        return [Row("newest build", Verdict.WARN, failure.message, failure.remedy)]
+    if found.loadable:
+        return [Row("newest build", Verdict.OK, f"{found.module.path}: nothing speaks against loading it")]
+    bad = next(row for row in found.findings if row.verdict is Verdict.FAIL)
+    return [Row("newest build", Verdict.WARN, f"{bad.subject}: {bad.finding}", bad.remedy)]
+
+
 def _library() -> list[Row]:
     from quicctl import libquic
 
@@ -289,20 +288,6 @@ def _place(rows: list[Row]) -> Row:
     return Row("make demo", Verdict.FAIL, "neither this kernel nor a guest can load the module", "install qemu-system-x86")
 
 
-def kernel_config(release: str) -> dict[str, str] | None:
-    """The options of a kernel that are on, from wherever it keeps them."""
-    text = ""
-    if Path("/proc/config.gz").exists() and release == platform.release():
-        with gzip.open("/proc/config.gz", "rt") as packed:
-            text = packed.read()
-    for path in (Path(f"/boot/config-{release}"), Path(f"/lib/modules/{release}/build/.config")):
-        text = text or _read(path)
-    if not text:
-        return None
-    pairs = (line.partition("=") for line in text.splitlines() if line.startswith("CONFIG_"))
-    return {name: value for name, _, value in pairs if value in ("y", "m")}
-
-
 def _has_module(name: str) -> bool:
     """Loaded, built in, or a file that could be loaded."""
     if (Path("/sys/module") / name).exists():
@@ -311,7 +296,7 @@ def _has_module(name: str) -> bool:
     spelled = re.compile(rf"/{name.replace('_', '[-_]')}\.ko", re.MULTILINE)
     if spelled.search(_read(folder / "modules.builtin")) or spelled.search(_read(folder / "modules.dep")):
         return True
-    config = kernel_config(platform.release()) or {}
+    config = kernel.config(platform.release()) or {}
     option = {"udp_tunnel": "CONFIG_NET_UDP_TUNNEL", "ip6_udp_tunnel": "CONFIG_NET_UDP_TUNNEL"}.get(name)
     return option is not None and config.get(option) == "y" and (name != "ip6_udp_tunnel" or config.get("CONFIG_IPV6") == "y")
 

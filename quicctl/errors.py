@@ -145,6 +145,60 @@ class ModulesUnsupported(QuicctlError):
     default_remedy = "use the guest: quicctl vm, or make demo"
 
 
+class WrongArchitecture(QuicctlError):
+    """The module is for another processor."""
+
+    exit_code = 80
+
+
+class KernelOptionMissing(QuicctlError):
+    """The kernel is built without something the module needs."""
+
+    exit_code = 81
+
+
+class SymbolsMissing(QuicctlError):
+    """The module needs functions that the kernel does not offer, or not to it."""
+
+    exit_code = 82
+
+
+class SymbolMismatch(QuicctlError):
+    """The module was built against another shape of the kernel's functions: checksums differ."""
+
+    exit_code = 83
+
+
+class SignatureRefused(QuicctlError):
+    """The kernel asks for a signature that the module does not have."""
+
+    exit_code = 84
+
+
+class BtfMismatch(QuicctlError):
+    """The module's type information goes on from that of another kernel."""
+
+    exit_code = 85
+
+
+class ModuleBlacklisted(QuicctlError):
+    """The machine is configured not to load the module."""
+
+    exit_code = 86
+
+
+class ModuleConflict(QuicctlError):
+    """Something else serves QUIC in this kernel."""
+
+    exit_code = 87
+
+
+class KeyUnusable(QuicctlError):
+    """A key or its certificate cannot sign modules."""
+
+    exit_code = 88
+
+
 # Guests.
 
 

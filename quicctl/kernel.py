@@ -6,6 +6,7 @@ Finds, downloads and unpacks them into the cache. Building against one is builde
 
 from __future__ import annotations
 
+import gzip
 import os
 import platform
 import re
@@ -66,6 +67,17 @@ def installed(release: str) -> Kernel:
     )
 
 
+def choose(release: str | None, kdir: Path | None) -> Kernel:
+    """What ``--kernel`` and ``--kdir`` ask for: a tree, a series of the matrix, a release, else the running kernel."""
+    if kdir is not None:
+        return from_tree(kdir)
+    if release is None:
+        return running()
+    if any(series.name == release for series in SERIES):
+        return newest(release)
+    return installed(release)
+
+
 def all_installed() -> list[Kernel]:
     """Every kernel of this machine whose headers are there."""
     found = []
@@ -94,6 +106,21 @@ def from_tree(kdir: Path) -> Kernel:
     config = kdir / ".config"
     um = config.exists() and "\nCONFIG_UML=y" in config.read_text()
     return Kernel(release, kdir, arch="um" if um else "x86")
+
+
+def config(release: str, kdir: Path | None = None) -> dict[str, str] | None:
+    """The options of a kernel that are on, from its tree or from wherever it keeps them."""
+    text = ""
+    if kdir is None and Path("/proc/config.gz").exists() and release == platform.release():
+        with gzip.open("/proc/config.gz", "rt") as packed:
+            text = packed.read()
+    places = [Path(f"/boot/config-{release}"), Path(f"/lib/modules/{release}/build/.config")]
+    for path in places if kdir is None else [kdir / ".config", kdir / "include" / "config" / "auto.conf", *places]:
+        text = text or (path.read_text(errors="replace") if os.access(path, os.R_OK) else "")
+    if not text:
+        return None
+    pairs = (line.partition("=") for line in text.splitlines() if line.startswith("CONFIG_"))
+    return {name: value for name, _, value in pairs if value in ("y", "m")}
 
 
 def known_series(name: str) -> Series:

@@ -124,41 +124,32 @@ def status() -> Status:
 
 
 def check(ko: Path) -> None:
-    """Find out why loading would fail: raises ModuleNotBuilt, ModuleUnreadable, VermagicMismatch."""
-    from quicctl import modinfo
+    """Find out why loading would fail: raises ModuleNotBuilt, ModuleUnreadable, or what inspection finds."""
+    from quicctl import inspection
 
     if not ko.exists():
         raise errors.ModuleNotBuilt(f"{ko} does not exist")
-    info = modinfo.read(ko)
-    running = platform.release()
-    if not info.vermagic:
-        raise errors.ModuleUnreadable(f"{ko} does not say which kernel it is for", remedy="build it again: quicctl build")
-    if info.release != running:
-        raise errors.VermagicMismatch(
-            f"{ko} is built for kernel {info.release}, this machine runs {running}",
-            remedy="build it for the running kernel: quicctl build, or boot the kernel it is for",
-        )
-    flags = _kernel_flags(running)
-    if flags is not None and info.flags != flags:
-        odd = ", ".join(sorted(info.flags ^ flags))
-        raise errors.VermagicMismatch(
-            f"{ko} is built for another configuration of kernel {running}: they differ in {odd}",
-            remedy="build it against this kernel's own headers: quicctl build",
-        )
+    inspection.require(ko)
 
 
-def check_loading_possible() -> None:
-    """Raise if this kernel takes no modules at all, or not from this user."""
+def signature_enforced() -> str:
+    """What makes the running kernel take signed modules only, or nothing."""
+    if _read(_SYS / "module" / "parameters" / "sig_enforce") in ("Y", "1"):
+        return "module.sig_enforce"
+    lockdown = _read(Path("/sys/kernel/security/lockdown"))
+    return "lockdown" if "[integrity]" in lockdown or "[confidentiality]" in lockdown else ""
+
+
+def check_loading_possible(*, signed: bool = False) -> None:
+    """Raise if this kernel takes no modules at all, or none without a signature, or not from this user."""
     if not Path("/proc/modules").exists():
         raise errors.ModulesUnsupported("the running kernel is built without loadable modules")
     if _read(Path("/proc/sys/kernel/modules_disabled")) == "1":
         raise errors.ModulesUnsupported("loading of modules is switched off until the next boot")
-    lockdown = _read(Path("/sys/kernel/security/lockdown"))
-    enforced = _read(_SYS / "module" / "parameters" / "sig_enforce") in ("Y", "1")
-    if enforced or "[integrity]" in lockdown or "[confidentiality]" in lockdown:
+    if not signed and (reason := signature_enforced()):
         raise errors.ModulesUnsupported(
-            "the running kernel takes signed modules only (Secure Boot or lockdown)",
-            remedy="sign the module with a key that the machine knows, or use the guest: make demo",
+            f"the running kernel takes signed modules only ({reason})",
+            remedy="sign the module with a key that the machine knows: quicctl sign; or use the guest: make demo",
         )
     if os.geteuid() != 0:
         raise errors.NotRoot("loading and unloading modules is for root only")
@@ -171,8 +162,8 @@ def load(ko: Path, *, replace: bool = False) -> Loading:
     from quicctl import modinfo
 
     check(ko)
-    check_loading_possible()
     info = modinfo.read(ko)
+    check_loading_possible(signed=info.signed)
     present = loaded()
     if present is not None:
         if present.build_id and present.build_id == info.build_id and not replace:
@@ -254,9 +245,8 @@ def _insert_dependency(name: str) -> None:
         )
     from quicctl import modinfo
 
-    if not path.name.endswith((".xz", ".zst", ".gz")):
-        for deeper in modinfo.read(path).depends:
-            _insert_dependency(deeper)
+    for deeper in modinfo.read(path).depends:
+        _insert_dependency(deeper)
     done = process.run([_tool("insmod"), path], check=False)
     if done.returncode != 0 and not (_SYS / name).exists():
         raise errors.LoadFailed(f"{name}, which the module needs, cannot be loaded: {done.stderr.strip()}")
@@ -325,12 +315,14 @@ def _may_load() -> bool:
     return True
 
 
-def _kernel_flags(release: str) -> frozenset[str] | None:
-    """The vermagic flags of a kernel, from any uncompressed module of its own."""
+def kernel_flags(release: str) -> frozenset[str] | None:
+    """The vermagic flags of a kernel, from any module of its own."""
     from quicctl import modinfo
 
     folder = Path("/lib/modules") / release / "kernel"
-    for path in folder.rglob("*.ko"):
+    for path in folder.rglob("*.ko*"):
+        if not path.is_file():
+            continue
         try:
             return modinfo.read(path).flags
         except errors.QuicctlError:

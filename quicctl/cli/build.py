@@ -50,12 +50,8 @@ def build(
 def _targets(
     release: str | None, kdir: Path | None, everything: bool, matrix: bool, where: guest.Lane | None
 ) -> list[kernel.Kernel]:
-    if kdir is not None:
-        return [kernel.from_tree(kdir)]
-    if release is not None:
-        if any(series.name == release for series in kernel.SERIES):
-            return [kernel.newest(release)]
-        return [kernel.installed(release)]
+    if release is not None or kdir is not None:
+        return [kernel.choose(release, kdir)]
     if where is guest.Lane.VM:
         return [kernel.newest()]
     if where is guest.Lane.UML:

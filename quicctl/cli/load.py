@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from quicctl import builder, module
+from quicctl import builder, modinfo, module
 from quicctl.cli import output
 from quicctl.cli.options import DryRunOption, JsonOption, KoArgument
 from quicctl.module import Loading
@@ -23,7 +23,7 @@ def load(
     path = ko or builder.latest()
     if dry_run:
         module.check(path)
-        module.check_loading_possible()
+        module.check_loading_possible(signed=modinfo.read(path).signed)
         output.line(f"insmod {path}")
         return
     output.show(module.load(path, replace=replace), json=json, render=_render)

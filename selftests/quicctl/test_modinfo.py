@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from quicctl import errors, modinfo, module
+from quicctl import errors, kernel, modinfo, module
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
 
@@ -88,7 +88,7 @@ def test_module_of_another_kernel_is_refused_before_trying(tmp_path: Path) -> No
 
 
 def test_module_of_another_configuration_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_kernel_flags", lambda release: frozenset({"SMP", "preempt"}))
+    monkeypatch.setattr(module, "kernel_flags", lambda release: frozenset({"SMP", "preempt"}))
     ko = make_module(tmp_path, vermagic=f"{platform.release()} SMP mod_unload ")
     with pytest.raises(errors.VermagicMismatch) as caught:
         module.check(ko)
@@ -96,7 +96,8 @@ def test_module_of_another_configuration_is_refused(tmp_path: Path, monkeypatch:
 
 
 def test_module_of_this_kernel_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_kernel_flags", lambda release: frozenset({"SMP", "mod_unload"}))
+    monkeypatch.setattr(module, "kernel_flags", lambda release: frozenset({"SMP", "mod_unload"}))
+    monkeypatch.setattr(kernel, "config", lambda release, kdir=None: None)
     module.check(make_module(tmp_path, vermagic=f"{platform.release()} SMP mod_unload "))
 
 

@@ -33,7 +33,7 @@ class Machine:
         monkeypatch.setattr(module, "usable", lambda: self.makes_sockets and "quic" in self.order)
         monkeypatch.setattr(module, "_names", lambda: tuple(self.order))
         monkeypatch.setattr(module, "check", lambda ko: None)
-        monkeypatch.setattr(module, "check_loading_possible", lambda: None)
+        monkeypatch.setattr(module, "check_loading_possible", lambda **_: None)
         monkeypatch.setattr(module, "_find", lambda name: None)
         monkeypatch.setattr(module, "_tool", Path)
         monkeypatch.setattr(module.os, "geteuid", lambda: 0 if self.root else 1000)
