@@ -45,12 +45,9 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #define MODULE_IMPORT_NS(ns)	MODULE_INFO(import_ns, ns)
 #endif
 
-/* 6.5: splice to a socket became a flag of sendmsg(). */
+/* 6.5: splice to a socket became a flag of sendmsg(); sendpage() had one, too. */
 #ifndef MSG_SPLICE_PAGES
-#define MSG_SPLICE_PAGES	0
-#endif
-#ifndef MSG_SENDPAGE_NOTLAST
-#define MSG_SENDPAGE_NOTLAST	0
+#define MSG_SPLICE_PAGES	MSG_SENDPAGE_NOTLAST
 #endif
 
 /* 6.11: the bool of skb_set_delivery_time() became a clock. */

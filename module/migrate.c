@@ -5,6 +5,8 @@
  * becomes of it is the core's decision. uapi.md, section 5.7; RFC 9000, sections
  * 9.2 and 9.6.
  */
+#include <linux/ipv6.h>
+
 #include "net.h"
 #include "sock.h"
 

@@ -6,6 +6,7 @@
 #define _QUIC_SOCK_H
 
 #include <linux/hrtimer.h>
+#include <linux/ipv6.h>
 #include <linux/poll.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
@@ -242,7 +243,7 @@ static inline struct quic_route *quic_sock_route(struct quic_sock *qs)
 				 MSG_QUIC_STREAM_SNDBLOCK)
 
 /* What the kernel itself adds to the flags of a caller. */
-#define QUIC_MSG_INTERNAL	(MSG_CMSG_COMPAT | MSG_SENDPAGE_NOTLAST | MSG_SPLICE_PAGES)
+#define QUIC_MSG_INTERNAL	(MSG_CMSG_COMPAT | MSG_SPLICE_PAGES)
 
 extern struct proto quic_prot;
 extern struct proto quicv6_prot;

@@ -29,8 +29,10 @@ struct quic_trace_frame {
 
 DEFINE_STATIC_KEY_FALSE(quic_trace_key);
 
+/* What the tracepoints ask; a kernel without them makes no use of it. */
+
 /* The cookie by which sock_diag knows the socket, too. */
-static u64 quic_trace_id(struct quic_conn *conn)
+static __maybe_unused u64 quic_trace_id(struct quic_conn *conn)
 {
 	u32 cookie[2];
 
@@ -38,17 +40,17 @@ static u64 quic_trace_id(struct quic_conn *conn)
 	return (u64)cookie[1] << 32 | cookie[0];
 }
 
-static const struct quic_cid *quic_trace_local_cid(struct quic_conn *conn)
+static __maybe_unused const struct quic_cid *quic_trace_local_cid(struct quic_conn *conn)
 {
 	return &quic_local_cids_find(&conn->local_cids, 0)->cid;
 }
 
-static const struct quic_cid *quic_trace_remote_cid(struct quic_conn *conn)
+static __maybe_unused const struct quic_cid *quic_trace_remote_cid(struct quic_conn *conn)
 {
 	return &quic_remote_cids_active(&conn->remote_cids)->cid;
 }
 
-static void quic_trace_addresses(struct quic_conn *conn, u8 *local, u8 *peer)
+static __maybe_unused void quic_trace_addresses(struct quic_conn *conn, u8 *local, u8 *peer)
 {
 	const struct quic_sock *qs = quic_conn_sock(conn);
 
@@ -56,7 +58,7 @@ static void quic_trace_addresses(struct quic_conn *conn, u8 *local, u8 *peer)
 	memcpy(peer, &qs->route[0].peer.v6, sizeof(struct sockaddr_in6));
 }
 
-static void quic_trace_reason(const struct quic_conn *conn, char *to, u32 size)
+static __maybe_unused void quic_trace_reason(const struct quic_conn *conn, char *to, u32 size)
 {
 	u32 i;
 

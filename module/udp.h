@@ -7,7 +7,9 @@
 #ifndef _QUIC_UDP_H
 #define _QUIC_UDP_H
 
+#include <linux/ipv6.h>
 #include <linux/refcount.h>
+#include <linux/udp.h>
 #include <linux/workqueue.h>
 
 #include "addr.h"
