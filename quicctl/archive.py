@@ -76,6 +76,11 @@ class Archive:
         match = re.search(r"^  Candidate: (\S+)$", shown, re.MULTILINE)
         return match[1] if match and match[1] != "(none)" else ""
 
+    def source_lines(self) -> list[str]:
+        """The suite as lines for a sources.list(5)."""
+        self._refresh()
+        return (self._home / "sources.list").read_text().splitlines()
+
     def depends(self, name: str) -> list[str]:
         """The names in the package's Depends field, first alternatives only."""
         self._refresh()

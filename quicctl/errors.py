@@ -245,6 +245,21 @@ class BenchFailed(QuicctlError):
     exit_code = 36
 
 
+# Packages.
+
+
+class KernelTreeUnsuitable(QuicctlError):
+    """A folder given as a kernel tree is none that the module can become a part of."""
+
+    exit_code = 70
+
+
+class PackageBroken(QuicctlError):
+    """A package that was built is not what it should be."""
+
+    exit_code = 71
+
+
 # Connections.
 
 

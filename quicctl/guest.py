@@ -67,7 +67,7 @@ class Job:
     leaks: bool = True
     panic_on_warn: bool = False
     kernel: Kernel | None = None
-    """Lane vm: the kernel to boot, otherwise the newest of the default series."""
+    """The kernel to boot; otherwise lane vm takes the newest of the default series, lane uml the debug kernel."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def prepare(job: guest.Job, scratch: Path, ports: Mapping[str, int]) -> guest.La
     """Lay out a job's folders and the command line that boots the debug kernel on them."""
     if job.icount:
         raise errors.GuestUnavailable("instructions are counted in lane vm only", remedy="use --where vm")
-    debug = debug_kernel()
+    debug = job.kernel or debug_kernel()
     payload, out = scratch / "payload", scratch / "out"
     out.mkdir()
     guest.write_env(
@@ -77,10 +77,7 @@ def debug_kernel(on_start: Callable[[str], None] | None = None) -> Kernel:
         on_start(f"building the debug kernel from {package.name} {package.version}: about 15 minutes, once")
 
     def make(scratch: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
-            archive.unpack(source.download([package.name], Path(folder)), Path(folder) / "package")
-            [tarball] = (Path(folder) / "package" / "usr" / "src").glob("linux-source-*.tar.xz")
-            process.run(["tar", "-x", "--strip-components=1", "-f", str(tarball), "-C", str(scratch)], timeout=900)
+        _unpack(source, package, scratch)
         for patch in sorted(guest.guest_folder().glob("uml-*.patch")):
             process.run(["patch", "-p1", "-d", str(scratch), "-i", str(patch)])
         quiet = ["nice", "make", "-C", str(scratch), "ARCH=um", f"-j{os.cpu_count() or 1}"]
@@ -96,6 +93,20 @@ def debug_kernel(on_start: Callable[[str], None] | None = None) -> Kernel:
     if found is None:
         raise errors.GuestUnavailable(f"the debug kernel below {home} is not complete", remedy=f"remove {home} and retry")
     return found
+
+
+def unpack_source(folder: Path) -> archive.Package:
+    """Lay the newest kernel source of the archive out in folder, as distributed; returns what it is."""
+    source, package = _newest_source()
+    _unpack(source, package, folder)
+    return package
+
+
+def _unpack(source: archive.Archive, package: archive.Package, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        archive.unpack(source.download([package.name], Path(scratch)), Path(scratch) / "package")
+        [tarball] = (Path(scratch) / "package" / "usr" / "src").glob("linux-source-*.tar.xz")
+        process.run(["tar", "-x", "--strip-components=1", "-f", str(tarball), "-C", str(folder)], timeout=900)
 
 
 def _home() -> Path:

@@ -33,6 +33,7 @@ COMMANDS = {
     "bench": "Measure QUIC beside TCP and kTLS",
     "selftest": "Run the tests where they can run",
     "vm": "Boot a guest and run a command in it",
+    "package": "Make Debian, RPM, Arch, DKMS and other packages, or put the module into a kernel tree",
     "rfc-coverage": "Show which obligations of the RFCs are met and tested where",
 }
 

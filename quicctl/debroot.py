@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian roots to build and install packages in: made once by mmdebstrap, used through an overlay that is thrown away.
+
+A session's commands run in a root of their own with the machine's network; nothing of the machine but one shared folder is
+seen or changed. Making and entering a root needs root's rights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quicctl import archive, cache, errors, process
+
+SHARE = "/build"
+"""Where a session finds the folder it shares with the machine."""
+
+_RECIPE = "1"
+_MAKE_SECONDS = 1800.0
+_APT_OPTIONS = (
+    'APT::Install-Recommends "0"', 'APT::Sandbox::User "root"', 'Acquire::Check-Valid-Until "false"',
+    'Acquire::Languages "none"',
+)  # fmt: skip
+_UNSTABLE = "sid"
+# Arguments: lower, upper, work and merged folder, shared folder, working folder, command.
+_ENTER = f"""
+merged=$4
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2,workdir=$3" "$merged"
+mount -t proc proc "$merged/proc"
+mount --rbind /dev "$merged/dev"
+mkdir -p "$merged{SHARE}"
+mount --bind "$5" "$merged{SHARE}"
+cat /etc/resolv.conf >"$merged/etc/resolv.conf"
+folder=$6
+shift 6
+exec chroot "$merged" sh -c 'cd "$0" && exec "$@"' "$folder" "$@"
+"""
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb",
+}  # fmt: skip
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A root in use: what its commands change stays until the session ends."""
+
+    lower: Path
+    scratch: Path
+    share: Path
+
+    def run(
+        self, argv: Sequence[str | Path], *, cwd: str = SHARE, check: bool = True, timeout: float = _MAKE_SECONDS,
+        on_line: Callable[[str], None] | None = None,
+    ) -> process.Result:  # fmt: skip
+        """Run a command in the root."""
+        folders = [str(self.scratch / name) for name in ("upper", "work", "merged")]
+        enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", _ENTER, "sh", str(self.lower), *folders,
+                 str(self.share), cwd, *map(str, argv)]  # fmt: skip
+        return process.run(enter, env=_ENVIRONMENT, check=check, timeout=timeout, on_line=on_line)
+
+    def upper(self, path: str) -> Path:
+        """A file that this session made, as the machine sees it."""
+        return self.scratch / "upper" / path.lstrip("/")
+
+
+@contextlib.contextmanager
+def session(lower: Path, share: Path) -> Iterator[Session]:
+    """Use a root; what is changed in it is gone afterwards."""
+    _need_root()
+    with tempfile.TemporaryDirectory(prefix=".session-", dir=lower.parent.parent) as folder:
+        scratch = Path(folder)
+        for name in ("upper", "work", "merged"):
+            (scratch / name).mkdir(mode=0o755)
+        yield Session(lower, scratch, share.resolve())
+
+
+def root(suite: str, packages: Sequence[str], progress: Progress | None = None) -> Path:
+    """A root of a suite with these packages installed, made once."""
+    _need_root()
+    home = cache.root() / "roots" / f"debian-{suite}-{cache.key(_RECIPE, archive.architecture(), *_APT_OPTIONS, *packages)}"
+
+    def make(scratch: Path) -> None:
+        if progress is not None:
+            progress(f"making a root of {suite} with {len(packages)} packages and what they need: some minutes, once")
+        (scratch / "tree").mkdir(mode=0o755)
+        sources = scratch / "sources.list"
+        sources.write_text("".join(f"{line}\n" for line in _sources(suite)))
+        argv = [_mmdebstrap(), "--mode=root", "--variant=apt", *(f"--aptopt={option}" for option in _APT_OPTIONS)]
+        argv += [f"--include={','.join(packages)}"] if packages else []
+        try:
+            process.run([*argv, suite, str(scratch / "tree"), str(sources)], timeout=_MAKE_SECONDS)
+        except errors.CommandFailed as failure:
+            raise errors.ArchiveUnavailable(
+                f"no root of {suite} can be made here", detail=failure.detail, remedy="check the network and /etc/apt"
+            ) from failure
+
+    return cache.entry(home, make) / "tree"
+
+
+def _sources(suite: str) -> list[str]:
+    """The suite, and its backports where the archive has them: newer kernels come from there."""
+    own = suite == archive.host_suite()
+    lines = archive.Archive(None if own else suite).source_lines()
+    if suite != _UNSTABLE:
+        with contextlib.suppress(errors.ArchiveUnavailable):
+            lines += archive.Archive(f"{suite}-backports").source_lines()
+    return lines
+
+
+def _mmdebstrap() -> str:
+    """The program, unpacked from the archive if it is not installed: it is a script that needs perl and apt alone."""
+    installed = process.which("mmdebstrap")
+    if installed is not None:
+        return str(installed)
+
+    def make(scratch: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=scratch.parent) as folder:
+            archive.unpack(archive.Archive().download(["mmdebstrap"], Path(folder)), scratch)
+
+    version = re.sub(r"[^\w.+-]", "_", archive.Archive().version("mmdebstrap"))
+    if not version:
+        raise errors.ToolMissing(
+            "mmdebstrap is not installed and the archive does not offer it", remedy="apt-get install mmdebstrap"
+        )
+    return str(cache.entry(cache.root() / "tools" / f"mmdebstrap-{version}", make) / "usr" / "bin" / "mmdebstrap")
+
+
+def _need_root() -> None:
+    if os.geteuid() != 0:
+        raise errors.NotRoot(
+            "a Debian root is made and entered with root's rights", remedy="run it as root, or without --suite"
+        )
+    if shutil.which("unshare") is None:
+        raise errors.ToolMissing("unshare is not installed", remedy="apt-get install util-linux")

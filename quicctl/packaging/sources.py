@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What packages are made of: the source tarball, and the tree that DKMS builds from."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from quicctl import rootfs
+from quicctl.packaging import render
+from quicctl.packaging.recipe import Recipe
+
+_PARTS = ("CHANGELOG.md", "LICENSES", "Makefile", "README.md", "docs", "libquic", "module", "packaging", "pyproject.toml",
+          "quicctl", "selftests")  # fmt: skip
+_BUILT = (".so", ".so.1", ".so.1.0.0", ".d")
+
+
+def files(tree: Path) -> Iterator[Path]:
+    """The project's files that belong into a source package, in order."""
+    for part in _PARTS:
+        path = tree / part
+        if path.is_file():
+            yield path
+        else:
+            for found in sorted(rootfs.tree_files(path)):
+                inside = found.relative_to(tree)
+                if not found.name.endswith(_BUILT) and "build" not in inside.parts[1:-1]:
+                    yield found
+
+
+def tarball(tree: Path, recipe: Recipe, folder: Path) -> Path:
+    """Write the source tarball into folder; the same tree makes the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / f"{recipe.stem}.tar.gz"
+    with (
+        open(place, "wb") as raw,
+        gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for path in files(tree):
+            data = path.read_bytes()
+            entry = tarfile.TarInfo(f"{recipe.stem}/{path.relative_to(tree)}")
+            entry.size = len(data)
+            entry.mtime = int(recipe.date.timestamp())
+            entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    return place
+
+
+def sha256(path: Path) -> str:
+    """The checksum of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def dkms(tree: Path, recipe: Recipe, folder: Path) -> Path:
+    """Lay out ``NAME-VERSION`` below folder as it goes to /usr/src."""
+    home = folder / f"{recipe.module}-{recipe.version}"
+    if home.exists():
+        shutil.rmtree(home)
+    for path in rootfs.tree_files(tree / "module"):
+        place = home / path.relative_to(tree / "module")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    render.write(render.folder(tree), "dkms", recipe, home)
+    return home
