@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -327,7 +326,7 @@ def _signature(
             text = f"{shown}, but not with the key of {cert}, or the file was changed since"
             return found, _fail("signature", errors.SignatureRefused, text, "sign it again: quicctl sign")
         shown += f"; verified with {cert}"
-    trusted = _trusted_signers() if target.running else None
+    trusted = signature.kernel_keys() if target.running else None
     if trusted is None:
         return found, _ok("signature", shown)
     if found.signer in trusted:
@@ -343,15 +342,6 @@ def _force(target: Target) -> str:
     if target.running:
         return module.signature_enforced()
     return "CONFIG_MODULE_SIG_FORCE" if target.config and "CONFIG_MODULE_SIG_FORCE" in target.config else ""
-
-
-def _trusted_signers(keys: Path = Path("/proc/keys")) -> frozenset[str] | None:
-    """The names of the kernel's asymmetric keys, as far as this user may see them."""
-    try:
-        text = keys.read_text()
-    except OSError:
-        return None
-    return frozenset(re.findall(r"\sasymmetri\s+(?:[^\n:]*: )?([^\n:]+): [0-9a-f]+: X509\.", text))
 
 
 def _types(info: ModuleInfo, target: Target) -> list[Finding]:

@@ -81,6 +81,7 @@ GROUPS = (
     Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML), peers=True),
     Group("peers", Kind.PYTEST, "selftests/interop/peers", (Where.UML,), peers=True),
     Group("tool", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end",)),
+    Group("signing", Kind.HOST_PYTEST, "selftests/guest", (Where.VM,), ("test_signing",)),
     Group("canary", Kind.HOST_PYTEST, "selftests/guest", (Where.UML,)),
 )
 

@@ -168,6 +168,36 @@ def sign(path: Path, pair: KeyPair, *, hash: str = "sha256", out: Path | None = 
     )
 
 
+def enrolment(done: Signing) -> tuple[str, ...]:
+    """What to do, once, so that a machine's firmware vouches for the key."""
+    der = done.cert_der or done.cert.with_suffix(".der")
+    convert = () if done.cert_der else (f"openssl x509 -in {done.cert} -outform DER -out {der}",)
+    return (
+        *convert,
+        f"as root: mokutil --import {der} (asks for a password that is used once)",
+        "reboot; in the blue screen choose Enroll MOK, Continue, Yes, and type that password",
+        f"check: mokutil --test-key {der} says it is enrolled; grep '{done.signature.signer}' /proc/keys",
+        "without shim (no MOK): sign with a key whose certificate is in the firmware's db, or is built into the kernel",
+    )
+
+
+def kernel_keys(listing: Path = Path("/proc/keys")) -> frozenset[str] | None:
+    """The names of the running kernel's asymmetric keys, as far as this user may see them; None if it shows none."""
+    try:
+        lines = listing.read_text().splitlines()
+    except OSError:
+        return None
+    found = (re.search(r"\basymmetri +(.*): [0-9a-f]{8,}: X509\.", line) for line in lines)
+    names = [match[1] for match in found if match]
+    # "Organisation: Name" where the certificate has both.
+    return frozenset([*names, *(name.rpartition(": ")[2] for name in names)])
+
+
+def is_locked(key: Path) -> bool:
+    """Whether a passphrase is needed; False for what cannot be read."""
+    return os.access(key, os.R_OK) and b"ENCRYPTED" in key.read_bytes()
+
+
 def home() -> Path:
     """Where keys are made if no place is said."""
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
@@ -213,7 +243,7 @@ def check(pair: KeyPair) -> None:
             ) from failure
     public = _openssl(["pkey", "-in", pair.key, "-pubout"], pair)
     if public.returncode != 0:
-        encrypted = b"ENCRYPTED" in pair.key.read_bytes()
+        encrypted = is_locked(pair.key)
         if encrypted and pair.passphrase is None:
             text, remedy = "is locked by a passphrase", "pass --passphrase-file, or set KBUILD_SIGN_PIN"
         elif encrypted:

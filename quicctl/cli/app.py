@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": "Check what this machine has and lacks",
     "build": "Build the module and libquic",
     "inspect": "Show what a module is and why a kernel would refuse it",
+    "sign": "Sign a module for Secure Boot",
     "load": "Load the module into the running kernel",
     "unload": "Unload the module",
     "status": "Show what the running kernel has loaded",
