@@ -66,6 +66,8 @@ class Group:
     """Python files that make up the group; empty for all that no other group of the folder claims."""
     peers: bool = False
     """Whether the tests use programs of other suites, see peers.py; lane uml has them."""
+    long: bool = False
+    """Whether the tests take many minutes: they run only if asked for by the group's name."""
 
 
 GROUPS = (
@@ -83,9 +85,11 @@ GROUPS = (
     Group("tool", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end",)),
     Group("signing", Kind.HOST_PYTEST, "selftests/guest", (Where.VM,), ("test_signing",)),
     Group("canary", Kind.HOST_PYTEST, "selftests/guest", (Where.UML,)),
+    Group("package", Kind.HOST_PYTEST, "selftests/package", (Where.HOST,), long=True),
 )
 
 _UNIT_SECONDS = {Where.CORE: 300.0, Where.HOST: 900.0, Where.VM: 600.0, Where.UML: 900.0}
+_LONG_SECONDS = 5400.0
 _LANE_SECONDS = {Where.VM: 1800.0, Where.UML: 2400.0}
 _IN_GUEST = (Kind.PROGRAMS, Kind.PYTEST, Kind.KUNIT)
 _MARK = "#quicctl"
@@ -177,12 +181,14 @@ def select(patterns: Sequence[str], wheres: Sequence[Where]) -> list[Unit]:
         for name, cases in _units(group)
     ]
     if not patterns:
-        return [unit for unit, _ in offered]
+        return [unit for unit, _ in offered if not unit.group.long]
     chosen: dict[Unit, set[str] | None] = {}
     for pattern in patterns:
         found = False
         for unit, cases in offered:
             name = f"{unit.group.name}/{unit.name}"
+            if unit.group.long and pattern.partition("/")[0] != unit.group.name:
+                continue
             if pattern in (unit.group.name, name) or fnmatch.fnmatch(name, pattern):
                 chosen[unit] = None
                 found = True
@@ -346,7 +352,8 @@ class _Run:
                 _lint(unit, collector)
             else:
                 status = process.run(
-                    _host_argv(unit, self._progress), cwd=builder.project(), check=False, timeout=_UNIT_SECONDS[unit.where],
+                    _host_argv(unit, self._progress), cwd=builder.project(), check=False,
+                    timeout=_LONG_SECONDS if unit.group.long else _UNIT_SECONDS[unit.where],
                     on_line=collector.line, env=_host_environment(),
                 ).returncode  # fmt: skip
                 collector.end(status)
@@ -545,6 +552,8 @@ def _pytest_arguments(unit: Unit) -> list[str]:
         argv += ["-k", " or ".join(unit.cases)]
     if unit.where in (Where.VM, Where.UML) and unit.group.kind is Kind.PYTEST:
         argv += ["-o", "timeout=500"]
+    if unit.group.long:
+        argv += ["-o", f"timeout={_LONG_SECONDS:.0f}"]
     return argv
 
 

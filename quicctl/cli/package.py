@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from quicctl import builder
+from quicctl import builder, kernel
 from quicctl.cli import output
 from quicctl.cli.options import DryRunOption, JsonOption
 from quicctl.packaging import build, proof, recipe, render, sources, tree
@@ -21,6 +20,7 @@ from quicctl.packaging.recipe import Recipe
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Leave the results there; default: dist/TARGET.")]
+BuildOption = Annotated[bool, typer.Option("--build/--no-build", help="Build, or only lay out what is built from.")]
 SuiteOption = Annotated[
     str | None, typer.Option("--suite", metavar="SUITE", help="Build in a Debian root of this suite (as root), not here.")
 ]
@@ -51,13 +51,15 @@ def _make(
     suite: str | None,
     dry_run: bool,
     json: bool,
+    release: str | None = None,
 ) -> None:
     what = _recipe(revision, maintainer)
     folder = (out or Path("dist") / name).absolute()
+    target = kernel.installed(release) if release is not None else None
     if dry_run:
         for file in render.render(render.folder(builder.project()), name, what):
             output.line(f"write {folder / file}")
-        for words in build.commands(name, what, folder) if built else ():
+        for words in build.commands(name, what, folder, target, suite) if built else ():
             output.line(shlex.join(words))
         return
     if built and suite is None:
@@ -65,61 +67,68 @@ def _make(
     output.progress(f"laying out {folder}")
     result = build.lay_out(name, builder.project(), what, folder)
     if built:
-        result = build.build(result, what, suite=suite, progress=output.progress)
+        result = build.build(result, what, suite=suite, kernel=target, progress=output.progress)
     output.show(result, json=json, render=_tables)
 
 
 def _tables(result: Packaged) -> list[output.Table]:
-    rows = [["package", str(path)] for path in result.packages]
+    rows = [["package", str(path)] for path in result.packages] or [["file", str(path)] for path in result.files]
     rows += [["checked by", check] for check in result.checks]
-    if not result.packages:
-        rows = [["file", str(path)] for path in result.files]
     return [output.Table(f"{result.target} in {result.folder}", (), rows)]
 
 
-def _format(name: str, text: str) -> Callable[..., None]:
-    def command(
-        out: OutOption = None,
-        built: Annotated[bool, typer.Option("--build/--no-build", help="Build, or only lay out what is built from.")] = True,
-        suite: SuiteOption = None,
-        revision: RevisionOption = "1",
-        maintainer: MaintainerOption = None,
-        dry_run: DryRunOption = False,
-        json: JsonOption = False,
-    ) -> None:
-        _make(name, revision, maintainer, out, built, suite, dry_run, json)
+@app.command()
+def deb(
+    out: OutOption = None,
+    built: BuildOption = True,
+    suite: SuiteOption = None,
+    revision: RevisionOption = "1",
+    maintainer: MaintainerOption = None,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Debian source and binary packages: quic-dkms, libquic1, libquic-dev, quicctl; lintian must accept them.
 
-    command.__doc__ = text
-    return command
+    Example: quicctl package deb --suite bookworm --out dist/deb
+    """
+    _make("deb", revision, maintainer, out, built, suite, dry_run, json)
 
 
-app.command("deb")(
-    _format(
-        "deb",
-        """Debian source and binary packages: quic-dkms, libquic1, libquic-dev, quicctl; lintian must accept them.
+@app.command()
+def rpm(
+    out: OutOption = None,
+    built: BuildOption = True,
+    suite: SuiteOption = None,
+    release: Annotated[
+        str | None, typer.Option("--kernel", metavar="REL", help="Build kmod-quic for this kernel, too, ready to load.")
+    ] = None,
+    revision: RevisionOption = "1",
+    maintainer: MaintainerOption = None,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+) -> None:
+    """RPM packages: quic-dkms, libquic, libquic-devel, and a source package of the akmod and kmod flavours.
 
-        Example: quicctl package deb --suite bookworm --out dist/deb
-        """,
-    )
-)
-app.command("rpm")(
-    _format(
-        "rpm",
-        """RPM packages: quic-dkms, libquic, libquic-devel, and a source package of the akmod and kmod flavours.
+    Example: quicctl package rpm --kernel $(uname -r) --out dist/rpm
+    """
+    _make("rpm", revision, maintainer, out, built, suite, dry_run, json, release)
 
-        Example: quicctl package rpm --out dist/rpm
-        """,
-    )
-)
-app.command("arch")(
-    _format(
-        "arch",
-        """Arch Linux packages: quic-dkms, libquic, quicctl.
 
-        Example: quicctl package arch --no-build --out dist/arch
-        """,
-    )
-)
+@app.command()
+def arch(
+    out: OutOption = None,
+    built: BuildOption = True,
+    suite: SuiteOption = None,
+    revision: RevisionOption = "1",
+    maintainer: MaintainerOption = None,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Arch Linux packages: quic-dkms, libquic, quicctl; built as nobody if run by root.
+
+    Example: quicctl package arch --no-build --out dist/arch
+    """
+    _make("arch", revision, maintainer, out, built, suite, dry_run, json)
 
 
 @app.command()

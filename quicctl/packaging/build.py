@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quicctl import archive, debroot, errors, process
+from quicctl.kernel import Kernel
 from quicctl.packaging import render, sources
 from quicctl.packaging.recipe import Recipe
 
@@ -73,7 +74,6 @@ FORMATS = {
             "pacman": "pacman-package-manager",
             "bsdtar": "libarchive-tools",
             "fakeroot": "fakeroot",
-            "zstd": "zstd",
         },
         products=("*.pkg.tar*",),
         build_needs=(
@@ -115,14 +115,27 @@ def lay_out(name: str, tree: Path, recipe: Recipe, out: Path) -> Packaged:
     return Packaged(name, out, (tarball, *written))
 
 
-def build(laid: Packaged, recipe: Recipe, *, suite: str | None = None, progress: Progress = lambda text: None) -> Packaged:
-    """Build a source package with this machine's tools, or in a root of a Debian suite; raises PackagesMissing."""
+def build(
+    laid: Packaged,
+    recipe: Recipe,
+    *,
+    suite: str | None = None,
+    kernel: Kernel | None = None,
+    progress: Progress = lambda text: None,
+) -> Packaged:
+    """Build a source package with this machine's tools, or in a root of a Debian suite; raises PackagesMissing.
+
+    With a kernel, the RPM of the module for it is built, too; in a root its headers come from the archive.
+    """
     form = FORMATS[laid.target]
     with _place(form, laid.folder, suite, progress) as place:
-        for command in form.commands:
-            words = [word.format(out=place.out, changes=_changes(recipe)) for word in command]
-            progress(f"running {words[0]}" + (f" in a root of {suite}" if suite else ""))
-            place.run(words, laid.folder / form.folder.format(stem=recipe.stem))
+        if suite and kernel:
+            for words in (("apt-get", "-q", "update"), ("apt-get", "-q", "-y", "install", f"linux-headers-{kernel.release}")):
+                place.run(words, laid.folder)
+        for command in (*form.commands, *_for_kernel(kernel, suite)):
+            argv = [word.format(out=place.out, changes=_changes(recipe)) for word in command]
+            progress(f"running {argv[0]}" + (f" in a root of {suite}" if suite else ""))
+            place.run(argv, laid.folder / form.folder.format(stem=recipe.stem))
     packages = tuple(path for pattern in form.products for path in sorted(laid.folder.glob(pattern)))
     if not packages:
         raise errors.PackageBroken(
@@ -131,9 +144,23 @@ def build(laid: Packaged, recipe: Recipe, *, suite: str | None = None, progress:
     return replace(laid, packages=packages, checks=("lintian",) if laid.target == "deb" else ())
 
 
-def commands(name: str, recipe: Recipe, out: Path) -> list[tuple[str, ...]]:
+def _for_kernel(kernel: Kernel | None, suite: str | None) -> tuple[tuple[str, ...], ...]:
+    if kernel is None:
+        return ()
+    source = f"/lib/modules/{kernel.release}/build" if suite else kernel.kdir
+    defines = (f"--define=kernel_version {kernel.release}", f"--define=kernel_source {source}")
+    return ((*_RPMBUILD, *defines, "-bb", "SPECS/quic-kmod.spec"),)
+
+
+def commands(
+    name: str, recipe: Recipe, out: Path, kernel: Kernel | None = None, suite: str | None = None
+) -> list[tuple[str, ...]]:
     """What build() runs, for a look beforehand."""
-    return [tuple(w.format(out=out, changes=_changes(recipe)) for w in command) for command in FORMATS[name].commands]
+    place = debroot.SHARE if suite else out
+    return [
+        tuple(word.format(out=place, changes=_changes(recipe)) for word in command)
+        for command in (*FORMATS[name].commands, *_for_kernel(kernel, suite))
+    ]
 
 
 def lint(name: str, folder: Path, progress: Progress) -> tuple[str, ...]:
@@ -144,7 +171,7 @@ def lint(name: str, folder: Path, progress: Progress) -> tuple[str, ...]:
         progress("not checked: ansible-lint is not installed (Debian: apt-get install ansible-lint)")
         return ()
     progress("running ansible-lint")
-    process.run(["ansible-lint", "--offline", "--strict", "."], cwd=folder, timeout=300, on_line=_quiet)
+    process.run(["ansible-lint", "--offline", "--nocolor", "--strict", "."], cwd=folder, timeout=300, on_line=_quiet)
     return ("ansible-lint",)
 
 

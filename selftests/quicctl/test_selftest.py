@@ -88,6 +88,15 @@ def test_pytest_files_are_found() -> None:
     assert names(["drop"], Where.UML) == ["uml:netns/test_loss=test_drop"]
 
 
+def test_long_tests_run_only_when_asked_for_by_name(project: Path) -> None:
+    (project / "selftests" / "package").mkdir()
+    (project / "selftests" / "package" / "test_all.py").write_text("def test_drop():\n    pass\n")
+    assert not [name for name in names([]) if "package" in name]
+    assert names(["drop"], Where.HOST, Where.UML) == ["uml:netns/test_loss=test_drop"]
+    assert names(["package"]) == ["host:package/test_all"]
+    assert names(["package/test_all/test_drop"]) == ["host:package/test_all=test_drop"]
+
+
 @pytest.mark.parametrize("pattern", ["nonsense", "socket/other", "*/nothing"])
 def test_pattern_that_matches_nothing_is_an_error(pattern: str) -> None:
     with pytest.raises(errors.NoSuchTest) as caught:
