@@ -355,10 +355,9 @@ static void quic_output_app(struct quic_sock *qs, u64 now)
 	burst.most = quic_burst_most(quic_conn_path(conn));
 	burst.page = NULL;
 	quic_burst_reset(&burst);
-	while (!quic_conn_path_is_too_small(conn) &&
-	       quic_conn_wants_tx(conn, QUIC_CRYPTO_APP, now) &&
-	       quic_output_packet(qs, &burst, &tx, now))
-		sent++;
+	if (!quic_conn_path_is_too_small(conn) && quic_conn_wants_tx(conn, QUIC_CRYPTO_APP, now))
+		while (quic_output_packet(qs, &burst, &tx, now))
+			sent++;
 	if (unlikely(quic_conn_may_probe_mtu(conn)))
 		quic_output_mtu_probe(qs, &burst, &tx, now);
 	quic_burst_flush(&burst);

@@ -210,6 +210,39 @@ static bool quic_conn_closes_at(const struct quic_conn *conn, u8 level)
 	return level == QUIC_CRYPTO_APP || !conn->confirmed;
 }
 
+/* What a packet may hold. Each grants what those before it do, too. */
+enum quic_tx_grant {
+	QUIC_TX_NOTHING,
+	QUIC_TX_ACK,		/* what does not count against the window */
+	QUIC_TX_DATAGRAMS,	/* that wait for no company */
+	QUIC_TX_CONTROL,	/* all but stream data, which is held */
+	QUIC_TX_ALL,
+};
+
+/* Where only time is lacking, the deadline for it is set. */
+static enum quic_tx_grant quic_conn_tx_grant(struct quic_conn *conn, u8 level, u64 now)
+{
+	enum quic_space_id id = quic_level_space(level);
+	struct quic_space *space = conn->space[id];
+	bool data, control;
+
+	/* RFC 9002, section 7.5 #1 */
+	if (unlikely(space->probes))
+		return QUIC_TX_ALL;
+	data = id == QUIC_SPACE_APP && !list_empty(&conn->streams.ready) &&
+	       !quic_conn_holds_data(conn, now);
+	control = level != QUIC_CRYPTO_EARLY &&
+		  ((id == QUIC_SPACE_APP && conn->control_due) ||
+		   (quic_send_ranges_has_pending(&space->crypto.ranges) && !conn->corked));
+	if ((data || control) && quic_conn_may_send(conn, id, now))
+		return data ? QUIC_TX_ALL : QUIC_TX_CONTROL;
+	if (id == QUIC_SPACE_APP && !conn->corked && quic_conn_may_send_datagram(conn, now))
+		return QUIC_TX_DATAGRAMS;
+	if (level != QUIC_CRYPTO_EARLY && quic_ack_policy_is_due(&space->ack, now))
+		return QUIC_TX_ACK;
+	return QUIC_TX_NOTHING;
+}
+
 /**
  * quic_conn_wants_tx() - is there a packet of this level to be sent now?
  * @conn:  connection
@@ -220,10 +253,7 @@ static bool quic_conn_closes_at(const struct quic_conn *conn, u8 level)
  */
 bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now)
 {
-	enum quic_space_id id = quic_level_space(level);
-	struct quic_space *space = conn->space[id];
-
-	if (!(conn->tx_keys & BIT(level)) || !space)
+	if (!(conn->tx_keys & BIT(level)) || !conn->space[quic_level_space(level)])
 		return false;
 	if (conn->state == QUIC_CONN_CLOSING)
 		return conn->close_frames == QUIC_CONTROL_STALE &&
@@ -232,21 +262,7 @@ bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now)
 		return false;
 	if (level == QUIC_CRYPTO_EARLY && !quic_conn_early_may_send(conn))
 		return false;
-	/* RFC 9002, section 7.5 #1 */
-	if (space->probes)
-		return true;
-	if (level != QUIC_CRYPTO_EARLY && quic_ack_policy_is_due(&space->ack, now))
-		return true;
-	if (quic_send_ranges_has_pending(&space->crypto.ranges) && level != QUIC_CRYPTO_EARLY)
-		return !conn->corked && quic_conn_may_send(conn, id, now);
-	if (id != QUIC_SPACE_APP)
-		return false;
-	if (!conn->corked && quic_conn_may_send_datagram(conn, now))
-		return true;
-	if ((!conn->control_due || level == QUIC_CRYPTO_EARLY) &&
-	    (list_empty(&conn->streams.ready) || quic_conn_holds_data(conn, now)))
-		return false;
-	return quic_conn_may_send(conn, id, now);
+	return quic_conn_tx_grant(conn, level, now) != QUIC_TX_NOTHING;
 }
 
 /**
@@ -627,9 +643,9 @@ static void quic_fill_streams(struct quic_conn *conn, struct quic_tx_packet *tx,
 	}
 }
 
-/* Frames that elicit an acknowledgement and are due. */
+/* Frames that elicit an acknowledgement and are due; those of streams without their data if not @data. */
 static void quic_fill_due(struct quic_conn *conn, struct quic_tx_packet *tx,
-			  struct quic_space *space, u64 now)
+			  struct quic_space *space, bool data, u64 now)
 {
 	if (tx->level != QUIC_CRYPTO_EARLY)
 		quic_fill_crypto(tx, space);
@@ -641,7 +657,7 @@ static void quic_fill_due(struct quic_conn *conn, struct quic_tx_packet *tx,
 	}
 	if (quic_datagrams_pending(&conn->datagrams))
 		quic_datagrams_fill(conn, tx);
-	quic_fill_streams(conn, tx, tx->probe || !quic_conn_holds_data(conn, now), now);
+	quic_fill_streams(conn, tx, data, now);
 }
 
 /* Has what is oldest in flight sent again; false: nothing is. */
@@ -662,9 +678,8 @@ static bool quic_conn_requeue_oldest(struct quic_conn *conn, enum quic_space_id 
 /* The frames of quic_conn_tx_fill(). */
 static bool quic_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now)
 {
-	enum quic_space_id id = quic_level_space(tx->level);
 	struct quic_space *space = quic_tx_space(conn, tx);
-	bool may_send;
+	enum quic_tx_grant grant;
 
 	tx->start = tx->w.pos;
 	if (conn->state == QUIC_CONN_CLOSING) {
@@ -672,24 +687,25 @@ static bool quic_tx_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u64 
 		return !quic_tx_is_empty(tx);
 	}
 
-	may_send = tx->probe || quic_conn_may_send(conn, id, now);
+	grant = quic_conn_tx_grant(conn, tx->level, now);
 	/* RFC 9000, sections 13.2.6 #1 #2 #3 and 17.2.3 #3: of the packet's own space. */
 	if (tx->level != QUIC_CRYPTO_EARLY &&
-	    (quic_ack_policy_is_due(&space->ack, now) || (may_send && space->ack.unacked)))
+	    ((grant >= QUIC_TX_CONTROL && space->ack.unacked) ||
+	     quic_ack_policy_is_due(&space->ack, now)))
 		quic_fill_ack(conn, tx, space, now);
-	if (!may_send) {
-		if (id == QUIC_SPACE_APP && quic_conn_may_send_datagram(conn, now))
+	if (grant < QUIC_TX_CONTROL) {
+		if (grant == QUIC_TX_DATAGRAMS)
 			quic_datagrams_fill(conn, tx);
 		return !quic_tx_is_empty(tx);
 	}
 
-	quic_fill_due(conn, tx, space, now);
+	quic_fill_due(conn, tx, space, grant == QUIC_TX_ALL, now);
 	if (!tx->probe || tx->eliciting)
 		return !quic_tx_is_empty(tx);
 
 	/* Bytes that may get through are worth more than PING: RFC 9002, section 6.2.4. */
-	if (quic_conn_requeue_oldest(conn, id))
-		quic_fill_due(conn, tx, space, now);
+	if (quic_conn_requeue_oldest(conn, quic_level_space(tx->level)))
+		quic_fill_due(conn, tx, space, true, now);
 	if (!tx->eliciting)
 		quic_tx_wrote(tx, NULL, quic_frame_encode_type(&tx->w, QUIC_FRAME_PING));
 	return !quic_tx_is_empty(tx);
