@@ -11,8 +11,8 @@
 
 #include "sock.h"
 
-/* Slots ready for reuse, for each CPU: spares the page allocator, which zeroes. */
-#define QUIC_SLOT_CACHE		512
+/* Kept for reuse by each CPU; none where use after free is to be seen. */
+#define QUIC_STOCK		(IS_ENABLED(CONFIG_KASAN) ? 0 : 512)
 
 /* A packet may not need more: larger ones are put together from several slots. */
 #define QUIC_SLOT_PAYLOAD_MAX	(4 * PAGE_SIZE - 256)
@@ -24,13 +24,58 @@
 /* Share of the receive buffer that bytes out of order leave free. */
 #define QUIC_RESERVE_SHARE	4
 
-struct quic_slot_cache {
-	struct list_head free;
+/*
+ * Spares the allocators: a slot its zeroed page, a chunk the way through the slab. The first word of
+ * what lies here is the next one's address.
+ */
+struct quic_stock {
+	void *first;
 	u32 count;
 };
 
-static DEFINE_PER_CPU(struct quic_slot_cache, quic_slot_cache);
+static DEFINE_PER_CPU(struct quic_stock, quic_slot_stock);
+static DEFINE_PER_CPU(struct quic_stock, quic_chunk_stock);
 static struct kmem_cache *quic_chunk_cache __read_mostly;
+
+/* BH is off, or nobody else is there. */
+static void *quic_stock_pop(struct quic_stock *stock)
+{
+	void **item = stock->first;
+
+	if (item) {
+		stock->first = *item;
+		stock->count--;
+	}
+	return item;
+}
+
+static void *quic_stock_take(struct quic_stock __percpu *stocks)
+{
+	void *item;
+
+	local_bh_disable();
+	item = quic_stock_pop(this_cpu_ptr(stocks));
+	local_bh_enable();
+	return item;
+}
+
+/* False: there are enough, the caller frees it. */
+static bool quic_stock_put(struct quic_stock __percpu *stocks, void *item)
+{
+	struct quic_stock *stock;
+	bool room;
+
+	local_bh_disable();
+	stock = this_cpu_ptr(stocks);
+	room = stock->count < QUIC_STOCK;
+	if (room) {
+		*(void **)item = stock->first;
+		stock->first = item;
+		stock->count++;
+	}
+	local_bh_enable();
+	return room;
+}
 
 /* Is there something that the application can take, and so make room? */
 static bool quic_recv_is_waiting(const struct quic_sock *qs)
@@ -80,7 +125,8 @@ static struct quic_recv_chunk *quic_recv_chunk_alloc(struct sock *sk, u32 truesi
 	truesize += sizeof(*chunk);
 	if (!quic_rmem_charge(sk, truesize, early))
 		return NULL;
-	chunk = kmem_cache_alloc(quic_chunk_cache, GFP_ATOMIC);
+	chunk = quic_stock_take(&quic_chunk_stock) ?:
+		kmem_cache_alloc(quic_chunk_cache, GFP_ATOMIC);
 	if (!chunk) {
 		quic_rmem_uncharge(sk, truesize);
 		return NULL;
@@ -141,7 +187,8 @@ void quic_recv_chunk_free(struct quic_recv_chunk *chunk)
 		kfree_skb(chunk->skb);
 	else
 		kfree(chunk->memory);
-	kmem_cache_free(quic_chunk_cache, chunk);
+	if (!quic_stock_put(&quic_chunk_stock, chunk))
+		kmem_cache_free(quic_chunk_cache, chunk);
 }
 
 /* The chunk for bytes of a packet: pins the packet, or copies what wastes it. */
@@ -220,54 +267,26 @@ void quic_recv_queue_purge(struct quic_sock *qs)
 	quic_recv_list_purge(&qs->data_queue);
 }
 
+static void quic_slot_put(void *slot)
+{
+	if (!quic_stock_put(&quic_slot_stock, slot))
+		put_page(virt_to_page(slot));
+}
+
 static void *quic_slot_get(struct sock *sk)
 {
-	struct quic_slot_cache *cache;
-	struct quic_slot *slot;
+	void *slot = quic_stock_take(&quic_slot_stock);
 	struct page *page;
-	u8 *memory;
 
-	local_bh_disable();
-	cache = this_cpu_ptr(&quic_slot_cache);
-	slot = list_first_entry_or_null(&cache->free, struct quic_slot, list);
-	if (slot) {
-		list_del(&slot->list);
-		cache->count--;
-	}
-	local_bh_enable();
 	if (slot)
 		return slot;
-
 	/* Two at a time; each holds a reference on the page. */
 	page = alloc_page(sk->sk_allocation);
 	if (!page)
 		return NULL;
-	memory = page_address(page);
 	get_page(page);
-	slot = (struct quic_slot *)(memory + QUIC_SLOT_SIZE);
-	local_bh_disable();
-	cache = this_cpu_ptr(&quic_slot_cache);
-	list_add(&slot->list, &cache->free);
-	cache->count++;
-	local_bh_enable();
-	return memory;
-}
-
-static void quic_slot_put(struct quic_slot *slot)
-{
-	struct quic_slot_cache *cache;
-	bool keep;
-
-	local_bh_disable();
-	cache = this_cpu_ptr(&quic_slot_cache);
-	keep = cache->count < QUIC_SLOT_CACHE;
-	if (keep) {
-		list_add(&slot->list, &cache->free);
-		cache->count++;
-	}
-	local_bh_enable();
-	if (!keep)
-		put_page(virt_to_page(slot));
+	quic_slot_put(page_address(page) + QUIC_SLOT_SIZE);
+	return page_address(page);
 }
 
 /*
@@ -484,22 +503,22 @@ void quic_host_send_release(struct quic_conn *conn, struct quic_send_buf *buf, u
 
 int quic_chunk_init(void)
 {
-	int cpu;
-
 	BUILD_BUG_ON(sizeof(struct quic_slot) + QUIC_SLOT_HEADROOM + 1472 > QUIC_SLOT_SIZE);
-	for_each_possible_cpu(cpu)
-		INIT_LIST_HEAD(&per_cpu(quic_slot_cache, cpu).free);
 	quic_chunk_cache = KMEM_CACHE(quic_recv_chunk, SLAB_HWCACHE_ALIGN);
 	return quic_chunk_cache ? 0 : -ENOMEM;
 }
 
+/* All of both stocks is given back; nobody takes or puts any more. */
 void quic_chunk_exit(void)
 {
-	struct quic_slot *slot, *next;
+	void *item;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		list_for_each_entry_safe(slot, next, &per_cpu(quic_slot_cache, cpu).free, list)
-			put_page(virt_to_page(slot));
+	for_each_possible_cpu(cpu) {
+		while ((item = quic_stock_pop(per_cpu_ptr(&quic_slot_stock, cpu))))
+			put_page(virt_to_page(item));
+		while ((item = quic_stock_pop(per_cpu_ptr(&quic_chunk_stock, cpu))))
+			kmem_cache_free(quic_chunk_cache, item);
+	}
 	kmem_cache_destroy(quic_chunk_cache);
 }

@@ -204,44 +204,59 @@ static void quic_demux_one(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 		quic_demux_short(udp, skb, data, len);
 }
 
+/* The connection ID of 1-RTT packets as a number; both must have one. */
+static bool quic_demux_is_same_short(const u8 *data, const u8 *first)
+{
+	BUILD_BUG_ON(QUIC_CID_LEN != sizeof(u64));
+	return !quic_header_is_long(data[0] | first[0]) &&
+	       get_unaligned((u64 *)(data + 1)) == get_unaligned((u64 *)(first + 1));
+}
+
+static bool quic_demux_is_same_id(const u8 *data, u32 len, const u8 *first, u32 first_len)
+{
+	const u8 *a, *b;
+	u8 a_len, b_len;
+
+	if (likely(min(len, first_len) > QUIC_CID_LEN && quic_demux_is_same_short(data, first)))
+		return true;
+	return !quic_header_peek_dcid(data, len, QUIC_CID_LEN, &a, &a_len) &&
+	       !quic_header_peek_dcid(first, first_len, QUIC_CID_LEN, &b, &b_len) &&
+	       a_len == b_len && !memcmp(a, b, a_len);
+}
+
 /* Do all datagrams of an aggregate bear the ID of the first? */
 static bool quic_demux_is_uniform(struct sk_buff *skb, u32 size)
 {
-	u8 first[QUIC_CID_MAX_LEN], buf[QUIC_DEMUX_PEEK];
+	u32 first_len = min_t(u32, size, QUIC_DEMUX_PEEK);
+	u8 first[QUIC_DEMUX_PEEK], buf[QUIC_DEMUX_PEEK];
 	struct skb_seq_state state;
-	bool is_uniform = true;
-	u8 first_len = 0;
-	u32 at;
+	u32 at, len, avail = 0;
+	const u8 *data = NULL;
 
+	if (skb_copy_bits(skb, 0, first, first_len))
+		return false;
 	skb_prepare_seq_read(skb, 0, skb->len, &state);
-	for (at = 0; is_uniform && at < skb->len; at += size) {
-		u32 len = min(size, skb->len - at);
-		const u8 *data, *dcid;
-		u8 dcid_len;
-		u32 avail;
-
-		avail = skb_seq_read(at, &data, &state);
-		if (!avail)
-			return false;	/* the walk has ended by itself */
-		len = min_t(u32, len, QUIC_DEMUX_PEEK);
-		if (unlikely(avail < len)) {
-			if (skb_copy_bits(skb, at, buf, len)) {
-				is_uniform = false;
-				break;
-			}
-			data = buf;
-		}
-		if (quic_header_peek_dcid(data, len, QUIC_CID_LEN, &dcid, &dcid_len)) {
-			is_uniform = false;
-		} else if (!at) {
-			memcpy(first, dcid, dcid_len);
-			first_len = dcid_len;
+	for (at = 0; at < skb->len; at += size) {
+		len = min3(size, skb->len - at, (u32)QUIC_DEMUX_PEEK);
+		if (avail >= size + len) {	/* in the same piece of memory */
+			data += size;
+			avail -= size;
 		} else {
-			is_uniform = dcid_len == first_len && !memcmp(dcid, first, dcid_len);
+			avail = skb_seq_read(at, &data, &state);
+			if (!avail)
+				return false;	/* the walk has ended by itself */
+			if (unlikely(avail < len)) {
+				if (skb_copy_bits(skb, at, buf, len))
+					break;
+				data = buf;
+				avail = len;
+			}
 		}
+		if (!quic_demux_is_same_id(data, len, first, first_len))
+			break;
 	}
 	skb_abort_seq_read(&state);
-	return is_uniform;
+	return at >= skb->len;
 }
 
 /* A datagram of an aggregate as an skb of its own, with what addr.c reads in front. */

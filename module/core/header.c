@@ -220,6 +220,13 @@ static void write_pn(struct quic_writer *w, u64 pn, u8 pn_len)
 
 	if (!p)
 		return;
+	if (likely(pn_len == 4)) {
+		p[0] = pn >> 24;
+		p[1] = pn >> 16;
+		p[2] = pn >> 8;
+		p[3] = pn;
+		return;
+	}
 	while (pn_len--) {
 		p[pn_len] = pn;
 		pn >>= 8;
