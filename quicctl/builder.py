@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from quicctl import cache, errors, process, rootfs
-from quicctl.kernel import Kernel
+from quicctl import cache, errors, process, rootfs, toolroot
+from quicctl.kernel import Kernel, Tools
 
 _BUILDS_KEPT = 24
 _TREES_KEPT = 16
@@ -36,6 +36,8 @@ class ModuleBuild:
     module: Path
     warnings: tuple[str, ...]
     cached: bool
+    tools: str | None = None
+    """The suite in whose root it was built, None for this machine's own compiler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +65,36 @@ def project() -> Path:
 
 
 def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = None) -> ModuleBuild:
-    """Build quic.ko for a kernel with all warnings on; with tests, its KUnit suites run whenever it is loaded."""
+    """Build quic.ko for a kernel with all warnings on; with tests, its KUnit suites run whenever it is loaded.
+
+    A kernel of a newer suite takes that suite's tools, and is built in a root of it; see toolroot.py.
+    """
     tree = project()
-    _need_compiler()
+    if kernel.tools is None:
+        _need_compiler()
+    compiler = toolroot.identity(kernel.tools) if kernel.tools else _compiler_version()
     sources = list(rootfs.tree_files(tree / "module"))
     options = [f"ARCH={kernel.arch}"] if kernel.arch == "um" else []
     if tests:
         options.append("CONFIG_IP_QUIC_TEST=y")
     key = cache.key(
-        cache.tree_key(sources, tree), kernel.release, str(kernel.kdir), _stamp(kernel.kdir), *options, _compiler_version()
+        cache.tree_key(sources, tree), kernel.release, str(kernel.kdir), _stamp(kernel.kdir), *options, compiler
     )
     home = cache.root() / "built" / f"{kernel.release}-{key}"
     fresh = not home.exists()
 
     def make(scratch: Path) -> None:
-        name = f"{kernel.release}-{cache.key(str(kernel.kdir), *options)}"
+        name = f"{kernel.release}-{cache.key(str(kernel.kdir), *options, *([compiler] if kernel.tools else []))}"
         work = _workshop(tree) / name / "module"
         with cache.locked(work.parent):
             _mirror(sources, tree / "module", work)
             if progress:
-                progress(f"building quic.ko for {kernel.release}")
+                where = f" in a root of {kernel.tools.suite}" if kernel.tools else ""
+                progress(f"building quic.ko for {kernel.release}{where}")
             argv = ["make", "-C", str(kernel.kdir), f"M={work}", "W=1", f"-j{os.cpu_count() or 1}", *options, "modules"]
-            if process.which("pahole") is None:
+            if kernel.tools is None and process.which("pahole") is None:
                 argv += ["PAHOLE=true", "RESOLVE_BTFIDS=true"]  # the module does without type information then
-            said = _make(argv, f"the module does not build for {kernel.release}", progress)
+            said = _make(argv, f"the module does not build for {kernel.release}", progress, kernel.tools)
             (scratch / "warnings").write_text("\n".join(_warnings(said)))
             built = work / "quic.ko"
             if not built.exists():
@@ -99,7 +107,8 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
     if progress and not fresh:
         for warning in warnings:
             progress(warning)
-    return ModuleBuild(kernel.release, kernel.kdir, home / "quic.ko", warnings, not fresh)
+    suite = kernel.tools.suite if kernel.tools else None
+    return ModuleBuild(kernel.release, kernel.kdir, home / "quic.ko", warnings, not fresh, suite)
 
 
 def library(*, progress: Progress | None = None) -> LibraryBuild:
@@ -181,8 +190,8 @@ def _finish(home: Path, make: Callable[[Path], None]) -> None:
     cache.prune(home.parent, keep=_BUILDS_KEPT)
 
 
-def _make(argv: list[str], failure: str, progress: Progress | None) -> str:
-    """Run make; its warnings and errors are shown as they come."""
+def _make(argv: list[str], failure: str, progress: Progress | None, tools: Tools | None = None) -> str:
+    """Run make, here or in a root of other tools; its warnings and errors are shown as they come."""
 
     def watch(line: str) -> None:
         if progress and (_WARNING.search(line) or "error:" in line) and not _NOT_OURS.search(line):
@@ -192,6 +201,8 @@ def _make(argv: list[str], failure: str, progress: Progress | None) -> str:
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
         environment.pop(name, None)
     try:
+        if tools is not None:
+            return toolroot.run(tools, argv, timeout=_SECONDS, on_line=watch, progress=progress).stdout
         return process.run(argv, env=environment, timeout=_SECONDS, on_line=watch).stdout
     except errors.CommandTimeout:
         raise

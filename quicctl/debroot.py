@@ -28,17 +28,17 @@ _APT_OPTIONS = (
     'Acquire::Languages "none"',
 )  # fmt: skip
 _UNSTABLE = "sid"
-# Arguments: lower, upper, work and merged folder, shared folder, working folder, command.
-_ENTER = f"""
+# Arguments: lower, upper, work and merged folder, shared folder and its place, working folder, command.
+_ENTER = """
 merged=$4
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2,workdir=$3" "$merged"
 mount -t proc proc "$merged/proc"
 mount --rbind /dev "$merged/dev"
-mkdir -p "$merged{SHARE}"
-mount --bind "$5" "$merged{SHARE}"
+mkdir -p "$merged$6"
+mount --bind "$5" "$merged$6"
 cat /etc/resolv.conf >"$merged/etc/resolv.conf"
-folder=$6
-shift 6
+folder=$7
+shift 7
 exec chroot "$merged" sh -c 'cd "$0" && exec "$@"' "$folder" "$@"
 """
 _ENVIRONMENT = {
@@ -56,15 +56,17 @@ class Session:
     lower: Path
     scratch: Path
     share: Path
+    place: str = SHARE
+    """What the shared folder is called in the root."""
 
     def run(
-        self, argv: Sequence[str | Path], *, cwd: str = SHARE, check: bool = True, timeout: float = _MAKE_SECONDS,
+        self, argv: Sequence[str | Path], *, cwd: str | None = None, check: bool = True, timeout: float = _MAKE_SECONDS,
         on_line: Callable[[str], None] | None = None,
     ) -> process.Result:  # fmt: skip
         """Run a command in the root."""
         folders = [str(self.scratch / name) for name in ("upper", "work", "merged")]
         enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", _ENTER, "sh", str(self.lower), *folders,
-                 str(self.share), cwd, *map(str, argv)]  # fmt: skip
+                 str(self.share), self.place, cwd or self.place, *map(str, argv)]  # fmt: skip
         return process.run(enter, env=_ENVIRONMENT, check=check, timeout=timeout, on_line=on_line)
 
     def upper(self, path: str) -> Path:
@@ -73,14 +75,14 @@ class Session:
 
 
 @contextlib.contextmanager
-def session(lower: Path, share: Path) -> Iterator[Session]:
+def session(lower: Path, share: Path, place: str = SHARE) -> Iterator[Session]:
     """Use a root; what is changed in it is gone afterwards."""
     _need_root()
     with tempfile.TemporaryDirectory(prefix=".session-", dir=lower.parent.parent) as folder:
         scratch = Path(folder)
         for name in ("upper", "work", "merged"):
             (scratch / name).mkdir(mode=0o755)
-        yield Session(lower, scratch, share.resolve())
+        yield Session(lower, scratch, share.resolve(), place)
 
 
 def root(suite: str, packages: Sequence[str], progress: Progress | None = None) -> Path:

@@ -7,10 +7,10 @@ Finds, downloads and unpacks them into the cache. Building against one is builde
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import platform
 import re
-import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -19,6 +19,9 @@ from pathlib import Path
 from quicctl import archive, cache, errors, process
 
 DEFAULT_SERIES = "6.12"
+
+_TOOLS = "tools.json"
+_POCKET = re.compile(r"-(backports|security|updates)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,14 @@ SERIES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Tools:
+    """A suite whose compiler and build tools a kernel's modules take, and the packages that hold them."""
+
+    suite: str
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Kernel:
     """A kernel tree that modules can be built against, and its image if it is one that boots."""
 
@@ -45,6 +56,8 @@ class Kernel:
     arch: str = "x86"
     image: Path | None = None
     modules: Path | None = None
+    tools: Tools | None = None
+    """None if this machine's own will do."""
 
 
 def running() -> Kernel:
@@ -164,14 +177,23 @@ def _home(release: str) -> Path:
 
 def _cached(release: str) -> Kernel | None:
     home = _home(release)
-    kdir = home / "prepared"
-    if not kdir.exists():
-        kdir = home / "usr" / "src" / f"linux-headers-{release}"
+    kdir = _headers(home, release)
     modules = home / "lib" / "modules" / release
     image = next((p for p in (home / "boot" / f"vmlinuz-{release}", modules / "vmlinuz") if p.exists()), None)
     if image is None or not kdir.exists():
         return None
-    return Kernel(release, kdir, image=image, modules=modules)
+    tools = None
+    if not _tools_run(kdir):
+        note = home / _TOOLS
+        if not note.exists():
+            return None
+        noted = json.loads(note.read_text())
+        tools = Tools(noted["suite"], tuple(noted["packages"]))
+    return Kernel(release, kdir, image=image, modules=modules, tools=tools)
+
+
+def _headers(home: Path, release: str) -> Path:
+    return home / "usr" / "src" / f"linux-headers-{release}"
 
 
 def _fetch(source: archive.Archive, release: str) -> Kernel:
@@ -186,7 +208,7 @@ def _fetch(source: archive.Archive, release: str) -> Kernel:
         names += [n for n in source.depends(image) if n.startswith(("linux-binary-", "linux-modules-"))]
         with tempfile.TemporaryDirectory(dir=home.parent) as folder:
             archive.unpack(source.download(names, Path(folder)), scratch)
-        makefile = scratch / "usr" / "src" / headers / "Makefile"
+        makefile = _headers(scratch, release) / "Makefile"
         # The package expects to lie below /usr/src; here it lies below the cache.
         makefile.write_text(makefile.read_text().replace("/usr/src", f"{home}/usr/src"))
         for link in ("build", "source"):
@@ -195,10 +217,10 @@ def _fetch(source: archive.Archive, release: str) -> Kernel:
                 target = (path.parent / path.readlink()).name
                 path.unlink()
                 path.symlink_to(home / "usr" / "src" / target)
-        if not _tools_run(scratch / "usr" / "src" / headers):
-            _prepare_from_source(source, release, scratch)
 
     cache.entry(home, make)
+    if not (home / _TOOLS).exists():
+        _note_tools(source, release, home)
     kernel = _cached(release)
     if kernel is None:
         raise errors.HeadersMissing(
@@ -207,35 +229,18 @@ def _fetch(source: archive.Archive, release: str) -> Kernel:
     return kernel
 
 
-def _prepare_from_source(source: archive.Archive, release: str, scratch: Path) -> None:
-    """Make ``prepared``, a tree for module builds by this machine's compiler, of the kernel's source and its configuration.
-
-    The headers of a newer distribution release need its compiler and its C library for their tools. The layout of the
-    kernel's structures does not depend on the compiler, and the symbols come with the headers.
-    """
-    headers = scratch / "usr" / "src" / f"linux-headers-{release}"
-    version = re.match(r"[0-9]+\.[0-9]+", release)
-    name = f"linux-source-{version[0] if version else ''}"
-    if not source.version(name):
-        raise errors.HeadersMissing(
-            f"the build tools of kernel {release} do not run on this machine, and {name} is not offered",
-            remedy="build on a machine of the kernel's own release",
-        )
-    tree = scratch / "prepared"
-    tree.mkdir()
-    with tempfile.TemporaryDirectory(dir=cache.root()) as folder:
-        archive.unpack(source.download([name], Path(folder)), Path(folder) / "package")
-        [tarball] = (Path(folder) / "package" / "usr" / "src").glob("linux-source-*.tar.xz")
-        process.run(["tar", "-x", "--strip-components=1", "-f", str(tarball), "-C", str(tree)], timeout=900)
-    shutil.copy(headers / ".config", tree / ".config")
-    process.run(["scripts/config", "--disable", "DEBUG_INFO_BTF", "--disable", "MODULE_SIG"], cwd=tree)
-    make = ["make", "-C", str(tree), f"-j{os.cpu_count() or 1}", f"KERNELRELEASE={release}"]
-    process.run([*make, "olddefconfig"], timeout=600)
-    process.run([*make, "modules_prepare"], timeout=1800)
-    shutil.copy(headers / "Module.symvers", tree / "Module.symvers")
-    (tree / "include" / "config" / "kernel.release").write_text(release + "\n")
-    for part in ("drivers", "fs", "sound", "Documentation", "mm", "samples", "rust"):
-        process.run(["find", str(tree / part), "-name", "*.[chS]", "-delete"], check=False)
+def _note_tools(source: archive.Archive, release: str, home: Path) -> None:
+    """Write down what the headers depend on and where they are from: the archive knows it, and is not asked every time."""
+    packages = {"binutils", "make"}
+    pending = [f"linux-headers-{release}"]
+    for name in pending:
+        needs = source.depends(name)
+        pending += [n for n in needs if n.startswith("linux-kbuild-")]
+        packages |= {n for n in needs if not n.startswith("linux-")}
+    suite = _POCKET.sub("", source.suite or archive.host_suite())
+    scratch = home / f"{_TOOLS}.{os.getpid()}"
+    scratch.write_text(json.dumps({"suite": suite, "packages": sorted(packages)}))
+    scratch.rename(home / _TOOLS)
 
 
 def _tools_run(kdir: Path) -> bool:

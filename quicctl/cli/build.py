@@ -67,8 +67,12 @@ def _targets(
 
 
 def _table(built: _Built) -> output.Table:
-    rows = [[m.kernel, str(m.module), f"{len(m.warnings)} warnings", "cached" if m.cached else "built"] for m in built.modules]
+    rows = [[m.kernel, str(m.module), f"{len(m.warnings)} warnings", _how(m)] for m in built.modules]
     if built.library is not None:
         lib = built.library
         rows.append(["libquic", str(lib.library), f"{len(lib.warnings)} warnings", "cached" if lib.cached else "built"])
     return output.Table("", ("for", "file", "compiler", ""), rows)
+
+
+def _how(build: builder.ModuleBuild) -> str:
+    return ("cached" if build.cached else "built") + (f", by the tools of {build.tools}" if build.tools else "")
