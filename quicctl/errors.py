@@ -199,6 +199,43 @@ class KeyUnusable(QuicctlError):
     exit_code = 88
 
 
+class InstallFailed(QuicctlError):
+    """A step of an installation failed; what had been done was undone."""
+
+    exit_code = 90
+
+
+class NoSpace(QuicctlError):
+    """A disk is full."""
+
+    exit_code = 91
+
+
+class Interrupted(QuicctlError):
+    """A signal ended the command; what had been done was undone."""
+
+    exit_code = 92
+
+
+class NotInstalled(QuicctlError):
+    """Nothing of ours is installed there."""
+
+    exit_code = 93
+    default_remedy = "run: quicctl install"
+
+
+class SettingUnknown(QuicctlError):
+    """There is no setting, parameter or profile of that name."""
+
+    exit_code = 94
+
+
+class SettingInvalid(QuicctlError):
+    """A value that a setting cannot have."""
+
+    exit_code = 95
+
+
 # Guests.
 
 

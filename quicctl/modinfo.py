@@ -65,6 +65,8 @@ class ModuleInfo:
     namespaces: tuple[str, ...] = ()
     """Of symbols, that the module asks to use."""
     sections: tuple[Section, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    """What it says of its parameters: ``parmtype`` or ``parm``, and ``NAME:TYPE`` or ``NAME:MEANING``."""
     compression: str = ""
     """``xz``, ``gzip``, ``zstd``, or empty."""
 
@@ -209,6 +211,7 @@ def _parse(path: Path, data: bytes, compression: str) -> ModuleInfo:
         exports=exports,
         namespaces=all_of("import_ns"),
         sections=tuple(Section(s.name, int(s["sh_size"])) for s in elf.iter_sections() if s.name),
+        parameters=tuple(entry for entry in entries if entry[0] in ("parm", "parmtype")),
         compression=compression,
     )
 

@@ -12,6 +12,7 @@ import os
 import platform
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,6 +29,8 @@ CRYPTO = (
 
 _SYS = Path("/sys/module")
 _RECORD = Path("/run/quicctl-loaded")
+_SOURCE = Path("/run/quicctl-module")
+"""Names the file that load() loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,16 @@ class Unloading:
 
     was_loaded: bool
     removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reloading:
+    """What reload() did."""
+
+    before: LoadedModule | None
+    loading: Loading
+    settings: tuple[str, ...]
+    """Those that were not at their defaults and are as they were."""
 
 
 _STATES = {1: "established", 3: "establishing", 7: "closed", 10: "listening"}
@@ -165,15 +178,25 @@ def load(ko: Path, *, replace: bool = False) -> Loading:
     info = modinfo.read(ko)
     check_loading_possible(signed=info.signed)
     present = loaded()
+    previous = source()
     if present is not None:
         if present.build_id and present.build_id == info.build_id and not replace:
             return Loading(ko, present, ())
         if not replace:
             raise errors.ModuleAlreadyLoaded("another build of the module is loaded")
         unload()
+    try:
+        return _load(ko, info.depends)
+    except errors.QuicctlError as failure:
+        if present is not None:
+            failure.remedy = _go_back(previous, failure.remedy)
+        raise
+
+
+def _load(ko: Path, depends: tuple[str, ...]) -> Loading:
     before = _names()
     try:
-        for name in info.depends:
+        for name in depends:
             _insert_dependency(name)
         for name in CRYPTO:
             _insert_optional(name)
@@ -188,22 +211,68 @@ def load(ko: Path, *, replace: bool = False) -> Loading:
         raise
     new = tuple(name for name in _names() if name not in before and name != NAME)
     _record(new)
+    _SOURCE.write_text(str(ko.resolve()))
     return Loading(ko, module, new)
 
 
-def unload() -> Unloading:
-    """Take the module out, and what load() brought in with it; raises ModuleBusy while sockets exist."""
+def source() -> Path | None:
+    """The file that the loaded module came from, if load() loaded it and it is still that build."""
+    from quicctl import modinfo
+
+    present = loaded()
+    path = Path(_read(_SOURCE) or "/nonexistent")
+    if present is None or not path.is_file():
+        return None
+    try:
+        return path if modinfo.read(path).build_id == present.build_id else None
+    except errors.QuicctlError:
+        return None
+
+
+def _go_back(previous: Path | None, remedy: str) -> str:
+    """Load the module that was there before; returns what the user is told to do."""
+    from quicctl import modinfo
+
+    if previous is None:
+        return f"{remedy}; the module that was loaded before is gone, load it again"
+    try:
+        _load(previous, modinfo.read(previous).depends)
+    except errors.QuicctlError as failure:
+        return f"{remedy}; {previous}, which was loaded before, could not be loaded again: {failure.message}"
+    return f"{remedy}; {previous} is loaded again, as before"
+
+
+def check_reload(ko: Path) -> None:
+    """Raise what reload() would, without doing anything."""
+    from quicctl import modinfo
+
+    check(ko)
+    check_loading_possible(signed=modinfo.read(ko).signed)
+    _check_idle(loaded())
+
+
+def reload(ko: Path, *, wait: float = 0.0) -> Reloading:
+    """Replace the loaded module by a build of it and keep the settings; raises ModuleBusy, and what load() raises."""
+    from quicctl import settings
+
+    check(ko)
+    before = loaded()
+    _wait_idle(wait)
+    ours = (one for one in settings.everything() if one.name.startswith("net.quic."))
+    kept = {one.name: one.value for one in ours if one.changed and one.value is not None}
+    loading = load(ko, replace=True)
+    settings.apply(kept)
+    return Reloading(before, loading, tuple(kept))
+
+
+def unload(*, wait: float = 0.0) -> Unloading:
+    """Take the module out, and what load() brought in with it; raises ModuleBusy if sockets exist after waiting."""
     module = loaded()
     if module is None:
         return Unloading(False, ())
     if os.geteuid() != 0:
         raise errors.NotRoot("loading and unloading modules is for root only")
-    now = status()
-    if module.references or now.connections or now.listeners:
-        raise errors.ModuleBusy(
-            f"the module is in use: {_plural(len(now.connections), 'connection')},"
-            f" {_plural(len(now.listeners), 'listener')}, {_plural(module.references, 'reference')}"
-        )
+    _wait_idle(wait)
     _remove(NAME)
     removed = [NAME]
     for name in reversed(_recorded()):
@@ -211,7 +280,31 @@ def unload() -> Unloading:
         if other is not None and other.references == 0 and process.run([_tool("rmmod"), name], check=False).returncode == 0:
             removed.append(name)
     _RECORD.unlink(missing_ok=True)
+    _SOURCE.unlink(missing_ok=True)
     return Unloading(True, tuple(removed))
+
+
+def _wait_idle(seconds: float) -> None:
+    """Return when nobody uses the module any more; raises ModuleBusy."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            _check_idle(loaded())
+            return
+        except errors.ModuleBusy:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.1)
+
+
+def _check_idle(module: LoadedModule | None) -> None:
+    now = status()
+    if module is not None and (module.references or now.connections or now.listeners):
+        raise errors.ModuleBusy(
+            f"the module is in use: {_plural(len(now.connections), 'connection')},"
+            f" {_plural(len(now.listeners), 'listener')}, {_plural(module.references, 'reference')}",
+            remedy="close the programs that use QUIC sockets (quicctl conns shows them), or pass --wait SECONDS",
+        )
 
 
 def _insert(ko: Path) -> None:

@@ -27,6 +27,8 @@ COMMANDS = {
     "sign": "Sign a module for Secure Boot",
     "load": "Load the module into the running kernel",
     "unload": "Unload the module",
+    "reload": "Unload the module and load another build of it",
+    "config": "Show and change settings",
     "status": "Show what the running kernel has loaded",
     "conns": "Show QUIC connections and listeners",
     "handshake": "Connect to a QUIC server, or be one, and move data",

@@ -19,7 +19,12 @@ def load(
     dry_run: DryRunOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Load the module, with the modules it needs, and show what the kernel now runs."""
+    """Load the module, with the modules it needs, and show what the kernel now runs.
+
+    What would make the kernel refuse it is looked at first: quicctl inspect.
+
+    Example: quicctl build && quicctl load
+    """
     path = ko or builder.latest()
     if dry_run:
         module.check(path)

@@ -13,3 +13,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print what would 
 KernelOption = Annotated[str | None, typer.Option("--kernel", metavar="REL", help="Kernel release to work for.")]
 KdirOption = Annotated[Path | None, typer.Option("--kdir", metavar="DIR", help="Prepared kernel tree to build against.")]
 KoArgument = Annotated[Path | None, typer.Argument(metavar="[KO]", help="The module file; default: the newest build.")]
+RootOption = Annotated[Path, typer.Option("--root", metavar="DIR", help="The system to change, if not the running one.")]
+WaitOption = Annotated[
+    float, typer.Option("--wait", metavar="SECONDS", help="How long to wait for connections to end before giving up.")
+]

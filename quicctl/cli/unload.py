@@ -5,16 +5,19 @@ from __future__ import annotations
 
 from quicctl import module
 from quicctl.cli import output
-from quicctl.cli.options import DryRunOption, JsonOption
+from quicctl.cli.options import DryRunOption, JsonOption, WaitOption
 from quicctl.module import Unloading
 
 
-def unload(dry_run: DryRunOption = False, json: JsonOption = False) -> None:
-    """Unload the module, and what load brought in with it; refused while QUIC sockets exist."""
+def unload(wait: WaitOption = 0.0, dry_run: DryRunOption = False, json: JsonOption = False) -> None:
+    """Unload the module, and what load brought in with it; refused while QUIC sockets exist.
+
+    Example: quicctl unload --wait 60
+    """
     if dry_run:
         output.line("rmmod quic" if module.loaded() is not None else "nothing to do: the module is not loaded")
         return
-    output.show(module.unload(), json=json, render=_render)
+    output.show(module.unload(wait=wait), json=json, render=_render)
 
 
 def _render(done: Unloading) -> list[output.Table]:

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import struct
 from pathlib import Path
 
 import pytest
 
-from quicctl import errors, modinfo, module, process
+from quicctl import errors, modinfo, module, process, settings
 
 INFO = modinfo.ModuleInfo(
     Path("quic.ko"), "quic", "1", "x SMP", "SRC1", "GPL", ("udp_tunnel", "ip6_udp_tunnel"), (), (), (), False, "x64", "ab01"
@@ -30,6 +31,7 @@ class Machine:
         self.proc_net: dict[str, str] = {}
         monkeypatch.setattr(module, "_SYS", self.sys)
         monkeypatch.setattr(module, "_RECORD", folder / "record")
+        monkeypatch.setattr(module, "_SOURCE", folder / "source")
         monkeypatch.setattr(module, "usable", lambda: self.makes_sockets and "quic" in self.order)
         monkeypatch.setattr(module, "_names", lambda: tuple(self.order))
         monkeypatch.setattr(module, "check", lambda ko: None)
@@ -60,8 +62,9 @@ class Machine:
         words = [str(word) for word in argv]
         self.calls.append(words)
         name = Path(words[-1]).stem
-        if name in self.refused and words[0] != "rmmod":
-            return process.Result(tuple(words), 1, "", f"{words[0]}: ERROR: {self.refused[name]}")
+        refusal = self.refused.get(words[-1], self.refused.get(name))
+        if refusal and words[0] != "rmmod":
+            return process.Result(tuple(words), 1, "", f"{words[0]}: ERROR: {refusal}")
         match words[0]:
             case "insmod" | "modprobe":
                 known = name in ("quic", "udp_tunnel", "ip6_udp_tunnel", "gcm")
@@ -104,6 +107,61 @@ def test_failed_load_leaves_nothing_behind(machine: Machine) -> None:
         module.load(Path("quic.ko"))
     assert "Unknown symbol" in caught.value.message
     assert machine.order == []
+
+
+@pytest.fixture
+def builds(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Files of the build that is loaded, and of another."""
+    (tmp_path / "new").mkdir()
+    old, new = tmp_path / "quic.ko", tmp_path / "new" / "quic.ko"
+    old.touch()
+    new.touch()
+    monkeypatch.setattr(modinfo, "read", lambda ko: dataclasses.replace(INFO, build_id="ab02" if ko == new else "ab01"))
+    monkeypatch.setattr(settings, "everything", lambda: ())
+    module.load(old)
+    return old, new
+
+
+def test_reload_puts_another_build_in_place(machine: Machine, builds: tuple[Path, Path]) -> None:
+    done = module.reload(builds[1])
+    assert (done.before and done.before.build_id) == "ab01"
+    assert machine.calls[-1] == ["insmod", str(builds[1])]
+    assert machine.order.count("quic") == 1
+
+
+def test_reload_of_what_the_kernel_refuses_brings_back_the_old(machine: Machine, builds: tuple[Path, Path]) -> None:
+    machine.refused[str(builds[1])] = "could not insert module: Unknown symbol in module"
+    with pytest.raises(errors.LoadFailed) as caught:
+        module.reload(builds[1])
+    assert "loaded again, as before" in caught.value.remedy
+    assert "quic" in machine.order
+    assert module.source() == builds[0]
+
+
+def test_reload_without_the_old_file_says_that_nothing_is_loaded(machine: Machine, builds: tuple[Path, Path]) -> None:
+    builds[0].unlink()
+    machine.refused[str(builds[1])] = "could not insert module: Unknown symbol in module"
+    with pytest.raises(errors.LoadFailed) as caught:
+        module.reload(builds[1])
+    assert "is gone" in caught.value.remedy
+    assert "quic" not in machine.order
+
+
+def test_reload_is_refused_before_anything_while_sockets_exist(machine: Machine, builds: tuple[Path, Path]) -> None:
+    (machine.sys / "quic" / "refcnt").write_text("2\n")
+    calls = len(machine.calls)
+    for attempt in (lambda: module.reload(builds[1]), lambda: module.check_reload(builds[1]), module.unload):
+        with pytest.raises(errors.ModuleBusy, match="2 references"):
+            attempt()
+    assert len(machine.calls) == calls
+
+
+def test_reload_waits_for_the_last_socket(
+    machine: Machine, builds: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (machine.sys / "quic" / "refcnt").write_text("1\n")
+    monkeypatch.setattr(module.time, "sleep", lambda _: (machine.sys / "quic" / "refcnt").write_text("0\n"))
+    assert module.reload(builds[1], wait=60).loading.path == builds[1]
 
 
 def test_missing_dependency_is_named(machine: Machine) -> None:
