@@ -144,6 +144,20 @@ def library(*, progress: Progress | None = None) -> LibraryBuild:
     return build
 
 
+def install_library(prefix: Path, stage: Path, *, progress: Progress | None = None) -> None:
+    """Install libquic, its headers and pages below a folder, made to lie below a prefix in the end."""
+    build = library(progress=progress)
+    work = _workshop(project()) / "libquic"
+    argv = ["make", "-C", str(work / "libquic"), f"PREFIX={prefix}", f"DESTDIR={stage}", "install"]
+    with cache.locked(work):
+        if not (work / "libquic" / "Makefile").exists():  # the build itself came from the cache
+            tree = project()
+            _mirror(list(rootfs.tree_files(tree / "libquic")), tree / "libquic", work / "libquic")
+            uapi = tree / "module" / "include"
+            _mirror(list(rootfs.tree_files(uapi)), uapi, work / "module" / "include")
+        _make(argv, f"libquic of {build.folder} cannot be installed", progress)
+
+
 def programs(folder: str, *, progress: Progress | None = None, options: Iterable[str] = ()) -> Path:
     """Build the C tests of a folder of selftests/ and return where their programs lie.
 

@@ -25,6 +25,8 @@ COMMANDS = {
     "build": "Build the module and libquic",
     "inspect": "Show what a module is and why a kernel would refuse it",
     "sign": "Sign a module for Secure Boot",
+    "install": "Install module, library and configuration",
+    "uninstall": "Take out what install put in",
     "load": "Load the module into the running kernel",
     "unload": "Unload the module",
     "reload": "Unload the module and load another build of it",
