@@ -28,6 +28,8 @@ class Machine:
     built_for_new: bytes
     status_before: str
     status_after: str
+    came: set[str]
+    """Files that installing brought."""
     left: set[str]
     missing: set[str]
 
@@ -46,6 +48,7 @@ def machine(debs: build.Packaged, bare: Path) -> Iterator[Machine]:
         apt(session, "install", "dkms", f"linux-headers-{old.release}", "libgnutls28-dev")
         before = files_of(session)
         apt(session, "install", *local)
+        came = files_of(session) - before
         status = session.run(["dkms", "status"]).stdout
         built = module_file(session, old.release)
         # The upgrade: a newer kernel with its headers. Nobody asks for the module.
@@ -56,7 +59,7 @@ def machine(debs: build.Packaged, bare: Path) -> Iterator[Machine]:
         apt(session, "purge", "quic-dkms", "libquic1", "libquic-dev", *newer)
         apt(session, "autoremove", "--purge")
         left = files_of(session)
-        yield Machine(session, old, new, built, rebuilt, status, after, left - before, before - left)
+        yield Machine(session, old, new, built, rebuilt, status, after, came, left - before, before - left)
 
 
 def test_lintian_accepts_the_packages(debs: build.Packaged) -> None:
@@ -89,6 +92,8 @@ def test_module_loads_and_shakes_hands(
 
 
 def test_purge_leaves_nothing(machine: Machine) -> None:
+    for part in ("/usr/src/quic-", "/var/lib/dkms/quic", f"/lib/modules/{machine.old.release}/updates", "/libquic.so.1"):
+        assert any(part in path for path in machine.came), part
     ours = {path for path in machine.left if "quic" in path or "/updates" in path}
     assert ours == set()
     # What came with the newer kernel went with it; nothing that was there before is gone.
