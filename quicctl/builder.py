@@ -23,6 +23,7 @@ _SECONDS = 1800.0
 _WARNING = re.compile(r"\bwarning: ")
 # Said by Kbuild about the machine, not about the code.
 _NOT_OURS = re.compile(r"warning: (the compiler|pahole version) differs from the one used to build the kernel")
+_FULL = "No space left on device"
 
 Progress = Callable[[str], None]
 
@@ -77,6 +78,9 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
     options = [f"ARCH={kernel.arch}"] if kernel.arch == "um" else []
     if tests:
         options.append("CONFIG_IP_QUIC_TEST=y")
+    if kernel.compiler:
+        options.append(f"CC={kernel.compiler}")
+        compiler = _compiler_version(kernel.compiler)
     key = cache.key(
         cache.tree_key(sources, tree), kernel.release, str(kernel.kdir), _stamp(kernel.kdir), *options, compiler
     )
@@ -90,6 +94,7 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
             _mirror(sources, tree / "module", work)
             if progress:
                 where = f" in a root of {kernel.tools.suite}" if kernel.tools else ""
+                where += f" by {Path(kernel.compiler).name}" if kernel.compiler else ""
                 progress(f"building quic.ko for {kernel.release}{where}")
             argv = ["make", "-C", str(kernel.kdir), f"M={work}", "W=1", f"-j{os.cpu_count() or 1}", *options, "modules"]
             if kernel.tools is None and process.which("pahole") is None:
@@ -221,6 +226,9 @@ def _make(argv: list[str], failure: str, progress: Progress | None, tools: Tools
     except errors.CommandTimeout:
         raise
     except errors.CommandFailed as failed:
+        if _FULL in failed.detail:
+            text = f"{failure}: the disk of {cache.root()} is full"
+            raise errors.NoSpace(text, remedy="make room, or set XDG_CACHE_HOME", detail=failed.detail) from failed
         raise errors.BuildFailed(failure, detail=failed.detail, returncode=failed.returncode) from failed
 
 
@@ -273,8 +281,8 @@ def _need_compiler() -> None:
         raise errors.CompilerMissing("make is not installed")
 
 
-def _compiler_version() -> str:
-    return process.run([os.environ.get("CC", "gcc").split()[0], "--version"]).stdout.split("\n", 1)[0]
+def _compiler_version(program: str = "") -> str:
+    return process.run([program or os.environ.get("CC", "gcc").split()[0], "--version"]).stdout.split("\n", 1)[0]
 
 
 def _stamp(kdir: Path) -> str:

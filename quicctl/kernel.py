@@ -58,6 +58,8 @@ class Kernel:
     modules: Path | None = None
     tools: Tools | None = None
     """None if this machine's own will do."""
+    compiler: str = ""
+    """What a tree was prepared for, if not the compiler that it names itself."""
 
 
 def running() -> Kernel:

@@ -8,6 +8,7 @@ what the overview shows. A module ``quicctl.cli.<name>`` (its dashes underscores
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -74,6 +75,12 @@ class _LazyGroup(TyperGroup):
                 raise
             output.show_error(error)
             raise typer.Exit(error.exit_code) from error
+        except OSError as failure:
+            if _debug() or failure.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            full = errors.NoSpace(f"the disk is full: {failure.filename or failure}", remedy="make room and try again")
+            output.show_error(full)
+            raise typer.Exit(full.exit_code) from failure
         except KeyboardInterrupt as stopped:
             raise typer.Exit(130) from stopped
 

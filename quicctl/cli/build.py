@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from quicctl import builder, errors, guest, kernel, uml
+from quicctl import builder, errors, guest, kernel, matrix, uml
 from quicctl.cli import output
 from quicctl.cli.options import JsonOption, KdirOption, KernelOption
+from quicctl.matrix import Compiler, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,22 @@ class _Built:
     library: builder.LibraryBuild | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Matrix:
+    """Kernels by compilers, and the library."""
+
+    cells: tuple[matrix.Cell, ...]
+    library: builder.LibraryBuild | None
+
+
 def build(
     release: KernelOption = None,
     kdir: KdirOption = None,
     everything: Annotated[bool, typer.Option("--all", help="For every kernel whose headers are installed.")] = False,
-    matrix: Annotated[bool, typer.Option("--matrix", help="For the newest kernel of each supported series.")] = False,
+    series: Annotated[
+        bool, typer.Option("--matrix", help="For the newest kernel of each supported series, by gcc and by clang.")
+    ] = False,
+    clang: Annotated[bool, typer.Option(help="With --matrix: by clang too, where it is installed.")] = True,
     where: Annotated[guest.Lane | None, typer.Option("--where", help="For the kernel of a guest.")] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Leave quic.ko, include/ and lib/ there.")] = None,
     library: Annotated[bool, typer.Option(help="Build libquic too.")] = True,
@@ -34,21 +46,57 @@ def build(
 ) -> None:
     """Build the module for the running kernel, or those asked for, and libquic for this machine.
 
-    Builds are cached by content; all warnings are on and shown.
+    Builds are cached by content; all warnings are on and shown. Each result is inspected for its kernel before it is
+    called good. With --all and --matrix one that fails does not stop the others, and the command ends with 17.
+
+    Example: quicctl build; quicctl build --matrix
     """
-    if sum((release is not None, kdir is not None, everything, matrix, where is not None)) > 1:
+    if sum((release is not None, kdir is not None, everything, series, where is not None)) > 1:
         raise typer.BadParameter("--kernel, --kdir, --all, --matrix and --where exclude each other")
     builder.project()
-    targets = _targets(release, kdir, everything, matrix, where)
+    targets = _targets(release, kdir, everything, series, where)
+    if everything or series:
+        _build_many(targets, series and clang, out, library, json)
+        return
     modules = tuple(builder.module(target, progress=output.progress) for target in targets)
+    for target, module in zip(targets, modules, strict=True):
+        matrix.judge(module, target)
     libquic = builder.library(progress=output.progress) if library else None
     if out is not None:
         builder.export(modules, libquic, out)
     output.show(_Built(modules, libquic), json=json, render=lambda built: [_table(built)])
 
 
+def _build_many(targets: list[kernel.Kernel], clang: bool, out: Path | None, library: bool, json: bool) -> None:
+    compilers = (Compiler.GCC, Compiler.CLANG) if clang else (Compiler.GCC,)
+    cells = matrix.run(targets, compilers, progress=output.progress)
+    libquic = builder.library(progress=output.progress) if library else None
+    if out is not None:
+        good = [cell.build for cell in cells if cell.build is not None and cell.compiler is Compiler.GCC]
+        builder.export(good, libquic, out)
+    output.show(_Matrix(cells, libquic), json=json, render=_cells)
+    failed = [cell for cell in cells if cell.result is Result.FAIL]
+    if failed:
+        raise errors.BuildFailed(
+            "not built: " + ", ".join(f"{cell.kernel} by {cell.compiler}" for cell in failed),
+            remedy=f"see the table; quicctl build --kernel {failed[0].kernel} shows one alone", detail=failed[0].detail,
+        )  # fmt: skip
+
+
+def _cells(found: _Matrix) -> list[output.Table]:
+    rows = []
+    for cell in found.cells:
+        warnings = "-" if cell.build is None else str(len(cell.build.warnings))
+        how = "-" if cell.build is None else _how(cell.build)
+        rows.append([cell.result.value, cell.kernel, cell.compiler.value, warnings, how, f"{cell.seconds:.0f} s", cell.verdict])
+    tables = [output.Table("", ("", "kernel", "compiler", "warnings", "", "time", ""), rows)]
+    if found.library is not None:
+        tables.append(output.Table("", (), [["libquic", str(found.library.library)]]))
+    return tables
+
+
 def _targets(
-    release: str | None, kdir: Path | None, everything: bool, matrix: bool, where: guest.Lane | None
+    release: str | None, kdir: Path | None, everything: bool, series: bool, where: guest.Lane | None
 ) -> list[kernel.Kernel]:
     if release is not None or kdir is not None:
         return [kernel.choose(release, kdir)]
@@ -56,7 +104,7 @@ def _targets(
         return [kernel.newest()]
     if where is guest.Lane.UML:
         return [uml.debug_kernel(output.progress)]
-    if matrix:
+    if series:
         return [kernel.newest(series.name) for series in kernel.SERIES]
     if everything:
         found = kernel.all_installed()

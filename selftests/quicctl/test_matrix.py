@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Several kernels, several compilers: what fails is told and stops nothing else, two builds at once are one after the other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Cli
+from test_modinfo import make_module
+
+from quicctl import builder, clangtree, errors, kernel, matrix
+from quicctl.matrix import Compiler, Result
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
+
+GOOD = "@cp {kdir}/good.ko $(M)/quic.ko; echo x >> {kdir}/count"
+BAD = "@echo 'quic.c:1: error: no such thing' >&2; exit 1"
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(clangtree, "program", lambda: None)
+    return tmp_path
+
+
+def tree(folder: Path, release: str, body: str = GOOD, vermagic: str = "") -> kernel.Kernel:
+    """A kernel's tree that compiles nothing: it copies a module that was made by hand."""
+    kdir = folder / f"kdir-{release}"
+    (kdir / "include" / "config").mkdir(parents=True)
+    (kdir / "include" / "config" / "kernel.release").write_text(release + "\n")
+    make_module(kdir, vermagic=vermagic or f"{release} SMP ", name="good")
+    (kdir / "Makefile").write_text("modules:\n\t" + body.format(kdir=kdir) + "\n")
+    return kernel.Kernel(release, kdir)
+
+
+def count(target: kernel.Kernel) -> int:
+    return len((target.kdir / "count").read_text().splitlines())
+
+
+def test_failure_of_one_does_not_stop_the_others(home: Path) -> None:
+    targets = [tree(home, "6.1.1-a"), tree(home, "6.12.1-b", BAD), tree(home, "7.0.1-c")]
+    cells = matrix.run(targets, [Compiler.GCC])
+    assert [cell.result for cell in cells] == [Result.OK, Result.FAIL, Result.OK]
+    assert "no such thing" in cells[1].detail
+    assert "inspected" in cells[0].verdict
+    again = matrix.run(targets, [Compiler.GCC])
+    assert [cell.build.cached for cell in again if cell.build] == [True, True]
+
+
+def test_clang_that_is_not_there_is_told(home: Path) -> None:
+    [gcc, clang] = matrix.run([tree(home, "6.1.1-a")], list(Compiler))
+    assert (gcc.result, clang.result) == (Result.OK, Result.SKIP)
+    assert "not installed" in clang.verdict
+
+
+def test_clang_builds_in_a_tree_of_its_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clang = home / "clang-19"
+    clang.write_text("#!/bin/sh\necho clang version 19\n")
+    clang.chmod(0o755)
+    target = tree(home, "6.1.1-a")
+    prepared = tree(home / "clang", "6.1.1-a", GOOD + "; echo $(CC) > {kdir}/cc")
+    monkeypatch.setattr(clangtree, "program", lambda: clang)
+    own = kernel.Kernel("6.1.1-a", prepared.kdir, compiler=str(clang))
+    monkeypatch.setattr(clangtree, "prepared", lambda wanted, progress=None: own)
+    archived = kernel.Kernel("6.1.1-a", target.kdir, image=home)
+    [first, second] = matrix.run([archived], list(Compiler))
+    assert (first.result, second.result) == (Result.OK, Result.OK), (first, second)
+    assert (prepared.kdir / "cc").read_text().strip() == str(clang)
+    assert first.build and second.build
+    assert first.build.module != second.build.module
+
+
+def test_result_that_its_kernel_would_refuse_is_no_result(home: Path) -> None:
+    target = tree(home, "6.1.1-a")
+    (target.kdir / ".config").write_text("CONFIG_X86_64=y\nCONFIG_SMP=y\nCONFIG_MODULE_UNLOAD=y\n")
+    cell = matrix.cell(target, Compiler.GCC)
+    assert cell.result is Result.FAIL
+    assert "mod_unload" in cell.verdict
+
+
+# The command.
+
+
+def test_command_builds_and_inspects(cli: Cli, tmp_path: Path) -> None:
+    target = tree(tmp_path, "6.1.1-a")
+    done = cli("build", "--kdir", target.kdir, "--no-library", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "quic.ko").exists()
+    (target.kdir / ".config").write_text("CONFIG_X86_64=y\nCONFIG_SMP=y\nCONFIG_MODULE_UNLOAD=y\n")
+    done = cli("build", "--kdir", target.kdir, "--no-library")
+    assert done.returncode == 17
+    assert "vermagic" in done.stderr
+
+
+def test_command_without_installed_kernels(cli: Cli) -> None:
+    if kernel.all_installed():
+        pytest.skip("there are kernels' headers here")
+    done = cli("build", "--all")
+    assert done.returncode == 13
+    assert "--matrix" in done.stderr
+
+
+def test_two_builds_at_once_build_once(tmp_path: Path) -> None:
+    slow = GOOD.replace("@cp", "@[ ! -e {kdir}/at-work ] || touch {kdir}/clash; touch {kdir}/at-work; sleep 1; cp", 1)
+    target = tree(tmp_path, "6.1.1-a", slow + "; rm {kdir}/at-work")
+    argv = [sys.executable, "-m", "quicctl", "build", "--kdir", str(target.kdir), "--no-library", "--json"]
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
+    tree_of_ours = builder.project()
+    children = [
+        subprocess.Popen(argv, env=env, cwd=tree_of_ours, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    ended = [child.communicate(timeout=100) for child in children]
+    assert [child.returncode for child in children] == [0, 0, 0], ended
+    assert len({json.loads(out)["modules"][0]["module"] for out, _ in ended}) == 1
+    assert count(target) == 1
+    assert not (target.kdir / "clash").exists()
+
+
+def test_full_disk_is_said_as_such(tmp_path: Path) -> None:
+    """On a disk of 64 KiB, in a mount namespace of our own."""
+    target = tree(tmp_path, "6.1.1-a")
+    argv = [sys.executable, "-m", "quicctl", "build", "--kdir", str(target.kdir), "--no-library"]
+    mount = f'mount -t tmpfs -o size=64k full {tmp_path}/cache && exec "$@"'
+    (tmp_path / "cache").mkdir()
+    outside = ["unshare", "-Urm", "true"]
+    if shutil.which("unshare") is None or subprocess.run(outside, capture_output=True).returncode != 0:
+        pytest.skip("no mount namespaces for this user")
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
+    words = ["unshare", "-Urm", "sh", "-c", mount, "sh", *argv]
+    done = subprocess.run(words, env=env, cwd=builder.project(), capture_output=True, text=True, timeout=100)
+    assert done.returncode == errors.NoSpace.exit_code, done.stderr
+    assert "full" in done.stderr
+    assert done.stderr.count("remedy: ") == 1
+    assert "Traceback" not in done.stderr
