@@ -100,6 +100,8 @@ int quic_sock_init(struct sock *sk)
 		inet6_sk(sk)->pmtudisc = IPV6_PMTUDISC_PROBE;
 
 	sk->sk_write_space = quic_sock_write_space;
+	/* Room comes with acknowledgements, not when a device lets go of an skb. */
+	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
 	WRITE_ONCE(sk->sk_rcvbuf, 4 * qs->params.max_data);
 	/* A lookup that found the socket may still look at it: RCU frees it. */
 	sock_set_flag(sk, SOCK_RCU_FREE);
