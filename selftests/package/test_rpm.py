@@ -12,6 +12,11 @@ from quicctl import builder, debroot, kernel
 from quicctl.packaging import build, recipe
 
 SERIES = "6.12"
+PRETEND = """
+mv /usr/bin/uname /usr/bin/uname.real
+printf '#!/bin/sh\\n[ "$*" != -r ] || exec echo {release}\\nexec uname.real "$@"\\n' >/usr/bin/uname
+chmod +x /usr/bin/uname
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +47,8 @@ def test_dkms_flavour_builds_at_install_and_is_gone_at_removal(rpms: build.Packa
     with debroot.session(bare, rpms.folder) as session:
         apt(session, "update")
         apt(session, "install", "dkms", "rpm", f"linux-headers-{target.release}")
-        # DKMS asks for the running kernel's release; here that is the machine's, not the root's.
-        pretend = f"printf '#!/bin/sh\\necho {target.release}\\n' >/usr/local/bin/uname; chmod +x /usr/local/bin/uname"
-        session.run(["sh", "-euc", pretend])
+        # DKMS builds for the running kernel, which here is the machine's and not the root's.
+        session.run(["sh", "-euc", PRETEND.format(release=target.release)])
         session.run(["rpm", "-i", "--nodeps", package(rpms, "quic-dkms"), package(rpms, "quic-kmod-common")])
         assert target.release in session.run(["dkms", "status", "quic"]).stdout
         assert b"vermagic=" + target.release.encode() in module_file(session, target.release)
