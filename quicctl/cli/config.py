@@ -40,6 +40,14 @@ class _Done:
 
 
 @dataclass(frozen=True, slots=True)
+class _Forgotten:
+    """What is no longer persisted."""
+
+    settings: tuple[str, ...]
+    removed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Profile:
     """A profile and what it sets on this machine."""
 
@@ -60,7 +68,7 @@ def config() -> None:
 
 @app.command("list")
 def list_(netns: NetnsOption = None, json: JsonOption = False) -> None:
-    """Show all settings with value, default and range; those that differ from the default are marked.
+    """Show all settings with their values, and the default where that is another.
 
     Example: quicctl config list --json
     """
@@ -102,7 +110,10 @@ def set_(
         settings.check_parameter(parameter, " ".join(value))
         if not dry_run:
             settings.set_parameter(parameter, " ".join(value), root, keep=persist)
-        output.line(f"{'would set' if dry_run else 'set'} {parameter.name}={' '.join(value)}")
+        if json:
+            output.show(_parameter(name), json=True)
+        else:
+            output.line(f"{'would set' if dry_run else 'set'} {parameter.name}={' '.join(value)}")
         return
     setting = settings.find(name)
     _apply({setting.name: settings.parse(setting, tuple(value))}, persist, netns, root, dry_run, json)
@@ -146,15 +157,17 @@ def persist(
 
 
 @app.command()
-def forget(root: RootOption = Path("/"), dry_run: DryRunOption = False) -> None:
+def forget(root: RootOption = Path("/"), dry_run: DryRunOption = False, json: JsonOption = False) -> None:
     """Take back what --persist and persist wrote; what is set now stays until the next boot.
 
     Example: quicctl config forget
     """
-    if dry_run:
-        output.line("would forget: " + (", ".join(settings.persisted(root)) or "nothing"))
-        return
-    output.line("forgotten" if settings.forget(root) else "nothing was persisted")
+    was = _Forgotten(tuple(settings.persisted(root)), not dry_run and settings.forget(root))
+
+    def render(done: _Forgotten) -> list[output.Table]:
+        return [output.Table("", (), [["would forget" if dry_run else "forgotten", ", ".join(done.settings) or "nothing"]])]
+
+    output.show(was, json=json, render=render)
 
 
 def _parameter(name: str) -> Parameter | None:
@@ -183,10 +196,15 @@ def _render_changes(done: _Done, title: str) -> output.Table:
 
 def _render_all(found: _All) -> list[output.Table]:
     rows = [
-        [one.name + (" *" if one.changed else ""), _numbers(one.value), _numbers(one.default), one.unit, _range(one)]
+        [
+            one.name.rpartition(".")[2],
+            _shown(one, one.value),
+            _shown(one, one.default) if one.value != one.default else "",
+            one.unit,
+        ]
         for one in found.settings
     ]
-    tables = [output.Table("settings (*: not the default)", ("name", "value", "default", "unit", "range"), rows)]
+    tables = [output.Table("settings", ("name", "value", "default, if other", "unit"), rows)]
     if found.parameters:
         params = [[p.name, p.value or "-", p.kind or "-", "yes" if p.writable else "no", p.meaning] for p in found.parameters]
         tables.append(output.Table("parameters", ("name", "value", "type", "changeable", "meaning"), params))
@@ -213,6 +231,20 @@ def _render_profile(one: _Profile) -> output.Table:
 
 def _range(one: Current) -> str:
     return f"{one.low}..{one.high}"
+
+
+def _shown(one: Current, values: tuple[int, ...] | None) -> str:
+    """Numbers as they could be typed, short."""
+    if values is None or one.unit != "bytes":
+        return _numbers(values)
+    return " ".join(_short(value) for value in values)
+
+
+def _short(value: int) -> str:
+    for suffix, size in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+        if value and value % size == 0:
+            return f"{value // size}{suffix}"
+    return str(value)
 
 
 def _numbers(values: tuple[int, ...] | None) -> str:

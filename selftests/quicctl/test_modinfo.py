@@ -54,6 +54,21 @@ def test_signature_is_noticed(tmp_path: Path) -> None:
     assert modinfo.read(ko).signed
 
 
+def test_checksums_in_the_form_of_newer_kernels(tmp_path: Path) -> None:
+    """Two sections since Linux 6.14, so that names may be long."""
+    ko = make_module(tmp_path, vermagic="6.14.1 SMP")
+    (tmp_path / "crcs").write_bytes(struct.pack("<II", 7, 9))
+    (tmp_path / "names").write_bytes(b"a\0" + b"b" * 100 + b"\0")
+    for part in ("crcs", "names"):
+        subprocess.run(["objcopy", "--add-section", f"__version_ext_{part}={tmp_path / part}", ko], check=True, timeout=60)
+    assert modinfo.read(ko).symbols == (modinfo.Symbol("a", 7), modinfo.Symbol("b" * 100, 9))
+
+
+def test_parameters_are_listed(tmp_path: Path) -> None:
+    ko = make_module(tmp_path, vermagic="6.12.1 SMP", extra="parm=depth:How deep\\0parmtype=depth:uint\\0")
+    assert modinfo.read(ko).parameters == (("parm", "depth:How deep"), ("parmtype", "depth:uint"))
+
+
 def test_other_file_is_no_module(tmp_path: Path) -> None:
     text = tmp_path / "quic.ko"
     text.write_text("no module")

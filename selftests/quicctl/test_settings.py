@@ -200,12 +200,25 @@ def refused(cli: Cli, code: int, *words: str | Path) -> str:
 def test_command_shows_all(cli: Cli) -> None:
     text = cli("config", "list").stdout
     for setting in settings.SETTINGS:
-        assert setting.name in text
+        assert setting.name.rpartition(".")[2] in text
     found = json.loads(cli("config", "list", "--json").stdout)
     assert {one["name"] for one in found["settings"]} == {setting.name for setting in settings.SETTINGS}
     assert "least, pressure, most" in cli("config", "get", "quic_mem").stdout
     profiles = json.loads(cli("config", "profile", "--json").stdout)
     assert [one["name"] for one in profiles] == ["default", "lan", "wan", "server"]
+
+
+def test_command_persists_and_forgets(cli: Cli, tmp_path: Path) -> None:
+    words = ["--root", tmp_path, "--json"]
+    assert json.loads(cli("config", "forget", *words).stdout) == {"settings": [], "removed": False}
+    settings.persist({"net.quic.quic_linger_ms": (5,)}, tmp_path)
+    assert "quic_linger_ms" in cli("config", "forget", "--root", tmp_path, "--dry-run").stdout
+    assert json.loads(cli("config", "forget", *words).stdout) == {"settings": ["net.quic.quic_linger_ms"], "removed": True}
+    done = cli("config", "persist", "--root", tmp_path, "--dry-run")
+    assert "would write" in done.stdout
+    assert not (tmp_path / "etc" / "sysctl.d" / "70-quicctl.conf").exists()
+    assert "wrote" in cli("config", "persist", "--root", tmp_path).stdout
+    assert (tmp_path / "etc" / "sysctl.d" / "70-quicctl.conf").exists()
 
 
 def test_command_refuses_politely(cli: Cli) -> None:

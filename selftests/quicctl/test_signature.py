@@ -14,7 +14,7 @@ import pytest
 from conftest import Cli
 from test_modinfo import make_module
 
-from quicctl import cache, errors, inspection, signature
+from quicctl import cache, errors, inspection, module, signature
 from quicctl.signature import KeyPair
 
 pytestmark = pytest.mark.skipif(
@@ -117,6 +117,37 @@ def test_inspection_tells_signer_and_tampering(ko: Path, pair: KeyPair, other: K
     assert verdict(other.cert)[0] == "fail"
     ko.write_bytes(ko.read_bytes().replace(b"version=1.2", b"version=1.3"))
     assert verdict(pair.cert)[0] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("keys", "enforced", "verdict"),
+    [
+        (frozenset({"test key"}), "lockdown", "ok"),
+        (frozenset({"another"}), "lockdown", "fail"),
+        (frozenset({"another"}), "", "warn"),
+        (None, "lockdown", "ok"),  # the kernel does not show its keys: nothing is known against it
+    ],
+)
+def test_signer_is_looked_for_among_the_running_kernels_keys(
+    ko: Path, other: KeyPair, monkeypatch: pytest.MonkeyPatch, keys: frozenset[str] | None, enforced: str, verdict: str
+) -> None:
+    monkeypatch.setattr(signature, "kernel_keys", lambda: keys)
+    monkeypatch.setattr(module, "signature_enforced", lambda: enforced)
+    signature.sign(ko, other)
+    target = inspection.Target("6.12.1", None, 64, None, None, None, None, True, Path("/nonexistent"))
+    [row] = [f for f in inspection.inspect(ko, target).findings if f.subject == "signature"]
+    assert row.verdict.value == verdict
+    assert "by test key" in row.finding
+
+
+def test_kernels_keys_are_read_by_name(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(
+        "0a1b2c3d I------     1 perm 1f030000     0     0 asymmetri Debian: Signing 2026: 6ccece7e4c6c0d1f: X509.rsa 9f []\n"
+        "0a1b2c3e I------     1 perm 1f0b0000     0     0 keyring   .builtin_trusted_keys: 1\n"
+        "0a1b2c3f I------     1 perm 1f030000     0     0 asymmetri test key: 23e1328ab5957138: X509.ecdsa-nist-p384 aa []\n"
+    )
+    assert signature.kernel_keys(tmp_path / "keys") == {"Debian: Signing 2026", "Signing 2026", "test key"}
+    assert signature.kernel_keys(tmp_path / "none") is None
 
 
 def test_key_is_for_its_owner_only(pair: KeyPair) -> None:
