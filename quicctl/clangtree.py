@@ -47,7 +47,7 @@ def prepared(wanted: Kernel, *, progress: Progress | None = None) -> Kernel:
         shutil.copy(headers, scratch / ".config")
         process.run(["scripts/config", "--disable", "DEBUG_INFO_BTF", "--disable", "MODULE_SIG"], cwd=scratch)
         words = ["make", "-C", str(scratch), f"CC={clang}", f"-j{os.cpu_count() or 1}", f"KERNELRELEASE={wanted.release}"]
-        process.run([*words, "olddefconfig"], timeout=600)
+        _configure([*words, "olddefconfig"], wanted.release)
         process.run([*words, "modules_prepare"], timeout=1800)
         shutil.copy(wanted.kdir / "Module.symvers", scratch / "Module.symvers")
         (scratch / "include" / "config" / "kernel.release").write_text(wanted.release + "\n")
@@ -57,6 +57,19 @@ def prepared(wanted: Kernel, *, progress: Progress | None = None) -> Kernel:
 
     cache.entry(home, make)
     return Kernel(wanted.release, home, arch=wanted.arch, compiler=str(clang))
+
+
+def _configure(argv: list[str], release: str) -> None:
+    """The first that the kernel's own files have to say about the compiler is whether it is too old."""
+    try:
+        process.run(argv, timeout=600)
+    except errors.CommandFailed as failed:
+        if "compiler is too old" not in failed.detail:
+            raise
+        versions = re.findall(r"Clang version: +(\S+)", failed.detail)
+        text = f"clang {versions[0]} is too old" if versions else "clang is too old"
+        text += f" for kernel {release}, which takes {versions[-1]} or newer" if len(versions) > 1 else f" for kernel {release}"
+        raise errors.CompilerMissing(text, remedy="install a newer clang, or leave it out: --no-clang") from failed
 
 
 def _unpack(release: str, scratch: Path) -> None:

@@ -53,18 +53,26 @@ def run(kernels: Iterable[Kernel], compilers: Iterable[Compiler], *, progress: P
 def cell(kernel: Kernel, compiler: Compiler, *, progress: Progress | None = None) -> Cell:
     """Build for one kernel with one compiler; failures are results, not exceptions."""
     began = time.monotonic()
-    if compiler is Compiler.CLANG and clangtree.program() is None:
-        return Cell(kernel.release, compiler, Result.SKIP, verdict="clang is not installed")
-    if compiler is Compiler.CLANG and kernel.image is None:
-        return Cell(kernel.release, compiler, Result.SKIP, verdict="only the archive's kernels have their source at hand")
+    target = kernel
     try:
-        target = clangtree.prepared(kernel, progress=progress) if compiler is Compiler.CLANG else kernel
+        if compiler is Compiler.CLANG:
+            target = clangtree.prepared(kernel, progress=progress)
+    except (errors.CompilerMissing, errors.HeadersMissing) as missing:
+        seconds = time.monotonic() - began
+        return Cell(kernel.release, compiler, Result.SKIP, verdict=missing.message, seconds=seconds)
+    except errors.QuicctlError as failure:
+        return _failed(kernel, compiler, failure, began)
+    try:
         build = builder.module(target, progress=progress)
         verdict = "compiles" if compiler is Compiler.CLANG else judge(build, kernel)
     except errors.QuicctlError as failure:
-        text = failure.message + (f"; {failure.remedy}" if failure.remedy else "")
-        return Cell(kernel.release, compiler, Result.FAIL, None, text, failure.detail, time.monotonic() - began)
+        return _failed(kernel, compiler, failure, began)
     return Cell(kernel.release, compiler, Result.OK, build, verdict, "", time.monotonic() - began)
+
+
+def _failed(kernel: Kernel, compiler: Compiler, failure: errors.QuicctlError, began: float) -> Cell:
+    text = failure.message + (f"; {failure.remedy}" if failure.remedy else "")
+    return Cell(kernel.release, compiler, Result.FAIL, None, text, failure.detail, time.monotonic() - began)
 
 
 def judge(build: ModuleBuild, kernel: Kernel) -> str:

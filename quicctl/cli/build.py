@@ -89,7 +89,7 @@ def _cells(found: _Matrix) -> list[output.Table]:
         warnings = "-" if cell.build is None else str(len(cell.build.warnings))
         how = "-" if cell.build is None else _how(cell.build)
         rows.append([cell.result.value, cell.kernel, cell.compiler.value, warnings, how, f"{cell.seconds:.0f} s", cell.verdict])
-    tables = [output.Table("", ("", "kernel", "compiler", "warnings", "", "time", ""), rows)]
+    tables = [output.Table("", ("", "kernel", "compiler", "warnings", "how", "time", "result"), rows)]
     if found.library is not None:
         tables.append(output.Table("", (), [["libquic", str(found.library.library)]]))
     return tables

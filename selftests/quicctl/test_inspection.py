@@ -297,6 +297,16 @@ def test_truncated_module(good: Path, kept: float) -> None:
     assert "truncated" in unreadable(good)
 
 
+def test_section_that_reaches_beyond_the_end(good: Path) -> None:
+    """The table of sections may stand before them, and is whole then."""
+    data = bytearray(good.read_bytes())
+    table, entry = int.from_bytes(data[40:48], "little"), int.from_bytes(data[58:60], "little")
+    size = table + entry + 32  # of the first section
+    data[size : size + 8] = len(data).to_bytes(8, "little")
+    good.write_bytes(data)
+    assert "truncated" in unreadable(good)
+
+
 @pytest.mark.parametrize("length", [5, 20, 63])
 def test_less_than_a_header(good: Path, length: int) -> None:
     good.write_bytes(good.read_bytes()[:length])

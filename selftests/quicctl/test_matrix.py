@@ -76,6 +76,69 @@ def test_clang_builds_in_a_tree_of_its_own(home: Path, monkeypatch: pytest.Monke
     assert first.build.module != second.build.module
 
 
+def test_no_compiler_at_all_is_a_failure(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tree(home, "6.1.1-a")
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert [cell.result for cell in matrix.run([target], list(Compiler))] == [Result.FAIL, Result.SKIP]
+
+
+def test_clang_that_is_too_old_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the words of the kernel's own Kconfig."""
+    target = tree(home, "6.1.1-a")
+    (target.kdir / ".config").write_text("")
+    (target.kdir / "Module.symvers").write_text("")
+    clang = home / "clang"
+    clang.write_text("#!/bin/sh\necho clang version 14\n")
+    clang.chmod(0o755)
+    monkeypatch.setattr(clangtree, "program", lambda: clang)
+
+    def unpack(release: str, scratch: Path) -> None:
+        (scratch / "scripts").mkdir()
+        (scratch / "scripts" / "config").write_text("#!/bin/sh\n")
+        (scratch / "scripts" / "config").chmod(0o755)
+        said = ["*** C compiler is too old.", "***   Your Clang version:    14.0.6", "***   Minimum Clang version: 17.0.1"]
+        shown = "; ".join(f"echo '{line}' >&2" for line in said)
+        (scratch / "Makefile").write_text(f"olddefconfig:\n\t@{shown}; exit 2\n")
+
+    monkeypatch.setattr(clangtree, "_unpack", unpack)
+    cell = matrix.cell(kernel.Kernel("6.1.1-a", target.kdir, image=home), Compiler.CLANG)
+    assert (cell.result, cell.verdict) == (
+        Result.SKIP,
+        "clang 14.0.6 is too old for kernel 6.1.1-a, which takes 17.0.1 or newer",
+    )
+
+
+def test_clang_tree_is_prepared_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tree(home, "6.1.1-a")
+    (target.kdir / ".config").write_text("CONFIG_X86_64=y\n")
+    (target.kdir / "Module.symvers").write_text("symbols\n")
+    clang = home / "clang"
+    clang.write_text("#!/bin/sh\necho clang version 19\n")
+    clang.chmod(0o755)
+    monkeypatch.setattr(clangtree, "program", lambda: clang)
+    unpacked = []
+
+    def unpack(release: str, scratch: Path) -> None:
+        unpacked.append(release)
+        for folder in ("scripts", "include/config", "drivers/net"):
+            (scratch / folder).mkdir(parents=True)
+        (scratch / "scripts" / "config").write_text("#!/bin/sh\n")
+        (scratch / "scripts" / "config").chmod(0o755)
+        (scratch / "drivers" / "net" / "big.c").touch()
+        (scratch / "drivers" / "net" / "Kconfig").touch()
+        (scratch / "Makefile").write_text("olddefconfig modules_prepare:\n\t@echo $@ $(CC) $(KERNELRELEASE) >> made\n")
+
+    monkeypatch.setattr(clangtree, "_unpack", unpack)
+    archived = kernel.Kernel("6.1.1-a", target.kdir, image=home)
+    first, second = clangtree.prepared(archived), clangtree.prepared(archived)
+    assert first == second
+    assert (first.release, first.compiler, unpacked) == ("6.1.1-a", str(clang), ["6.1.1-a"])
+    assert (first.kdir / "made").read_text() == f"olddefconfig {clang} 6.1.1-a\nmodules_prepare {clang} 6.1.1-a\n"
+    assert (first.kdir / ".config").read_text() == "CONFIG_X86_64=y\n"
+    assert (first.kdir / "Module.symvers").read_text() == "symbols\n"
+    assert [p.name for p in (first.kdir / "drivers" / "net").iterdir()] == ["Kconfig"]
+
+
 def test_result_that_its_kernel_would_refuse_is_no_result(home: Path) -> None:
     target = tree(home, "6.1.1-a")
     (target.kdir / ".config").write_text("CONFIG_X86_64=y\nCONFIG_SMP=y\nCONFIG_MODULE_UNLOAD=y\n")

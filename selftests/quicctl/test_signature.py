@@ -69,7 +69,7 @@ def test_others_tools_verify_it(ko: Path, pair: KeyPair, tmp_path: Path, hash: s
         ["openssl", "cms", "-cmsout", "-print", "-inform", "DER", "-in", tmp_path / "message"], capture_output=True, text=True
     ).stdout
     assert f"algorithm: {hash} " in shown
-    assert "signedAttrs:\n          <ABSENT>" in shown  # the kernel's own tool writes none
+    assert " signedAttrs:\n          <ABSENT>" in shown  # the kernel's own tool writes none
     assert "certificates:\n      <ABSENT>" in shown
 
 
@@ -91,7 +91,7 @@ def test_kernels_own_tool_writes_the_same(ko: Path, pair: KeyPair, tmp_path: Pat
     ours, others = (signature.split(path.read_bytes()) for path in (ko, theirs))
     assert ours[0] == others[0]
     assert signature.describe(ours[1] or b"") == signature.describe(others[1] or b"")
-    if "RSA" in subprocess.run(["openssl", "pkey", "-in", pair.key, "-text"], capture_output=True, text=True).stdout:
+    if "modulus" in subprocess.run(["openssl", "pkey", "-in", pair.key, "-text"], capture_output=True, text=True).stdout:
         assert ours[1] == others[1]  # such signatures have no randomness in them
 
 
