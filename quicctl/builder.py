@@ -8,6 +8,7 @@ under the hash of all that went into it. Which kernel to build for is kernel.py'
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 from collections.abc import Callable, Iterable
@@ -84,7 +85,8 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
     key = cache.key(
         cache.tree_key(sources, tree), kernel.release, str(kernel.kdir), _stamp(kernel.kdir), *options, compiler
     )
-    home = cache.root() / "built" / f"{kernel.release}-{key}"
+    # What another compiler built than the kernel's is for looking at, and no candidate for loading.
+    home = cache.root() / ("compiled" if kernel.compiler else "built") / f"{kernel.release}-{key}"
     fresh = not home.exists()
 
     def make(scratch: Path) -> None:
@@ -196,11 +198,12 @@ def export(builds: Iterable[ModuleBuild], libquic: LibraryBuild | None, folder: 
 
 
 def latest() -> Path:
-    """The module built last; raises ModuleNotBuilt."""
-    built = sorted((cache.root() / "built").glob("*/quic.ko"), key=lambda p: p.parent.stat().st_mtime)
-    if not built:
-        raise errors.ModuleNotBuilt("no quic.ko has been built")
-    return built[-1]
+    """The module built last for the running kernel, or else for any; raises ModuleNotBuilt."""
+    for pattern in (f"{platform.release()}-*/quic.ko", "*/quic.ko"):
+        built = sorted((cache.root() / "built").glob(pattern), key=lambda p: p.parent.stat().st_mtime)
+        if built:
+            return built[-1]
+    raise errors.ModuleNotBuilt("no quic.ko has been built")
 
 
 def _finish(home: Path, make: Callable[[Path], None]) -> None:

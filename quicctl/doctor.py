@@ -214,9 +214,12 @@ def _blacklist() -> list[Row]:
 
 
 def _built() -> list[Row]:
-    """What the running kernel would say to the module built last, if it is for a kernel of this machine."""
+    """What the running kernel would say to the module built last for it."""
     try:
-        found = inspection.inspect(builder.latest(), inspection.running())
+        latest = builder.latest()
+        if not latest.parent.name.startswith(platform.release() + "-"):
+            return []  # for guests
+        found = inspection.inspect(latest, inspection.running())
     except errors.ModuleNotBuilt:
         return []
     except errors.QuicctlError as failure:

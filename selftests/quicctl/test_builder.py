@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,30 @@ def test_tests_of_another_tree_do_not_get_in_the_way(tmp_path: Path, monkeypatch
 
 
 def test_latest_without_a_build(project: Path) -> None:
+    with pytest.raises(errors.ModuleNotBuilt):
+        builder.latest()
+
+
+def test_latest_is_for_the_running_kernel_if_there_is_one(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = tmp_path / "cache" / "quicctl" / "built"
+    for age, name in enumerate(("6.12.1-old", "6.12.1-new", "6.12.11-other", "7.0.0-newest")):
+        (built / name).mkdir(parents=True)
+        (built / name / "quic.ko").touch()
+        os.utime(built / name, (age, age))
+    monkeypatch.setattr(platform, "release", lambda: "6.12.1")
+    assert builder.latest().parent.name == "6.12.1-new"
+    monkeypatch.setattr(platform, "release", lambda: "9.9.9")
+    assert builder.latest().parent.name == "7.0.0-newest"
+
+
+def test_what_another_compiler_built_is_no_candidate(project: Path, tmp_path: Path) -> None:
+    clang = tmp_path / "clang"
+    clang.write_text("#!/bin/sh\necho clang\n")
+    clang.chmod(0o755)
+    own = target(tmp_path)
+    builder.module(kernel.Kernel(own.release, own.kdir, compiler=str(clang)))
     with pytest.raises(errors.ModuleNotBuilt):
         builder.latest()
 
