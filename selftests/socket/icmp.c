@@ -6,14 +6,11 @@
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
-#include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
-#include <sched.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "pair.h"
@@ -53,25 +50,13 @@ static void catch_packet(struct quoted *q, size_t min)
 	q->size = n;
 }
 
-/* A namespace of our own: the kernel keeps for minutes what it was told about a destination. */
-static void fresh_loopback(void)
-{
-	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd;
-
-	ASSERT_EQ(unshare(CLONE_NEWNET), 0);
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ(ioctl(fd, SIOCSIFFLAGS, &request), 0);
-	close(fd);
-}
-
 static void quoted_open(struct quoted *q, int family)
 {
 	static char data[20000];
 	int room = 64 << 20;
 	char got[20000];
 
+	/* The kernel keeps for minutes what it was told about a destination. */
 	fresh_loopback();
 	memset(q, 0, sizeof(*q));
 	q->family = family;

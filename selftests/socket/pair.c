@@ -3,6 +3,9 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/tls.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -39,6 +42,19 @@ void loopback(int family, uint16_t port, union address *address)
 		address->v6.sin6_addr = in6addr_loopback;
 		address->v6.sin6_port = htons(port);
 	}
+}
+
+void fresh_loopback(void)
+{
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd;
+
+	if (unshare(CLONE_NEWNET))
+		test_skip("a network namespace takes root");
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+	close(fd);
 }
 
 socklen_t address_len(const union address *address)

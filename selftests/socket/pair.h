@@ -76,6 +76,9 @@ int set_event(int fd, int type, bool on);
 /* Waits for an event of @type, dropping others; false: it did not come. */
 bool wait_event(int fd, int type, union quic_event *event, size_t size);
 
+/* A network namespace of the test's own, with a loopback device. */
+void fresh_loopback(void);
+
 /* Deterministic bytes that depend on where they stand. */
 void fill_pattern(void *data, size_t len, uint64_t offset, uint8_t seed);
 bool check_pattern(const void *data, size_t len, uint64_t offset, uint8_t seed);

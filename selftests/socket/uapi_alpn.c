@@ -310,3 +310,21 @@ TEST(requests_go_with_the_listener)
 	close(client);
 	close(listener);
 }
+
+/* uapi.md, section 13: whether ClientHellos are looked at is a matter of each namespace. */
+TEST(namespaces_do_not_share_protocols)
+{
+	union address address;
+	struct pair pair = {};
+	int fd;
+
+	loopback(AF_INET, 0, &address);
+	fd = listen_on(&address, "h3", false);
+	fresh_loopback();
+	/* What is no ClientHello at all would be dropped where somebody has a list. */
+	pair_open(&pair, AF_INET);
+	ASSERT_EQ(stream_send(pair.client, "data", 4, 0, MSG_QUIC_STREAM_NEW, 0), 4);
+	EXPECT_TRUE(wait_for(pair.server, POLLIN, 5000));
+	pair_close(&pair);
+	close(fd);
+}

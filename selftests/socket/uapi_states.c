@@ -394,3 +394,28 @@ TEST(secrets_that_are_refused)
 #undef SET
 	pair_close(&scene.pair);
 }
+
+/* uapi.md, section 2.7: first come, first served. */
+TEST(accept_takes_the_oldest)
+{
+	union address address, local, peer;
+	int listener = make_listener(AF_INET, &address);
+	int client[5], server[5], i;
+	socklen_t len;
+
+	for (i = 0; i < 5; i++)
+		client[i] = make_client(&address);
+	for (i = 0; i < 5; i++) {
+		len = sizeof(peer);
+		server[i] = accept(listener, &peer.sa, &len);
+		ASSERT_GE(server[i], 0);
+		len = sizeof(local);
+		ASSERT_EQ(getsockname(client[i], &local.sa, &len), 0);
+		EXPECT_EQ(address_port(&peer), address_port(&local));
+	}
+	for (i = 0; i < 5; i++) {
+		close(client[i]);
+		close(server[i]);
+	}
+	close(listener);
+}
