@@ -104,7 +104,9 @@ def install(
     files = plan(modules, options, progress=progress)
     releases = tuple(sorted({f.path.parent.parent.name for f in files if f.path.parent.name == "updates"}))
     _need("depmod", "kmod")
-    after = [*(f"depmod -b {root} {release}" for release in releases), *([f"ldconfig -r {root}"] if options.library else [])]
+    after = [f"depmod -b {root} {release}" for release in releases]
+    if options.library and _has_loader(root):
+        after.append(f"ldconfig -r {root}")
     if dry_run:
         steps = [Step("replace" if _there(f.path) else "install", str(f.path)) for f in files]
         return Installation(root, releases, (*steps, *(Step("run", line) for line in after)))
@@ -263,9 +265,12 @@ def _reindex(root: Path, release: str, had: list[str]) -> None:
 
 def _ldconfig(root: Path) -> None:
     """Let the loader know; a root without its own loader configuration has no cache either."""
-    program = process.which("ldconfig")
-    if program is not None and (root / "etc/ld.so.conf").exists():
-        process.run([program, "-r", root], check=False)
+    if _has_loader(root):
+        process.run([_need("ldconfig", "libc-bin"), "-r", root], check=False)
+
+
+def _has_loader(root: Path) -> bool:
+    return process.which("ldconfig") is not None and (root / "etc/ld.so.conf").exists()
 
 
 def _read(root: Path) -> _Manifest:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -394,7 +395,8 @@ def template() -> str:
     lines = ["# Settings of the QUIC module, with their defaults. quicctl config does the same with checks."]
     for setting in SETTINGS:
         if setting.name.startswith("net.quic."):
-            lines += ["", f"# {setting.meaning}", f"# {', '.join(setting.parts)}, in {setting.unit}."]
+            lines += ["", *textwrap.wrap(setting.meaning, 78, initial_indent="# ", subsequent_indent="# ")]
+            lines.append(f"# {', '.join(setting.parts)}, in {setting.unit}.")
             default = "computed from memory" if setting.default is _mem else _text(setting.default(Machine(1 << 30, 4096)))
             lines.append(f"#{setting.name} = {default}")
     return "\n".join([*lines, ""])

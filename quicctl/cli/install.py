@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,9 @@ from quicctl import install as library
 from quicctl.cli import output
 from quicctl.cli.options import DryRunOption, JsonOption, KdirOption, KernelOption, RootOption
 from quicctl.install import Installation, Options
+
+# More files of one folder than these share a line.
+_MANY = 4
 
 
 def install(
@@ -52,6 +56,13 @@ def install(
 
 def steps(done: Installation, title: str) -> list[output.Table]:
     """What was done, as tables."""
-    rows = [[step.action, step.what] for step in done.steps]
+    together = Counter((step.action, str(Path(step.what).parent)) for step in done.steps if step.action != "run")
+    rows: list[list[str]] = []
+    for step in done.steps:
+        folder = str(Path(step.what).parent)
+        count = together[step.action, folder]
+        row = [step.action, f"{folder}/ ({count} files)" if count > _MANY else step.what]
+        if row not in rows:
+            rows.append(row)
     note = "; an interrupted call before was undone first" if done.recovered else ""
     return [output.Table(f"{title}, for {', '.join(done.releases) or 'no kernel'}{note}", (), rows)]

@@ -30,14 +30,14 @@ static void try_module(const char *name)
 		close(fd);
 }
 
-static void show(const char *path, const char *word)
+static void show(const char *name, const char *path, const char *word)
 {
 	FILE *file = fopen(path, "r");
 	char line[512];
 
 	while (file && fgets(line, sizeof(line), file)) {
 		if (strstr(line, word))
-			printf("SHOWN %s", line);
+			printf("SHOWN %s=%s", name, line);
 	}
 	if (file)
 		fclose(file);
@@ -52,8 +52,10 @@ int main(void)
 	mount("proc", "/proc", "proc", 0, NULL);
 	mkdir("/sys", 0755);
 	mount("sys", "/sys", "sysfs", 0, NULL);
-	show("/proc/keys", "asymmetri");
-	show("/sys/module/module/parameters/sig_enforce", "");
+	mount("security", "/sys/kernel/security", "securityfs", 0, NULL);
+	show("key", "/proc/keys", "asymmetri");
+	show("sig_enforce", "/sys/module/module/parameters/sig_enforce", "");
+	show("lockdown", "/sys/kernel/security/lockdown", "");
 	n = scandir("/m", &names, NULL, alphasort);
 	for (i = 0; i < n; i++) {
 		if (names[i]->d_name[0] != '.')

@@ -19,6 +19,7 @@ from conftest import Cli
 from test_modinfo import make_module
 
 from quicctl import errors, install, process, transaction
+from quicctl.cli import install as cli_install
 from quicctl.install import Options
 from quicctl.transaction import File, Transaction
 
@@ -297,10 +298,11 @@ def test_library_comes_from_the_build(tmp_path: Path, ko: Path) -> None:
         pytest.skip("no headers of GnuTLS")
     root = tmp_path / "root"
     root.mkdir()
-    install.install([ko], Options(root=root, prefix=Path("/opt/quic")))
+    done = install.install([ko], Options(root=root, prefix=Path("/opt/quic")))
     top = root / "opt" / "quic"
     assert os.readlink(top / "lib" / "libquic.so.1") == "libquic.so.1.0.0"
     assert "prefix=/opt/quic" in (top / "lib" / "pkgconfig" / "libquic.pc").read_text()
+    assert "ldconfig" not in " ".join(step.what for step in done.steps)  # there is no loader in that root
     for part in ("include/netinet/quic.h", "include/linux/quic.h", "share/man/man7/quic.7"):
         assert (top / part).is_file(), part
     install.uninstall(root)
@@ -330,6 +332,12 @@ def test_command_installs_and_uninstalls(cli: Cli, root: Path, ko: Path) -> None
     assert done.returncode == 0, done.stderr
     assert "updates/quic.ko" in done.stdout
     assert snapshot(root) == before
+
+
+def test_many_files_of_a_folder_share_a_line() -> None:
+    steps = [install.Step("install", f"/man3/{n}.3") for n in range(9)] + [install.Step("install", "/lib/a")]
+    [table] = cli_install.steps(install.Installation(Path("/"), ("1",), tuple(steps)), "installed")
+    assert table.rows == [["install", "/man3/ (9 files)"], ["install", "/lib/a"]]
 
 
 def test_command_refuses_politely(cli: Cli, root: Path, ko: Path, tmp_path: Path) -> None:
