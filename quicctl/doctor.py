@@ -41,6 +41,7 @@ class Diagnosis:
 
 
 _OPTIONAL = (
+    Need("CONFIG_CRYPTO_ECB", "header protection of several packets at once"),
     Need("CONFIG_CRYPTO_CCM", "AES-CCM"),
     Need("CONFIG_CRYPTO_CHACHA20POLY1305", "ChaCha20-Poly1305"),
     Need("CONFIG_CRYPTO_AES_NI_INTEL", "AES by processor instructions"),

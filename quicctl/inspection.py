@@ -48,10 +48,10 @@ NEEDS = (
     Need("CONFIG_INET", "IPv4"),
     Need("CONFIG_IPV6", "IPv6"),
     Need("CONFIG_NET_UDP_TUNNEL", "UDP sockets of the kernel's own"),
+    Need("CONFIG_CRYPTO_AES", "header protection"),
     Need("CONFIG_CRYPTO_GCM", "AES-GCM"),
-    Need("CONFIG_CRYPTO_ECB", "header protection"),
-    Need("CONFIG_CRYPTO_HMAC", "key derivation"),
     Need("CONFIG_CRYPTO_SHA256", "key derivation"),
+    Need("CONFIG_CRYPTO_SHA512", "key derivation by SHA-384"),
 )
 
 
@@ -201,6 +201,14 @@ def _fail(subject: str, kind: type[errors.QuicctlError], text: str, remedy: str)
     return [Finding(subject, Verdict.FAIL, text, remedy, kind.exit_code)]
 
 
+def _unless_forced(subject: str, kind: type[errors.QuicctlError], text: str, remedy: str, target: Target) -> list[Finding]:
+    """What a kernel with forced loading takes, but holds against the module from then on."""
+    if target.config is not None and "CONFIG_MODULE_FORCE_LOAD" in target.config:
+        text += "; it would load and taint the kernel, without tracepoints"
+        return [Finding(subject, Verdict.WARN, text, remedy)]
+    return _fail(subject, kind, text, remedy)
+
+
 def _architecture(info: ModuleInfo, target: Target) -> list[Finding]:
     ours = f"{info.machine}, {info.bits} bit" + ("" if info.little_endian else ", big-endian")
     if target.machine is None:
@@ -214,7 +222,7 @@ def _architecture(info: ModuleInfo, target: Target) -> list[Finding]:
 def _vermagic(info: ModuleInfo, target: Target) -> list[Finding]:
     if not info.vermagic:
         text = "the module does not say which kernel it is for"
-        return _fail("vermagic", errors.ModuleUnreadable, text, "build it again: quicctl build")
+        return _unless_forced("vermagic", errors.ModuleUnreadable, text, "build it again: quicctl build", target)
     if target.flags is not None and info.flags != target.flags:
         odd = ", ".join(sorted(info.flags ^ target.flags))
         text = f"built for another configuration of the kernel: they differ in {odd}"
@@ -279,7 +287,8 @@ def _checksums(info: ModuleInfo, target: Target) -> list[Finding]:
         return _skip("checksums", "the kernel shows no checksums of its symbols", "pass --kdir, or --symvers FILE")
     if not info.symbols:
         text = "the module has no checksums, and this kernel asks for them"
-        return _fail("checksums", errors.SymbolMismatch, text, "build it against this kernel's own headers: quicctl build")
+        remedy = "build it against this kernel's own headers: quicctl build"
+        return _unless_forced("checksums", errors.SymbolMismatch, text, remedy, target)
     odd = [s.name for s in info.symbols if s.name in exports.symbols and exports.symbols[s.name].crc != s.crc]
     bare = sorted((set(info.undefined) - _LINKER_MADE) & set(exports.symbols) - {s.name for s in info.symbols})
     if odd:

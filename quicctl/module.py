@@ -142,7 +142,8 @@ def check(ko: Path) -> None:
 
     if not ko.exists():
         raise errors.ModuleNotBuilt(f"{ko} does not exist")
-    inspection.require(ko)
+    if not inspection.require(ko).vermagic:  # a kernel may take it, but nobody knows what for
+        raise errors.ModuleUnreadable(f"{ko} does not say which kernel it is for", remedy="build it again: quicctl build")
 
 
 def signature_enforced() -> str:

@@ -12,10 +12,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import trial
+from trial import answer
 
-from quicctl import builder, kernel, process, rootfs, signature, vm
+from quicctl import builder, kernel, process, signature
 
-NEEDED = ("inet_diag", "udp_tunnel", "ip6_udp_tunnel", "ghash-generic", "gcm")
 CERTIFICATE = re.compile(rb"\x30\x82(..)\x30\x82..\xa0\x03\x02\x01\x02", re.DOTALL)
 
 
@@ -45,19 +46,6 @@ def trust(image: bytearray, cert: bytes) -> None:
     raise AssertionError("the kernel has no certificate of its own")
 
 
-def in_order(folder: Path) -> list[Path]:
-    """The distribution's modules that quic needs, those first that others need."""
-    needs = {}
-    for line in (folder / "modules.dep").read_text().splitlines():
-        name, _, rest = line.partition(":")
-        needs[name] = rest.split()
-    order: list[str] = []
-    for wanted in NEEDED:
-        for path in (path for path in needs if Path(path).stem == wanted):  # what is not a module is built in
-            order += [other for other in [*reversed(needs[path]), path] if other not in order]
-    return [folder / path for path in order]
-
-
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a kernel that trusts our key, and what it is to be asked."""
@@ -72,7 +60,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     plain = folder / "quic.ko"
     process.run(["objcopy", "--strip-debug", str(builder.module(wanted).module), str(plain)])
-    needed = in_order(rootfs.kernel_modules(wanted) / "tree" / "lib" / "modules" / wanted.release)
+    needed = trial.needed(wanted)
 
     def signed(source: Path, pair: signature.KeyPair) -> bytes:
         signature.sign(source, pair, out=folder / "signed.ko")
@@ -87,33 +75,14 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("tampered", good.replace(b"QUIC transport protocol", b"QUIC transport Protocol")),
         ("signed", good),
     ]
-    files = [(f"{number:02}-{name}.ko", data) for number, (name, data) in enumerate(tried)]
-
-    process.run(["gcc", "-static", "-Os", "-Wall", "-o", folder / "init", Path(__file__).parent / "tries.c"])
-    members = [("init", 0o100755, (folder / "init").read_bytes()), ("dev", 0o040755, b""), ("m", 0o040755, b"")]
-    members += [(f"m/{name}", 0o100644, data) for name, data in files]
-    archive = b"".join(vm._cpio_member(*member) for member in members) + vm._cpio_member("TRAILER!!!", 0, b"")
-    (folder / "initramfs").write_bytes(archive)
+    trial.initramfs(tried, folder)
     return folder
 
 
 @pytest.fixture(scope="module", params=["module.sig_enforce=1", "lockdown=integrity"])
 def said(machine: Path, request: pytest.FixtureRequest) -> str:
     """What the guest's console showed."""
-    emulator = vm._emulator()
-    done = process.run(
-        [emulator, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "pc,accel=tcg",
-         "-cpu", vm._cpu(emulator, "tcg"), "-m", "512", "-kernel", machine / "vmlinux", "-initrd", machine / "initramfs",
-         "-append", f"console=ttyS0 loglevel=5 panic=-1 oops=panic rdinit=/init {request.param}", "-serial", "stdio"],
-        timeout=400,
-    )  # fmt: skip
-    return done.stdout.replace("\r", "")
-
-
-def answer(said: str, name: str) -> str:
-    found = re.search(rf"^TRIED (?:\d+-)?{name}(?:\.ko)? (.*)$", said, re.MULTILINE)
-    assert found, said[-3000:]
-    return found[1]
+    return trial.boot(machine / "vmlinux", machine / "initramfs", request.param)
 
 
 @pytest.mark.timeout(900)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * First process of test_signing.py's guest: hands the kernel every file of /m
- * in order, says what it answered, and powers off. Lists the kernel's keys,
- * and tries the protocol at the end.
+ * First process of trial.py's guest: hands the kernel every file of /m in
+ * order, says what it answered, and powers off. One whose name ends in
+ * "passing" is taken out again. Lists the kernel's keys, and tries the
+ * protocol at the end.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,6 +27,8 @@ static void try_module(const char *name)
 	if (fd >= 0 && !syscall(SYS_finit_module, fd, "", 0))
 		errno = 0;
 	printf("TRIED %s %s\n", name, errno ? strerror(errno) : "taken");
+	if (!errno && strstr(name, "passing.ko"))
+		syscall(SYS_delete_module, "quic", O_NONBLOCK);
 	if (fd >= 0)
 		close(fd);
 }

@@ -63,6 +63,17 @@ def objcopy(source: Path, result: Path, *words: str) -> None:
     subprocess.run(["objcopy", *words, source, result], check=True, timeout=120)
 
 
+def lenient(target: Target) -> Target:
+    """The same kernel with forced loading."""
+    return dataclasses.replace(target, config={**(target.config or {}), "CONFIG_MODULE_FORCE_LOAD": "y"})
+
+
+def strict(target: Target) -> Target:
+    """The same kernel without forced loading."""
+    config = {name: value for name, value in (target.config or {}).items() if name != "CONFIG_MODULE_FORCE_LOAD"}
+    return dataclasses.replace(target, config=config)
+
+
 def patch(path: Path, old: bytes, new: bytes) -> None:
     data = path.read_bytes()
     assert data.count(old) == 1
@@ -125,7 +136,12 @@ def test_other_release_with_the_same_checksums_may_load(good: Path, target: Targ
 
 def test_no_vermagic_at_all(good: Path, target: Target) -> None:
     patch(good, b"\0vermagic=", b"\0vermagiX=")
-    refused(good, target, "vermagic", errors.ModuleUnreadable)
+    refused(good, strict(target), "vermagic", errors.ModuleUnreadable)
+    assert row(inspection.inspect(good, lenient(target)), "vermagic").verdict is Verdict.WARN
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(inspection, "running", lambda: lenient(target))
+        with pytest.raises(errors.ModuleUnreadable, match="which kernel"):
+            module.check(good)
 
 
 def spoil_checksum(path: Path) -> str:
@@ -144,7 +160,16 @@ def test_checksum_of_a_symbol_differs(good: Path, target: Target) -> None:
 
 def test_checksums_taken_away(good: Path, target: Target) -> None:
     objcopy(good, good, "--remove-section", "__versions")
-    refused(good, target, "checksums", errors.SymbolMismatch)
+    refused(good, strict(target), "checksums", errors.SymbolMismatch)
+    found = inspection.inspect(good, lenient(target))
+    assert found.loadable
+    assert row(found, "checksums").verdict is Verdict.WARN
+
+
+def test_checksum_of_one_symbol_taken_away(good: Path, target: Target) -> None:
+    symbol = modinfo.read(good).symbols[7]
+    patch(good, symbol.crc.to_bytes(8, "little") + symbol.name.encode() + b"\0", bytes(8) + b"x" * len(symbol.name) + b"\0")
+    assert symbol.name in refused(good, target, "checksums", errors.SymbolMismatch)
 
 
 def test_symbol_the_kernel_does_not_have(good: Path, target: Target) -> None:
