@@ -13,8 +13,6 @@
 #include "cong.h"
 #include "host.h"
 
-#define QUIC_BBR_MS			1000000ULL	/* ns */
-#define QUIC_BBR_SECOND			(1000 * QUIC_BBR_MS)
 #define QUIC_BBR_PROBE_RTT_DURATION	(200 * QUIC_BBR_MS)
 #define QUIC_BBR_FULL_ROUNDS		3	/* without growth: the pipe is full */
 #define QUIC_BBR_FULL_LOSSES		3

@@ -14,6 +14,9 @@ struct quic_cong_ack;
 
 #define QUIC_BBR_NONE		U64_MAX		/* "Infinity": no bound */
 
+#define QUIC_BBR_MS		1000000ULL	/* ns */
+#define QUIC_BBR_SECOND		(1000 * QUIC_BBR_MS)
+
 /* Section 2.8 and 4.6.1 */
 #define QUIC_BBR_STARTUP_GAIN	277
 #define QUIC_BBR_LOSS_PERCENT	2

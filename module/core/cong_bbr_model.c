@@ -8,7 +8,6 @@
 #include "core.h"
 #include "cong.h"
 
-#define QUIC_BBR_SECOND		1000000000ULL	/* ns */
 #define QUIC_BBR_PROBE_RTT_INTERVAL	(5 * QUIC_BBR_SECOND)
 #define QUIC_BBR_MIN_RTT_WINDOW		(10 * QUIC_BBR_SECOND)
 
