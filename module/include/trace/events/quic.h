@@ -498,53 +498,59 @@ TRACE_EVENT(quic_packet_buffered,
  * CONNECTION_CLOSE  offset: frame type, value: code, len: of the reason
  * PADDING, NEW_TOKEN  len
  */
+DECLARE_EVENT_CLASS(quic_frame,
+	TP_PROTO(struct quic_conn *conn, u8 level, u64 pn,
+		 const struct quic_trace_frame *frame),
+	TP_ARGS(conn, level, pn, frame),
+	TP_STRUCT__entry(
+		__field(u64,		conn)
+		__field(u64,		pn)
+		__field(u64,		type)
+		__field(u64,		stream)
+		__field(u64,		offset)
+		__field(u64,		value)
+		__field(u32,		len)
+		__field(u8,		level)
+		__field(bool,		fin)
+		__dynamic_array(u64,	ranges, 2 * frame->nr_ranges)
+		__dynamic_array(u64,	ecn, frame->has_ecn ? 3 : 0)
+		__dynamic_array(u8,	bytes, frame->nr_bytes)
+	),
+	TP_fast_assign(
+		__entry->conn = quic_trace_id(conn);
+		__entry->pn = pn;
+		__entry->type = frame->type;
+		__entry->stream = frame->stream_id;
+		__entry->offset = frame->offset;
+		__entry->value = frame->value;
+		__entry->len = frame->len;
+		__entry->level = level;
+		__entry->fin = frame->fin;
+		memcpy(__get_dynamic_array(ranges), frame->range,
+		       frame->nr_ranges * sizeof(frame->range[0]));
+		if (frame->has_ecn)
+			memcpy(__get_dynamic_array(ecn), frame->ecn, sizeof(frame->ecn));
+		if (frame->nr_bytes)
+			memcpy(__get_dynamic_array(bytes), frame->bytes, frame->nr_bytes);
+	),
+	TP_printk("conn=%llu level=%s pn=%llu type=0x%llx stream=%llu offset=%llu len=%u fin=%u value=%llu ranges=%s ecn=%s bytes=%s",
+		  __entry->conn, __print_symbolic(__entry->level, quic_trace_levels),
+		  __entry->pn, __entry->type, __entry->stream, __entry->offset,
+		  __entry->len, __entry->fin, __entry->value,
+		  __print_array(__get_dynamic_array(ranges),
+				__get_dynamic_array_len(ranges) / 8, 8),
+		  __print_array(__get_dynamic_array(ecn),
+				__get_dynamic_array_len(ecn) / 8, 8),
+		  __print_hex_str(__get_dynamic_array(bytes),
+				  __get_dynamic_array_len(bytes)))
+);
+
 #define QUIC_EVENT_OF_FRAME(name)						\
-QUIC_EVENT_OF_CORE(name,							\
-	TP_PROTO(struct quic_conn *conn, u8 level, u64 pn,			\
-		 const struct quic_trace_frame *frame),				\
-	TP_ARGS(conn, level, pn, frame),					\
-	TP_STRUCT__entry(							\
-		__field(u64,		conn)					\
-		__field(u64,		pn)					\
-		__field(u64,		type)					\
-		__field(u64,		stream)					\
-		__field(u64,		offset)					\
-		__field(u64,		value)					\
-		__field(u32,		len)					\
-		__field(u8,		level)					\
-		__field(bool,		fin)					\
-		__dynamic_array(u64,	ranges, 2 * frame->nr_ranges)		\
-		__dynamic_array(u64,	ecn, frame->has_ecn ? 3 : 0)		\
-		__dynamic_array(u8,	bytes, frame->nr_bytes)			\
-	),									\
-	TP_fast_assign(								\
-		__entry->conn = quic_trace_id(conn);				\
-		__entry->pn = pn;						\
-		__entry->type = frame->type;					\
-		__entry->stream = frame->stream_id;				\
-		__entry->offset = frame->offset;				\
-		__entry->value = frame->value;					\
-		__entry->len = frame->len;					\
-		__entry->level = level;						\
-		__entry->fin = frame->fin;					\
-		memcpy(__get_dynamic_array(ranges), frame->range,		\
-		       frame->nr_ranges * sizeof(frame->range[0]));		\
-		if (frame->has_ecn)						\
-			memcpy(__get_dynamic_array(ecn), frame->ecn, sizeof(frame->ecn)); \
-		if (frame->nr_bytes)						\
-			memcpy(__get_dynamic_array(bytes), frame->bytes, frame->nr_bytes); \
-	),									\
-	TP_printk("conn=%llu level=%s pn=%llu type=0x%llx stream=%llu offset=%llu len=%u fin=%u value=%llu ranges=%s ecn=%s bytes=%s", \
-		  __entry->conn, __print_symbolic(__entry->level, quic_trace_levels), \
-		  __entry->pn, __entry->type, __entry->stream, __entry->offset,	\
-		  __entry->len, __entry->fin, __entry->value,			\
-		  __print_array(__get_dynamic_array(ranges),			\
-				__get_dynamic_array_len(ranges) / 8, 8),	\
-		  __print_array(__get_dynamic_array(ecn),			\
-				__get_dynamic_array_len(ecn) / 8, 8),		\
-		  __print_hex_str(__get_dynamic_array(bytes),			\
-				  __get_dynamic_array_len(bytes)))		\
-)
+	DEFINE_EVENT_FN(quic_frame, name,					\
+		TP_PROTO(struct quic_conn *conn, u8 level, u64 pn,		\
+			 const struct quic_trace_frame *frame),			\
+		TP_ARGS(conn, level, pn, frame),				\
+		quic_trace_register, quic_trace_unregister)
 
 QUIC_EVENT_OF_FRAME(quic_frame_sent);
 QUIC_EVENT_OF_FRAME(quic_frame_received);
