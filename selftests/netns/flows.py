@@ -74,16 +74,20 @@ def tcp(link: Wire, controller: str, port: int, stop: threading.Event) -> Iterat
 
 
 @contextlib.contextmanager
-def quic(link: Wire, controller: str, port: int, stop: threading.Event, pki: Path, pace: int = 0) -> Iterator[Meter]:
+def quic(
+    link: Wire, controller: str, port: int, stop: threading.Event, pki: Path, pace: int = 0, family: str = "v4"
+) -> Iterator[Meter]:
     """A flow of QUIC from the near end, at most so many bytes a second if ``pace`` is given."""
     meter = Meter()
+    host = link.far.address(family)
+    domain = socket.AF_INET if family == "v4" else socket.AF_INET6
     listening: queue.Queue[None] = queue.Queue()
     params = uapi.TransportParams(disable_1rtt_encryption=True)
 
     def serve() -> None:
-        with QuicSocket() as listener, libquic.Credentials(server=True) as credentials:
+        with QuicSocket(domain) as listener, libquic.Credentials(server=True) as credentials:
             credentials.certificate(pki / "server.pem", pki / "server.key")
-            listener.bind((link.far.v4, port))
+            listener.bind((host, port))
             listener.set_alpn(ALPN)
             listener.set_transport_params(params)
             listener.listen()
@@ -97,15 +101,15 @@ def quic(link: Wire, controller: str, port: int, stop: threading.Event, pki: Pat
                             meter.count += len(message.data)
 
     def send() -> None:
-        with QuicSocket() as sock, libquic.Credentials(server=False) as credentials:
+        with QuicSocket(domain) as sock, libquic.Credentials(server=False) as credentials:
             credentials.trust(pki / "ca.pem")
             sock.set_config(uapi.Config(congestion_control_algo=uapi.Congestion[controller.upper()]))
             sock.set_transport_params(params)
             if pace:
                 with socket.socket(fileno=os.dup(sock.fileno())) as plain:
                     plain.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, pace)
-            sock.connect((link.far.v4, port))
-            libquic.handshake(sock.fileno(), credentials, server=False, hostname=link.far.v4, alpn=ALPN, timeout=PATIENCE)
+            sock.connect((host, port))
+            libquic.handshake(sock.fileno(), credentials, server=False, hostname=host, alpn=ALPN, timeout=PATIENCE)
             sock.settimeout(1)
             stream = sock.open_stream()
             while not stop.is_set():

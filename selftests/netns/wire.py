@@ -92,6 +92,19 @@ class Wire:
     far: Namespace
 
 
+@dataclass(frozen=True, slots=True)
+class Routed(Wire):
+    """Both ends, and a router between them: ``router`` is the end of it that faces the far one."""
+
+    router: Namespace
+
+    def shrink(self, mtu: int, *, told: bool) -> None:
+        """From now on nothing larger gets to the far end; if told, the router knows why and says so to who sends it."""
+        ip("-n", self.far.name, "link", "set", self.far.device, "mtu", str(mtu))
+        if told:
+            ip("-n", self.router.name, "link", "set", self.router.device, "mtu", str(mtu))
+
+
 def _enter(name: str) -> None:
     handle = os.open(Path("/run/netns") / name, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -123,3 +136,40 @@ def wire(mtu: int = 1500) -> Iterator[Wire]:
     finally:
         for name in made:
             ip("netns", "del", name)
+
+
+@contextmanager
+def routed(mtu: int = 1500) -> Iterator[Routed]:
+    """Make two wires with a router between them, and take them away."""
+    near = Namespace(f"quic-near-{os.getpid()}", "near", "10.0.1.1", "fd01::1")
+    far = Namespace(f"quic-far-{os.getpid()}", "far", "10.0.0.2", "fd00::2")
+    name = f"quic-router-{os.getpid()}"
+    router = {
+        near: Namespace(name, "to-near", "10.0.1.254", "fd01::fe"),
+        far: Namespace(name, "to-far", "10.0.0.254", "fd00::fe"),
+    }
+    made: list[str] = []
+    try:
+        for namespace in (near.name, far.name, name):
+            ip("netns", "add", namespace)
+            made.append(namespace)
+            ip("-n", namespace, "link", "set", "lo", "up")
+        for end, side in router.items():
+            ip("link", "add", end.device, "netns", end.name, "mtu", str(mtu), "type", "veth",
+               "peer", "name", side.device, "netns", name, "mtu", str(mtu))  # fmt: skip
+            for here in (end, side):
+                ip("-n", here.name, "addr", "add", f"{here.v4}/24", "dev", here.device)
+                ip("-n", here.name, "addr", "add", f"{here.v6}/64", "dev", here.device, "nodad")
+                ip("-n", here.name, "link", "set", here.device, "up")
+            ip("-n", end.name, "route", "add", "default", "via", side.v4)
+            ip("-n", end.name, "-6", "route", "add", "default", "via", side.v6)
+        router[near].start(_forward).result(60)
+        yield Routed(near, far, router[far])
+    finally:
+        for namespace in made:
+            ip("netns", "del", namespace)
+
+
+def _forward() -> None:
+    for switch in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        (Path("/proc/sys/net") / switch).write_text("1")
