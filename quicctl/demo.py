@@ -61,12 +61,17 @@ class DemoReport:
 
 
 def run(
-    *, where: Where = Where.AUTO, size: int = 64, ko: Path | None = None, progress: Progress = lambda text: None
+    *,
+    where: Where = Where.AUTO,
+    size: int = 64,
+    ko: Path | None = None,
+    series: str | None = None,
+    progress: Progress = lambda text: None,
 ) -> DemoReport:
-    """Build, load, move size MiB each way, undo."""
+    """Build, load, move size MiB each way, undo. With a series of kernel.SERIES, in a guest with its newest kernel."""
     if where is Where.AUTO:
-        where = choose(progress)
-    return _on_host(size, ko, progress) if where is Where.HOST else _in_guest(size, ko, progress)
+        where = choose(progress) if series is None else Where.VM
+    return _on_host(size, ko, progress) if where is Where.HOST else _in_guest(size, ko, series, progress)
 
 
 def choose(progress: Progress) -> Where:
@@ -138,10 +143,10 @@ def _on_host(size: int, ko: Path | None, progress: Progress) -> DemoReport:
             module.unload()
 
 
-def _in_guest(size: int, ko: Path | None, progress: Progress) -> DemoReport:
+def _in_guest(size: int, ko: Path | None, series: str | None, progress: Progress) -> DemoReport:
     from quicctl import builder, guest, kernel
 
-    booted = kernel.newest()
+    booted = kernel.newest(series or kernel.DEFAULT_SERIES)
     built = ko or builder.module(booted, progress=progress).module
     library = builder.library(progress=progress)
     progress(f"booting a guest with kernel {booted.release}")
@@ -171,6 +176,12 @@ def _in_guest(size: int, ko: Path | None, progress: Progress) -> DemoReport:
             f"the guest's kernel reported: {first.title}",
             detail=first.text,
             remedy=f"see {outcome.folder / 'console.log'}",
+        )
+    if outcome.complaints:
+        raise errors.KernelSplat(
+            f"the guest did not end as it should: {outcome.complaints[0]}",
+            detail="\n".join(outcome.complaints[1:]),
+            remedy=f"see {outcome.folder}",
         )
     if outcome.status != 0:
         raise errors.CommandFailed(

@@ -22,15 +22,20 @@ def demo(
     ] = library.Where.AUTO,
     size: Annotated[int, typer.Option("--size", metavar="MIB", min=1, help="How much to move each way.")] = 64,
     ko: Annotated[Path | None, typer.Option("--ko", metavar="FILE", help="Use this module; build none.")] = None,
+    series: Annotated[
+        str | None, typer.Option("--kernel", metavar="SERIES", help="In a guest with the newest kernel of 6.1, 6.12 or 7.")
+    ] = None,
     inside: Annotated[bool, typer.Option("--inside", help="Only move data: the module is loaded here.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Build and load the module, move data both ways between a client and a server, and show what was negotiated."""
+    if series is not None and (inside or where is library.Where.HOST):
+        raise typer.BadParameter("--kernel is for a guest")
     if inside:
         place = os.environ.get("QUICCTL_PLACE", "host")
         report = library.inside(size=size, place=place, progress=output.progress)
     else:
-        report = library.run(where=where, size=size, ko=ko, progress=output.progress)
+        report = library.run(where=where, size=size, ko=ko, series=series, progress=output.progress)
     output.show(report, json=json, render=render)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from test_handshake import TLS
 
-from quicctl import bench, demo, errors, process
+from quicctl import bench, builder, demo, errors, guest, kernel, process, splat
 from quicctl.cli.demo import render
 from quicctl.cli.output import to_json
 from quicctl.handshake import Report
@@ -47,6 +47,33 @@ def test_any_difference_is_an_error(end: int, field: str) -> None:
 def test_report_survives_the_way_out_of_the_guest() -> None:
     report = demo._compare(*ends(), "guest")
     assert demo.from_json(json.dumps(to_json(report))) == report
+
+
+def test_guest_boots_the_kernel_asked_for_and_must_end_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that stays, or a report of the kernel, is an error even if the data arrived."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "demo.json").write_text(json.dumps(to_json(demo._compare(*ends(), "guest"))))
+    report = splat.Splat("warning", "WARNING: x", "lines")
+    outcomes = [
+        guest.Outcome(0, 1.0, (), (), tmp_path),
+        guest.Outcome(0, 1.0, (), ("module not unloaded: busy",), tmp_path),
+        guest.Outcome(0, 1.0, (report,), (), tmp_path),
+    ]
+    asked: list[str] = []
+
+    def newest(series: str) -> kernel.Kernel:
+        asked.append(series)
+        return kernel.Kernel(series, tmp_path)
+
+    monkeypatch.setattr(kernel, "newest", newest)
+    monkeypatch.setattr(builder, "library", lambda progress: builder.LibraryBuild(tmp_path, (), True))
+    monkeypatch.setattr(guest, "run", lambda lane, job, on_output: outcomes.pop(0))
+    assert demo.run(series="7", ko=tmp_path / "quic.ko").verified
+    with pytest.raises(errors.KernelSplat, match="busy"):
+        demo.run(series="7", ko=tmp_path / "quic.ko")
+    with pytest.raises(errors.KernelSplat, match="WARNING: x"):
+        demo.run(where=demo.Where.VM, ko=tmp_path / "quic.ko")
+    assert asked == ["7", "7", kernel.DEFAULT_SERIES]
 
 
 def test_closing_table_tells_what_matters() -> None:
