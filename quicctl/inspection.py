@@ -265,6 +265,12 @@ def _symbols(info: ModuleInfo, target: Target) -> list[Finding]:
     needed = [name for name in info.undefined if name not in _LINKER_MADE]
     missing = [name for name in needed if name not in known]
     rows: list[Finding] = []
+    if missing and not target.exports.complete:
+        offered, unseen = _by_dependencies(info)
+        missing = [name for name in missing if name not in offered]
+        if missing and unseen:
+            text = f"{len(missing)} of {len(needed)} may be those of {', '.join(unseen)}, which is not there to see"
+            return _skip("symbols", text, "install the kernel's headers, or pass --kdir, or --symvers FILE")
     if missing:
         text = f"{len(missing)} of {len(needed)} symbols are not exported: {_some(missing)}"
         remedy = "build it for this kernel: quicctl build, or boot a kernel that has what it needs"
@@ -277,6 +283,19 @@ def _symbols(info: ModuleInfo, target: Target) -> list[Finding]:
             text = f"the licence is {info.license or 'not given'}, but only for GPL are: {_some(barred)}"
             rows += _fail("licence", errors.SymbolsMissing, text, "MODULE_LICENSE must name a licence that is compatible")
     return rows + _checksums(info, target)
+
+
+def _by_dependencies(info: ModuleInfo) -> tuple[frozenset[str], list[str]]:
+    """What the modules that this one depends on export, from their files, and which of them are not found."""
+    offered: set[str] = set()
+    unseen = []
+    for name in info.depends:
+        path = module.find(name)
+        if path is not None:
+            offered |= set(modinfo.read(path).exports)
+        elif module.loaded(name) is None:
+            unseen.append(name)
+    return frozenset(offered), unseen
 
 
 def _checksums(info: ModuleInfo, target: Target) -> list[Finding]:

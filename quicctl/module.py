@@ -331,7 +331,7 @@ def _insert_dependency(name: str) -> None:
         return
     if _modprobe(name):
         return
-    path = _find(name)
+    path = find(name)
     if path is None:
         raise errors.LoadFailed(
             f"the module needs {name}, which this kernel does not have",
@@ -349,7 +349,7 @@ def _insert_dependency(name: str) -> None:
 def _insert_optional(name: str) -> None:
     if (_SYS / name).exists() or _modprobe(name):
         return
-    path = _find(name)
+    path = find(name)
     if path is not None:
         process.run([_tool("insmod"), path], check=False)
 
@@ -359,7 +359,8 @@ def _modprobe(name: str) -> bool:
     return program is not None and process.run([program, "-q", name], check=False).returncode == 0
 
 
-def _find(name: str) -> Path | None:
+def find(name: str) -> Path | None:
+    """The file of one of the running kernel's modules."""
     folder = Path("/lib/modules") / platform.release()
     if not folder.is_dir():
         return None

@@ -32,6 +32,8 @@ class Exports:
 
     symbols: Mapping[str, Export]
     source: str
+    complete: bool = True
+    """Whether what is not there is not offered; not so for a list of what is loaded."""
 
     @property
     def has_crcs(self) -> bool:
@@ -79,4 +81,4 @@ def of_running(kallsyms: Path = Path("/proc/kallsyms")) -> Exports | None:
         return None
     found = (_KSYMTAB.search(line) for line in lines)
     symbols = {m[1]: Export(None, m[2] or "vmlinux", False, "") for m in found if m}
-    return Exports(symbols, str(kallsyms)) if len(symbols) > 100 else None
+    return Exports(symbols, str(kallsyms), complete=False) if len(symbols) > 100 else None

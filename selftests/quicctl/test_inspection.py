@@ -177,6 +177,31 @@ def test_symbol_the_kernel_does_not_have(good: Path, target: Target) -> None:
     assert "inet_diag_nowhere" in refused(good, target, "symbols", errors.SymbolsMissing)
 
 
+def test_names_of_what_is_loaded_are_completed_by_the_files_of_dependencies(
+    good: Path, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel without headers shows the names of what is loaded; the modules that quic needs may not be yet."""
+    assert target.exports is not None
+    loaded = {name: export for name, export in target.exports.symbols.items() if export.owner == "vmlinux"}
+    live = dataclasses.replace(target, exports=dataclasses.replace(target.exports, symbols=loaded, complete=False), flags=None)
+    dependencies = modinfo.read(good).depends
+    assert "udp_tunnel" in dependencies
+    for owner in dependencies:
+        names = [name for name, export in target.exports.symbols.items() if export.owner == owner]
+        source = "".join(f"int __ksymtab_{name};\n" for name in names) + '__asm__(".section .modinfo,\\"a\\"\\n.byte 0");'
+        (tmp_path / f"{owner}.c").write_text(source)
+        subprocess.run(["gcc", "-c", "-o", tmp_path / f"{owner}.ko", tmp_path / f"{owner}.c"], check=True, timeout=60)
+    monkeypatch.setattr(module, "find", lambda name: tmp_path / f"{name}.ko")
+    assert row(inspection.inspect(good, live), "symbols").verdict is Verdict.OK
+    monkeypatch.setattr(module, "find", lambda name: None)
+    unseen = row(inspection.inspect(good, live), "symbols")
+    assert unseen.verdict is Verdict.SKIP
+    assert "udp_tunnel" in unseen.finding
+    monkeypatch.setattr(module, "find", lambda name: tmp_path / f"{name}.ko")
+    objcopy(good, good, "--redefine-sym", "inet_diag_register=inet_diag_nowhere")
+    assert row(inspection.inspect(good, live), "symbols").verdict is Verdict.FAIL
+
+
 def test_symbols_of_a_namespace_it_does_not_name(good: Path, target: Target) -> None:
     patch(good, b"import_ns=CRYPTO_INTERNAL\0", b"import_ns=CRYPTO_INTERNAT\0")
     assert "CRYPTO_INTERNAL" in refused(good, target, "namespaces", errors.SymbolsMissing)

@@ -36,7 +36,7 @@ class Machine:
         monkeypatch.setattr(module, "_names", lambda: tuple(self.order))
         monkeypatch.setattr(module, "check", lambda ko: None)
         monkeypatch.setattr(module, "check_loading_possible", lambda **_: None)
-        monkeypatch.setattr(module, "_find", lambda name: None)
+        monkeypatch.setattr(module, "find", lambda name: None)
         monkeypatch.setattr(module, "_tool", Path)
         monkeypatch.setattr(module.os, "geteuid", lambda: 0 if self.root else 1000)
         monkeypatch.setattr(modinfo, "read", lambda ko: INFO)
