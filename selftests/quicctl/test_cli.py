@@ -84,6 +84,15 @@ def test_file_that_is_no_module(cli: Cli, tmp_path: Path) -> None:
 
 
 @needs_compiler
+@pytest.mark.parametrize("command", ["load", "reload", "inspect", "sign", "install"])
+def test_truncated_module(cli: Cli, tmp_path: Path, command: str) -> None:
+    ko = make_module(tmp_path, vermagic=f"{platform.release()} SMP ")
+    ko.write_bytes(ko.read_bytes()[:-100])
+    root = ["--root", tmp_path, "--no-library"] if command == "install" else []
+    assert "truncated" in refused(cli, 21, command, ko, *root)
+
+
+@needs_compiler
 def test_module_of_another_kernel(cli: Cli, tmp_path: Path) -> None:
     ko = make_module(tmp_path, vermagic="1.2.3-other SMP ")
     text = refused(cli, 22, "load", ko)
