@@ -101,6 +101,19 @@ def test_purge_leaves_nothing(machine: Machine) -> None:
     assert machine.session.run(["dkms", "status"]).stdout == ""
 
 
+def test_module_builds_by_the_dkms_of_a_newer_release_for_a_newer_kernel(
+    debs: build.Packaged, handshake: Handshake, tmp_path: Path
+) -> None:
+    newest = kernel.newest("7")
+    with debroot.session(debroot.root("trixie", ()), debs.folder) as session:
+        apt(session, "update")
+        apt(session, "install", f"linux-headers-{newest.release}", f"./{package(debs, 'quic-dkms').name}")
+        assert newest.release in session.run(["dkms", "status", "quic"]).stdout
+        built = module_file(session, newest.release)
+    report = handshake(newest, built, unpacked_library(package(debs, "libquic1"), tmp_path / "libquic"))
+    assert report["verified"] is True
+
+
 def test_installed_library_is_found_by_pkg_config(debs: build.Packaged, bare: Path) -> None:
     program = '#include <netinet/quic.h>\n#include <stdio.h>\nint main(void) { puts(quic_strerror(0)); return 0; }\n'
     (debs.folder / "try.c").write_text(program)
