@@ -33,6 +33,9 @@ BASE = "/run/quic"
 _POWER_OFF_GRACE = 20.0
 _RUNS_KEPT = 40
 _TAIL_LINES = 25
+_END_OF_INPUT = b"\4"
+# Standard input and output of the session are one port; a terminal of its own makes job control and line editing work.
+_TERMINAL = "import os, pty, sys; os.dup2(1, 0); sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 
 Sink = Callable[[str, bytes], None]
 """Called with ``stdout`` or ``stderr`` and what the job wrote."""
@@ -66,6 +69,8 @@ class Job:
     """Count instructions: one processor, a clock that advances a nanosecond per instruction. Lane vm only."""
     leaks: bool = True
     panic_on_warn: bool = False
+    source: int | None = None
+    """A descriptor of the host whose bytes are the command's standard input, on a terminal of the guest's own."""
     kernel: Kernel | None = None
     """The kernel to boot; otherwise lane vm takes the newest of the default series, lane uml the debug kernel."""
 
@@ -127,6 +132,8 @@ def run(lane: Lane, job: Job, *, on_output: Sink | None = None, folder: Path | N
             watch = _Watch(kept, on_output)
             for name, (ours, _) in ports.items():
                 watch.add(name, ours)
+            if job.source is not None:
+                watch.feed(job.source, ports["stdout"][0])
             _drive(launch, watch, [theirs for _, theirs in ports.values()], job.timeout)
             (kept / "results").mkdir(exist_ok=True)
             if "done" in watch.said:
@@ -167,6 +174,8 @@ class _Watch:
         self.selector = selectors.DefaultSelector()
         self._on_output = on_output
         self._pending = b""
+        self._typed = b""
+        self._keyboard: socket.socket | None = None
         self._closing = contextlib.ExitStack()
         self._files = {
             name: self._closing.enter_context((folder / name).open("wb"))
@@ -178,16 +187,26 @@ class _Watch:
             source.setblocking(False)
         self.selector.register(source, selectors.EVENT_READ, name)
 
+    def feed(self, source: int, port: socket.socket) -> None:
+        """Pass on what can be read from a descriptor; the output port of a terminal takes its input, too."""
+        self._keyboard = port
+        self.selector.register(source, selectors.EVENT_READ, "stdin")
+
     def poll(self, wait: float) -> None:
-        for chosen, _ in self.selector.select(wait):
+        if self._typed and self._keyboard is not None:
+            with contextlib.suppress(BlockingIOError):
+                self._typed = self._typed[self._keyboard.send(self._typed) :]
+        for chosen, _ in self.selector.select(0.01 if self._typed else wait):
             try:
                 data = os.read(chosen.fd, 65536)
             except (BlockingIOError, ConnectionResetError):
                 continue
             if not data:
                 self.selector.unregister(chosen.fileobj)
-                continue
-            self._take(chosen.data, data)
+            if chosen.data == "stdin":
+                self._typed += data or _END_OF_INPUT
+            elif data:
+                self._take(chosen.data, data)
 
     def drain(self) -> None:
         """Read what is still on its way once the guest is gone."""
@@ -295,7 +314,8 @@ def _where(watch: _Watch) -> str:
 def _fill_payload(payload: Path, job: Job) -> None:
     payload.mkdir(parents=True)
     shutil.copy(guest_folder() / "session.sh", payload / "session.sh")
-    (payload / "job.sh").write_text("exec " + shlex.join(job.argv) + "\n")
+    argv = job.argv if job.source is None else ("python3", "-c", _TERMINAL, *job.argv)
+    (payload / "job.sh").write_text("exec " + shlex.join(argv) + "\n")
     for name, path in (*((m.name, m) for m in job.modules), *job.files):
         place = payload / name
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -86,6 +86,7 @@ GROUPS = (
     Group("tool", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end", "test_end_to_end_module")),
     Group("signing", Kind.HOST_PYTEST, "selftests/guest", (Where.VM,), ("test_signing", "test_refusals")),
     Group("kernels", Kind.HOST_PYTEST, "selftests/guest", (Where.VM,), ("test_kernels",)),
+    Group("shell", Kind.HOST_PYTEST, "selftests/guest", (Where.VM,), ("test_shell",)),
     Group("canary", Kind.HOST_PYTEST, "selftests/guest", (Where.UML,)),
     Group("package", Kind.HOST_PYTEST, "selftests/package", (Where.HOST,), long=True),
 )

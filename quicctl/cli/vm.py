@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``quicctl vm``: run a command in a guest that has the module loaded."""
+"""``quicctl vm``: a command, or a shell, in a guest that has the module loaded."""
 
 from __future__ import annotations
 
+import math
+import os
+import shutil
 import sys
+import termios
+import tty
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -15,6 +20,9 @@ from quicctl.cli.options import JsonOption
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
+SeriesOption = Annotated[str, typer.Option("--kernel", help="Kernel series of lane vm: 6.1, 6.12 or 7.")]
+KoOption = Annotated[Path | None, typer.Option("--ko", help="Load this module instead of building one.")]
+ModuleOption = Annotated[bool, typer.Option(help="Build quic.ko and load it before the command.")]
 WhereOption = Annotated[
     guest.Lane, typer.Option("--where", help="vm: distribution kernel under QEMU; uml: debug kernel with all sanitizers.")
 ]
@@ -22,16 +30,16 @@ WhereOption = Annotated[
 
 @app.callback()
 def vm() -> None:
-    """Boot a guest and run a command in it."""
+    """Boot a guest and run a command in it, or a shell."""
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(
     command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
     where: WhereOption = guest.Lane.VM,
-    series: Annotated[str, typer.Option("--kernel", help="Kernel series of lane vm: 6.1, 6.12 or 7.")] = kernel.DEFAULT_SERIES,
-    ko: Annotated[Path | None, typer.Option("--ko", help="Load this module instead of building one.")] = None,
-    module: Annotated[bool, typer.Option(help="Build quic.ko and load it before the command.")] = True,
+    series: SeriesOption = kernel.DEFAULT_SERIES,
+    ko: KoOption = None,
+    module: ModuleOption = True,
     timeout: Annotated[float, typer.Option(help="Seconds until the guest is stopped.")] = 600.0,
     smp: Annotated[int, typer.Option(help="Processors of the guest.")] = 2,
     memory: Annotated[int, typer.Option(help="Memory of the guest in MiB.")] = 1536,
@@ -46,26 +54,68 @@ def run(
     The guest sees the tree at /run/quic/tree (its working folder), built things at /run/quic/payload, and hands back to the
     host what is put into $QUIC_OUT.
     """
+    job = _job(
+        where, series, ko, module, argv=tuple(command), timeout=timeout, processors=smp, memory=memory, icount=icount,
+        leaks=leaks, panic_on_warn=panic_on_warn,
+    )  # fmt: skip
+    outcome = guest.run(where, job, on_output=None if json else _pass_on, folder=keep)
+    if json:
+        output.show(outcome, json=True)
+    _end(outcome)
+
+
+@app.command()
+def shell(
+    where: WhereOption = guest.Lane.VM,
+    series: SeriesOption = kernel.DEFAULT_SERIES,
+    ko: KoOption = None,
+    module: ModuleOption = True,
+    smp: Annotated[int, typer.Option(help="Processors of the guest.")] = 2,
+    memory: Annotated[int, typer.Option(help="Memory of the guest in MiB.")] = 1536,
+) -> None:
+    """Boot a guest, load quic.ko, and give a shell in it; exit ends the guest.
+
+    Example: quicctl vm shell --kernel 6.1
+
+    The project's tree is the working folder, libquic on the loader's path, python3 -m quicctl the tool. Keys go to the guest,
+    Ctrl-C included. Commands may come through a pipe, too.
+    """
+    source = sys.stdin.fileno()
+    columns, rows = shutil.get_terminal_size()
+    start = f"stty rows {rows} columns {columns}; exec bash --norc -i"
+    job = _job(
+        where, series, ko, module, argv=("sh", "-c", start), timeout=math.inf, processors=smp, memory=memory, leaks=False,
+        source=source, env={"TERM": os.environ.get("TERM", "dumb"), "PS1": r"guest:\W# "},
+    )  # fmt: skip
+    output.progress("booting the guest; exit ends it")
+    before = termios.tcgetattr(source) if os.isatty(source) else None
+    try:
+        if before is not None:
+            tty.setraw(source)
+        outcome = guest.run(where, job, on_output=_pass_on)
+    finally:
+        if before is not None:
+            termios.tcsetattr(source, termios.TCSADRAIN, before)
+    _end(outcome)
+
+
+def _job(where: guest.Lane, series: str, ko: Path | None, module: bool, **conditions: Any) -> guest.Job:
+    """A job in the project's tree, with the module and the library that it wants."""
     tree = Path(__file__).resolve().parents[2]
     modules: tuple[Path, ...] = ()
     files: tuple[tuple[str, Path], ...] = ()
-    booted = None
     target = uml.debug_kernel(output.progress) if where is guest.Lane.UML else kernel.newest(series)
-    if where is guest.Lane.VM:
-        booted = target
     if ko is not None:
         modules = (ko.resolve(),)
     elif module and (tree / "module" / "Kbuild").exists():
         modules = (builder.module(target, progress=output.progress).module,)
     if (tree / "libquic" / "Makefile").exists():
         files = (("lib", builder.library(progress=output.progress).folder / "lib"),)
-    job = guest.Job(
-        tuple(command), modules=modules, files=files, tree=tree, timeout=timeout, processors=smp, memory=memory,
-        icount=icount, leaks=leaks, panic_on_warn=panic_on_warn, kernel=booted,
-    )  # fmt: skip
-    outcome = guest.run(where, job, on_output=None if json else _pass_on, folder=keep)
-    if json:
-        output.show(outcome, json=True)
+    return guest.Job(modules=modules, files=files, tree=tree, kernel=target if where is guest.Lane.VM else None, **conditions)
+
+
+def _end(outcome: guest.Outcome) -> NoReturn:
+    """Leave with the command's status, unless the kernel had something to report."""
     for complaint in outcome.complaints:
         output.progress(f"guest: {complaint}")
     if outcome.splats:
