@@ -45,8 +45,12 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #define MODULE_IMPORT_NS(ns)	MODULE_INFO(import_ns, ns)
 #endif
 
-/* 6.5: splice to a socket became a flag of sendmsg(); sendpage() had one, too. */
-#ifndef MSG_SPLICE_PAGES
+/*
+ * 6.5: splice to a socket became a flag of sendmsg(). Before, sendpage() had one, and has it where a
+ * stable kernel knows the new one, too.
+ */
+#ifdef MSG_SENDPAGE_NOTLAST
+#undef MSG_SPLICE_PAGES
 #define MSG_SPLICE_PAGES	MSG_SENDPAGE_NOTLAST
 #endif
 
