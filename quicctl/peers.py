@@ -19,7 +19,7 @@ from quicctl import archive, cache, errors, guest
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "trixie": ("curl", "nginx", "ngtcp2-client", "ngtcp2-server", "openssl"),
-    "sid": ("caddy", "curl", "haproxy", "nginx", "samba", "smbclient"),
+    "sid": ("caddy", "curl", "haproxy", "ktls-utils", "nginx", "samba", "smbclient"),
 }
 """What is taken from each suite, with all that it depends on."""
 
