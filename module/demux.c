@@ -91,7 +91,7 @@ static void quic_demux_short(struct quic_udp *udp, struct sk_buff *skb, const u8
 	}
 	/* Only here, where no connection has the ID: RFC 9000, sections 11 #1 and 21.11 #2. */
 	quic_addr_from_skb(skb, &local, &peer);
-	qs = quic_demux_find_listener(udp->net, udp, &local, &peer, NULL, 0);
+	qs = quic_demux_find_listener(udp->net, udp, &local, &peer, NULL, NULL, 0);
 	if (qs) {
 		quic_stateless_reset(udp, skb, data + 1, qs->secret, len);
 		sock_put(quic_sock_sk(qs));
@@ -156,7 +156,7 @@ static void quic_demux_long(struct quic_udp *udp, struct sk_buff *skb, u32 len)
 		quic_hello_receive(udp, skb, &hdr);
 		return;
 	}
-	qs = quic_demux_find_listener(udp->net, udp, &local, &peer, NULL, 0);
+	qs = quic_demux_find_listener(udp->net, udp, &local, &peer, skb, NULL, 0);
 	if (!qs) {
 		quic_drop_skb(udp->net, skb, QUIC_DROP_NO_LISTENER);
 		return;

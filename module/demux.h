@@ -54,10 +54,11 @@ void quic_demux_del_listener(struct quic_sock *qs);
 /*
  * A held listener for a datagram to @local, or NULL. Under RCU. @alpn: the
  * client's list in wire form; NULL: not known, any will do; uapi.md, section 4.11.
+ * @skb: what the program of a SO_REUSEPORT group sees, or NULL.
  */
 struct quic_sock *quic_demux_find_listener(struct net *net, struct quic_udp *udp,
 					   const union quic_addr *local,
-					   const union quic_addr *peer,
+					   const union quic_addr *peer, struct sk_buff *skb,
 					   const u8 *alpn, u32 alpn_len);
 /* A held listener at which this client waits for accept() already, or NULL. Under RCU. */
 struct quic_sock *quic_demux_find_request(struct net *net, struct quic_udp *udp,

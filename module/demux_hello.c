@@ -398,7 +398,7 @@ static void quic_hello_work_on(struct quic_hello_table *table, struct quic_hello
 	rcu_read_lock();
 	if (!err)
 		listener = quic_demux_find_listener(table->net, hello->udp, &hello->local,
-						    &hello->peer, alpn, len);
+						    &hello->peer, skb_peek(&hello->read), alpn, len);
 	quic_hello_finish(table, hello, listener);
 	rcu_read_unlock();
 	local_bh_enable();

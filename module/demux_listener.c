@@ -4,9 +4,9 @@
  * protocols that the client offers; and which listeners go together.
  * uapi.md, sections 2.6 and 4.11.
  */
-#include <linux/jhash.h>
 #include <linux/net.h>
 #include <net/ipv6.h>
+#include <net/sock_reuseport.h>
 
 #include "alpn.h"
 #include "demux.h"
@@ -41,39 +41,37 @@ static bool quic_listener_speaks(const struct quic_sock *qs, const u8 *name, u8 
 	return quic_alpn_has(qs->alpn, qs->alpn_len, (const char *)name, len);
 }
 
-/* The best of those that @speak, or of all; among equals the peer's address decides. */
+/* The best of those that @speak, or of all. */
 static struct quic_sock *quic_listener_best(struct net *net, const struct quic_udp *udp,
-					    const union quic_addr *local,
-					    const union quic_addr *peer, bool any_alpn,
+					    const union quic_addr *local, bool any_alpn,
 					    const u8 *name, u8 len)
 {
-	static u32 seed __read_mostly;
 	struct quic_sock *qs, *best = NULL;
 	int best_score = 0;
-	u32 matches = 0;
-	u32 hash = 0;
-
-	net_get_random_once(&seed, sizeof(seed));
 
 	hlist_for_each_entry_rcu(qs, &quic_net(net)->listeners, listener_node) {
 		int score = quic_listener_score(qs, udp, local);
 
-		if (!score || score < best_score ||
-		    (!any_alpn && !quic_listener_speaks(qs, name, len)))
-			continue;
-		if (score > best_score) {
+		if (score > best_score && (any_alpn || quic_listener_speaks(qs, name, len))) {
 			best_score = score;
 			best = qs;
-			matches = 1;
-			hash = quic_addr_hash(peer, seed);
-		} else if (qs->inet.sk.sk_reuseport) {
-			matches++;
-			if (!reciprocal_scale(hash, matches))
-				best = qs;
-			hash = jhash_1word(hash, matches);
 		}
 	}
 	return best;
+}
+
+/* Within a group the user's program decides, or the peer's address. */
+static struct quic_sock *quic_listener_of_group(struct quic_sock *qs, const union quic_addr *peer,
+						struct sk_buff *skb)
+{
+	static u32 seed __read_mostly;
+	struct sock *sk = quic_sock_sk(qs);
+
+	if (!rcu_access_pointer(sk->sk_reuseport_cb))
+		return qs;
+	net_get_random_once(&seed, sizeof(seed));
+	sk = reuseport_select_sock(sk, quic_addr_hash(peer, seed), skb, 0);
+	return sk ? quic_sk(sk) : qs;
 }
 
 /**
@@ -82,6 +80,7 @@ static struct quic_sock *quic_listener_best(struct net *net, const struct quic_u
  * @udp:      socket it came in on
  * @local:    where it went
  * @peer:     where it came from
+ * @skb:      the datagram, for the program of a SO_REUSEPORT group; NULL: the peer's address decides
  * @alpn:     the client's protocols, each with a length byte in front; NULL: not known
  * @alpn_len: bytes in @alpn; 0: the client offers none
  *
@@ -91,19 +90,20 @@ static struct quic_sock *quic_listener_best(struct net *net, const struct quic_u
  */
 struct quic_sock *quic_demux_find_listener(struct net *net, struct quic_udp *udp,
 					   const union quic_addr *local,
-					   const union quic_addr *peer,
+					   const union quic_addr *peer, struct sk_buff *skb,
 					   const u8 *alpn, u32 alpn_len)
 {
 	struct quic_sock *qs = NULL;
 	u32 i;
 
 	if (!alpn || !alpn_len) {
-		qs = quic_listener_best(net, udp, local, peer, !alpn, NULL, 0);
+		qs = quic_listener_best(net, udp, local, !alpn, NULL, 0);
 	} else {
 		for (i = 0; !qs && i < alpn_len && alpn_len - i > alpn[i]; i += 1 + alpn[i])
-			qs = quic_listener_best(net, udp, local, peer, false, &alpn[i + 1],
-						alpn[i]);
+			qs = quic_listener_best(net, udp, local, false, &alpn[i + 1], alpn[i]);
 	}
+	if (qs)
+		qs = quic_listener_of_group(qs, peer, skb);
 	if (!qs || !refcount_inc_not_zero(&quic_sock_sk(qs)->sk_refcnt))
 		return NULL;
 	return qs;
@@ -156,6 +156,14 @@ struct quic_sock *quic_demux_find_request(struct net *net, struct quic_udp *udp,
 	return NULL;
 }
 
+/* Do two listeners that do not conflict form a group? */
+static bool quic_listener_shares(const struct quic_sock *a, const struct quic_sock *b)
+{
+	return a->inet.sk.sk_reuseport && b->inet.sk.sk_reuseport &&
+	       a->route[0].udp == b->route[0].udp && quic_addr_equal(&a->bound, &b->bound) &&
+	       a->alpn_len == b->alpn_len && !memcmp(a->alpn, b->alpn, a->alpn_len);
+}
+
 static bool quic_listener_conflicts(const struct quic_sock *a, const struct quic_sock *b)
 {
 	if (a->route[0].udp != b->route[0].udp || !quic_addr_equal(&a->bound, &b->bound))
@@ -169,12 +177,13 @@ static bool quic_listener_conflicts(const struct quic_sock *a, const struct quic
  * quic_demux_add_listener() - datagrams without a connection may go to this socket
  * @qs: locked, bound socket
  *
- * Return: 0, or -EADDRINUSE: uapi.md, section 2.6.
+ * Return: 0, or -EADDRINUSE: uapi.md, section 2.6; -ENOMEM.
  */
 int quic_demux_add_listener(struct quic_sock *qs)
 {
-	struct quic_net *qn = quic_net(sock_net(quic_sock_sk(qs)));
-	struct quic_sock *other;
+	struct sock *sk = quic_sock_sk(qs);
+	struct quic_net *qn = quic_net(sock_net(sk));
+	struct quic_sock *other, *member = NULL;
 	int err = 0;
 
 	spin_lock_bh(&qn->lock);
@@ -183,7 +192,13 @@ int quic_demux_add_listener(struct quic_sock *qs)
 			err = -EADDRINUSE;
 			break;
 		}
+		if (quic_listener_shares(qs, other))
+			member = other;
 	}
+	if (!err && member)
+		err = reuseport_add_sock(sk, quic_sock_sk(member), false);
+	else if (!err && sk->sk_reuseport)
+		err = reuseport_alloc(sk, false);
 	if (!err)
 		hlist_add_head_rcu(&qs->listener_node, &qn->listeners);
 	spin_unlock_bh(&qn->lock);
@@ -196,13 +211,17 @@ int quic_demux_add_listener(struct quic_sock *qs)
  */
 void quic_demux_del_listener(struct quic_sock *qs)
 {
-	struct quic_net *qn = quic_net(sock_net(quic_sock_sk(qs)));
+	struct sock *sk = quic_sock_sk(qs);
+	struct quic_net *qn = quic_net(sock_net(sk));
 	bool is_last = true;
 	struct quic_sock *other;
 
 	spin_lock_bh(&qn->lock);
-	if (!hlist_unhashed(&qs->listener_node))
+	if (!hlist_unhashed(&qs->listener_node)) {
 		hlist_del_init_rcu(&qs->listener_node);
+		if (rcu_access_pointer(sk->sk_reuseport_cb))
+			reuseport_detach_sock(sk);
+	}
 	hlist_for_each_entry(other, &qn->listeners, listener_node)
 		is_last &= other->route[0].udp != qs->route[0].udp;
 	spin_unlock_bh(&qn->lock);
