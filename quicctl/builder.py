@@ -28,6 +28,9 @@ _FULL = "No space left on device"
 
 Progress = Callable[[str], None]
 
+SAMPLE = "quic_rpc.ko"
+"""A kernel's user of QUIC, built along with the tests."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleBuild:
@@ -69,6 +72,8 @@ def project() -> Path:
 def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = None) -> ModuleBuild:
     """Build quic.ko for a kernel with all warnings on; with tests, its KUnit suites run whenever it is loaded.
 
+    The sample of a kernel's user then lies beside it.
+
     A kernel of a newer suite takes that suite's tools, and is built in a root of it; see toolroot.py.
     """
     tree = project()
@@ -78,7 +83,7 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
     sources = list(rootfs.tree_files(tree / "module"))
     options = [f"ARCH={kernel.arch}"] if kernel.arch == "um" else []
     if tests:
-        options.append("CONFIG_IP_QUIC_TEST=y")
+        options += ["CONFIG_IP_QUIC_TEST=y", "CONFIG_IP_QUIC_SAMPLE=m"]
     if kernel.compiler:
         options.append(f"CC={kernel.compiler}")
         compiler = _compiler_version(kernel.compiler)
@@ -108,6 +113,8 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
                 raise errors.BuildFailed(f"make built no quic.ko for {kernel.release}", detail=process.tail(said))
             _check_vermagic(built, kernel)
             shutil.copy(built, scratch / "quic.ko")
+            if tests:
+                shutil.copy(work / "sample" / SAMPLE, scratch / SAMPLE)
 
     _finish(home, make)
     warnings = tuple((home / "warnings").read_text().splitlines())

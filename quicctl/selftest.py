@@ -513,6 +513,8 @@ def _guest_job(lane: guest.Lane, units: list[Unit], series: str | None, scratch:
         name = Path(folder).name
         work = builder.programs(name, progress=progress)
         files += [(f"tests/{name}/{program.name}", program) for program in _executables(work)]
+    if lane is guest.Lane.UML:
+        files.append((builder.SAMPLE, built.module.parent / builder.SAMPLE))
     mounts: list[tuple[str, Path]] = []
     if lane is guest.Lane.UML and any(unit.group.peers for unit in units):
         mounts = peers.write_manifest(peers.roots(progress), scratch / peers.MANIFEST)

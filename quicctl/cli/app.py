@@ -35,6 +35,7 @@ COMMANDS = {
     "status": "Show what the running kernel has loaded",
     "conns": "Show QUIC connections and listeners",
     "handshake": "Connect to a QUIC server, or be one, and move data",
+    "tlshd": "Make TLS handshakes for QUIC sockets of the kernel's own",
     "demo": "Move data both ways through the module and show what was negotiated",
     "bench": "Measure QUIC beside TCP and kTLS",
     "selftest": "Run the tests where they can run",

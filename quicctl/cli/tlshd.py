@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``quicctl tlshd``."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quicctl import errors
+from quicctl import tlshd as agent
+from quicctl.cli import output
+
+
+def tlshd(
+    config: Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="tlshd's configuration.")] = agent.CONFIG,
+) -> None:
+    """Make TLS handshakes for QUIC sockets of the kernel's own, until interrupted.
+
+    Files of PEM stand in the sections authenticate.client and authenticate.server: x509.truststore, x509.certificate,
+    x509.private_key.
+
+    Example: quicctl tlshd --config /etc/tlshd/config
+    """
+    settings = agent.read_config(config)
+    logging.getLogger("quicctl.tlshd").setLevel(logging.INFO)
+    try:
+        agent.serve(settings, lambda: output.line("ready"))
+    except FileNotFoundError as failure:
+        raise errors.KernelOptionMissing(
+            "the running kernel asks nobody for handshakes", remedy="it takes CONFIG_NET_HANDSHAKE"
+        ) from failure
+    except PermissionError as failure:
+        raise errors.NotRoot("the kernel asks root only for handshakes") from failure

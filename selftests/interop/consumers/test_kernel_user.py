@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A user of QUIC inside the kernel, module/sample/quic_rpc.c, and the agent that does TLS for it, quicctl tlshd."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from conftest import SLOW, Pki
+
+from quicctl import process
+from quicctl.genetlink import HandshakeSocket, Request
+
+_KO = Path(os.environ.get("QUIC_PAYLOAD", "/nonexistent")) / "quic_rpc.ko"
+_CONFIG = """\
+[authenticate.client]
+x509.truststore = {ca}
+[authenticate.server]
+x509.certificate = {cert}
+x509.private_key = {key}
+"""
+_STREAMS, _ROUNDS = 4, 8
+_FINIT_MODULE = 313
+"""On x86_64, which lane uml is."""
+
+
+def call(**parameters: object) -> int:
+    """Load the module, which serves and calls; returns 0, or the errno with which the kernel refused it."""
+    given = {"timeout_ms": int(60_000 * SLOW), "streams": _STREAMS, "rounds": _ROUNDS, **parameters}
+    words = " ".join(f"{name}={value}" for name, value in given.items())
+    # insmod has words of its own for some codes.
+    libc = ctypes.CDLL(None, use_errno=True)
+    with _KO.open("rb") as file:
+        if libc.syscall(_FINIT_MODULE, file.fileno(), words.encode(), 0) != 0:
+            return ctypes.get_errno()
+    subprocess.run(["rmmod", "quic_rpc"], check=True)
+    return 0
+
+
+def counters() -> dict[str, int]:
+    return {name: int(n) for name, n in map(str.split, Path("/proc/net/quic/snmp").read_text().splitlines())}
+
+
+@contextmanager
+def agent(ca: Path, pki: Pki, folder: Path) -> Iterator[None]:
+    """quicctl tlshd, taking requests."""
+    config = folder / "tlshd.conf"
+    config.write_text(_CONFIG.format(ca=ca, cert=pki.cert, key=pki.key))
+    with process.running([sys.executable, "-m", "quicctl", "tlshd", "--config", config]) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        yield
+        assert child.poll() is None
+
+
+@contextmanager
+def answering(status: int | None) -> Iterator[list[Request]]:
+    """An agent that takes the client's request, and says this of it or lets go of it without a word.
+
+    As the client then sends nothing, the server makes no request.
+    """
+    taken: list[Request] = []
+    with HandshakeSocket() as wakeups, HandshakeSocket() as commands:
+        wakeups.subscribe()
+
+        def run() -> None:
+            while not taken:
+                wakeups.wait()
+                while (request := commands.accept()) is not None:
+                    taken.append(request)
+                    if status is not None:
+                        commands.done(request, status)
+                    os.close(request.fd)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        yield taken
+        thread.join(10 * SLOW)
+        assert not thread.is_alive()
+
+
+def test_records_return(pki: Pki, tmp_path: Path) -> None:
+    before = counters()
+    with agent(pki.ca, pki, tmp_path):
+        assert call() == 0
+    after = counters()
+    for name in ("QuicConnActiveEstabs", "QuicConnPassiveEstabs"):
+        assert after[name] == before[name] + 1
+
+
+def test_stranger_is_not_trusted(pki: Pki, tmp_path: Path) -> None:
+    with agent(pki.stranger_ca, pki, tmp_path):
+        assert call() == errno.EACCES
+
+
+def test_wrong_name_is_not_trusted(pki: Pki, tmp_path: Path) -> None:
+    with agent(pki.ca, pki, tmp_path):
+        assert call(peername="elsewhere.example") == errno.EACCES
+
+
+def test_no_agent() -> None:
+    assert call() == errno.ESRCH
+
+
+def test_agent_refuses() -> None:
+    with answering(errno.ECONNREFUSED) as taken:
+        assert call() == errno.ECONNREFUSED
+    assert [(request.server, request.peername) for request in taken] == [(False, "localhost")]
+
+
+def test_agent_dies() -> None:
+    """Who took a request and is gone has not answered: the user's own patience ends the wait."""
+    with answering(None) as taken:
+        assert call(timeout_ms=1000) == errno.ETIMEDOUT
+    assert [request.server for request in taken] == [False]
