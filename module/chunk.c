@@ -59,22 +59,17 @@ static void *quic_stock_take(struct quic_stock __percpu *stocks)
 	return item;
 }
 
-/* False: there are enough, the caller frees it. */
+/* False: there are enough, the caller frees it. BH is off. */
 static bool quic_stock_put(struct quic_stock __percpu *stocks, void *item)
 {
-	struct quic_stock *stock;
-	bool room;
+	struct quic_stock *stock = this_cpu_ptr(stocks);
 
-	local_bh_disable();
-	stock = this_cpu_ptr(stocks);
-	room = stock->count < QUIC_STOCK;
-	if (room) {
-		*(void **)item = stock->first;
-		stock->first = item;
-		stock->count++;
-	}
-	local_bh_enable();
-	return room;
+	if (stock->count >= QUIC_STOCK)
+		return false;
+	*(void **)item = stock->first;
+	stock->first = item;
+	stock->count++;
+	return true;
 }
 
 /* Is there something that the application can take, and so make room? */
@@ -176,6 +171,17 @@ struct quic_recv_chunk *quic_recv_chunk_new(struct quic_sock *qs, u8 kind, u32 l
 	return quic_recv_chunk_own(qs, kind, len, false);
 }
 
+/* It is charged no longer. BH is off. */
+static void quic_recv_chunk_put(struct quic_recv_chunk *chunk)
+{
+	if (chunk->skb)
+		kfree_skb(chunk->skb);
+	else
+		kfree(chunk->memory);
+	if (!quic_stock_put(&quic_chunk_stock, chunk))
+		kmem_cache_free(quic_chunk_cache, chunk);
+}
+
 /**
  * quic_recv_chunk_free() - let go of a chunk and what it pins
  * @chunk: chunk, in no list or tree
@@ -183,12 +189,31 @@ struct quic_recv_chunk *quic_recv_chunk_new(struct quic_sock *qs, u8 kind, u32 l
 void quic_recv_chunk_free(struct quic_recv_chunk *chunk)
 {
 	quic_rmem_uncharge(chunk->sk, chunk->truesize);
-	if (chunk->skb)
-		kfree_skb(chunk->skb);
-	else
-		kfree(chunk->memory);
-	if (!quic_stock_put(&quic_chunk_stock, chunk))
-		kmem_cache_free(quic_chunk_cache, chunk);
+	local_bh_disable();
+	quic_recv_chunk_put(chunk);
+	local_bh_enable();
+}
+
+/**
+ * quic_recv_chunks_free() - let go of the first chunks of a queue, all at once
+ * @queue: chunks of one connection
+ * @last:  the last of them
+ */
+void quic_recv_chunks_free(struct list_head *queue, struct quic_recv_chunk *last)
+{
+	struct quic_recv_chunk *chunk, *next;
+	struct sock *sk = last->sk;
+	LIST_HEAD(first);
+	u32 size = 0;
+
+	list_cut_position(&first, queue, &last->rx.link);
+	local_bh_disable();
+	list_for_each_entry_safe(chunk, next, &first, rx.link) {
+		size += chunk->truesize;
+		quic_recv_chunk_put(chunk);
+	}
+	local_bh_enable();
+	quic_rmem_uncharge(sk, size);
 }
 
 /* The chunk for bytes of a packet: pins the packet, or copies what wastes it. */
@@ -267,6 +292,7 @@ void quic_recv_queue_purge(struct quic_sock *qs)
 	quic_recv_list_purge(&qs->data_queue);
 }
 
+/* BH is off. */
 static void quic_slot_put(void *slot)
 {
 	if (!quic_stock_put(&quic_slot_stock, slot))
@@ -285,7 +311,9 @@ static void *quic_slot_get(struct sock *sk)
 	if (!page)
 		return NULL;
 	get_page(page);
+	local_bh_disable();
 	quic_slot_put(page_address(page) + QUIC_SLOT_SIZE);
+	local_bh_enable();
 	return page_address(page);
 }
 
@@ -338,14 +366,41 @@ static struct quic_slot *quic_slot_new(struct quic_sock *qs, u64 offset)
 	return slot;
 }
 
-static void quic_slot_free(struct sock *sk, struct quic_slot *slot)
+/* BH is off. */
+static void quic_slot_free(struct quic_slot *slot)
 {
-	sk_wmem_queued_add(sk, -(int)slot->truesize);
-	sk_mem_uncharge(sk, slot->truesize);
 	if (slot->order < 0)
 		quic_slot_put(slot);
 	else
 		free_pages((unsigned long)slot, slot->order);
+}
+
+static void quic_slot_uncharge(struct sock *sk, u32 size)
+{
+	sk_wmem_queued_add(sk, -(int)size);
+	sk_mem_uncharge(sk, size);
+}
+
+/* The last slot, which holds nothing, is taken away. */
+static void quic_slot_drop(struct sock *sk, struct quic_send_buf *buf, struct quic_slot *slot)
+{
+	if (buf->cursor == slot)
+		buf->cursor = NULL;
+	list_del(&slot->list);
+	quic_slot_uncharge(sk, slot->truesize);
+	local_bh_disable();
+	quic_slot_free(slot);
+	local_bh_enable();
+}
+
+/* Small slots lie within a page, whose bounds are all that has to be checked. */
+static size_t quic_slot_fill(struct quic_slot *slot, size_t n, struct iov_iter *from)
+{
+	u8 *to = slot->data + slot->len;
+
+	if (likely(slot->order < 0))
+		return copy_page_from_iter(virt_to_page(to), offset_in_page(to), n, from);
+	return copy_from_iter(to, n, from);
 }
 
 /**
@@ -405,16 +460,12 @@ int quic_send_buf_append(struct quic_sock *qs, struct quic_send_buf *buf, u64 of
 			list_add_tail(&slot->list, &buf->chunks);
 		}
 		n = min(len - copied, slot->size - slot->len);
-		n = copy_from_iter(slot->data + slot->len, n, from);
+		n = quic_slot_fill(slot, n, from);
 		slot->len += n;
 		copied += n;
 		if (!n) {
-			if (!slot->len) {
-				if (buf->cursor == slot)
-					buf->cursor = NULL;
-				list_del(&slot->list);
-				quic_slot_free(sk, slot);
-			}
+			if (!slot->len)
+				quic_slot_drop(sk, buf, slot);
 			return copied ?: -EFAULT;
 		}
 	}
@@ -488,17 +539,26 @@ void quic_host_send_copy(struct quic_send_buf *buf, u64 offset, u32 len,
 
 void quic_host_send_release(struct quic_conn *conn, struct quic_send_buf *buf, u64 offset)
 {
-	struct sock *sk = quic_sock_sk(quic_conn_sock(conn));
-	struct quic_slot *slot, *next;
+	struct quic_slot *slot, *next, *last = NULL;
+	LIST_HEAD(first);
+	u32 size = 0;
 
-	list_for_each_entry_safe(slot, next, &buf->chunks, list) {
+	list_for_each_entry(slot, &buf->chunks, list) {
 		if (slot->offset + slot->len > offset)
 			break;
 		if (buf->cursor == slot)
 			buf->cursor = NULL;
-		list_del(&slot->list);
-		quic_slot_free(sk, slot);
+		size += slot->truesize;
+		last = slot;
 	}
+	if (!last)
+		return;
+	list_cut_position(&first, &buf->chunks, &last->list);
+	quic_slot_uncharge(quic_sock_sk(quic_conn_sock(conn)), size);
+	local_bh_disable();
+	list_for_each_entry_safe(slot, next, &first, list)
+		quic_slot_free(slot);
+	local_bh_enable();
 }
 
 int quic_chunk_init(void)

@@ -85,6 +85,7 @@ int quic_send_buf_append(struct quic_sock *qs, struct quic_send_buf *buf, u64 of
 /* A chunk with @len bytes of its own, charged; NULL: no memory, or the receive buffer is full. */
 struct quic_recv_chunk *quic_recv_chunk_new(struct quic_sock *qs, u8 kind, u32 len);
 void quic_recv_chunk_free(struct quic_recv_chunk *chunk);
+void quic_recv_chunks_free(struct list_head *queue, struct quic_recv_chunk *last);
 void quic_recv_queue_purge(struct quic_sock *qs);
 /* Is there still somebody to hand received data to? */
 bool quic_host_has_reader(const struct quic_sock *qs);

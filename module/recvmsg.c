@@ -60,8 +60,16 @@ static int quic_recv_wait(struct quic_sock *qs, long timeo)
 u32 quic_recv_copy(const struct quic_recv_chunk *chunk, struct msghdr *msg, size_t room)
 {
 	u32 n = min_t(size_t, room, chunk->rx.len - chunk->read);
+	u8 *from = chunk->rx.data + chunk->read;
 
-	return n ? copy_to_iter(chunk->rx.data + chunk->read, n, &msg->msg_iter) : 0;
+	if (!n)
+		return 0;
+	/* Within a page its bounds are all that has to be checked. */
+	if (likely(chunk->skb && !skb_headlen(chunk->skb) && !skb_has_frag_list(chunk->skb) &&
+		   offset_in_page(from) + n <= PAGE_SIZE))
+		return copy_page_to_iter(virt_to_page(from), offset_in_page(from), n,
+					 &msg->msg_iter);
+	return copy_to_iter(from, n, &msg->msg_iter);
 }
 
 /**
@@ -105,8 +113,8 @@ static int quic_recv_single(struct quic_sock *qs, struct quic_recv_chunk *chunk,
 static int quic_recv_stream(struct quic_sock *qs, struct quic_recv_chunk *chunk,
 			    struct msghdr *msg, size_t len, bool peek)
 {
+	struct quic_recv_chunk *next, *done = NULL;
 	u64 stream_id = chunk->stream_id;
-	struct quic_recv_chunk *next;
 	size_t copied = 0;
 	bool fin = false;
 
@@ -119,11 +127,13 @@ static int quic_recv_stream(struct quic_sock *qs, struct quic_recv_chunk *chunk,
 		if (n < want && !n && !copied)
 			return -EFAULT;
 		copied += n;
-		if (n == left)
+		if (n == left) {
 			fin = chunk->fin;
+			done = chunk;
+		}
 		next = is_last ? NULL : list_next_entry(chunk, rx.link);
 		if (!peek)
-			quic_recv_take(chunk, n);
+			chunk->read += n;
 		/* A full buffer leaves even an empty FIN to the next call. */
 		if (n < left || fin || copied == len || !next)
 			break;
@@ -132,6 +142,8 @@ static int quic_recv_stream(struct quic_sock *qs, struct quic_recv_chunk *chunk,
 		chunk = next;
 	}
 
+	if (!peek && done)
+		quic_recv_chunks_free(&qs->data_queue, done);
 	quic_cmsg_put_stream(msg, stream_id, fin ? MSG_QUIC_STREAM_FIN : 0);
 	if (!peek && copied)
 		quic_conn_stream_consumed(&qs->conn, stream_id, copied);

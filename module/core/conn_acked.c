@@ -13,6 +13,8 @@
 /* Packets declared lost are remembered until they are as old, in probe timeouts. */
 #define QUIC_LOST_AGE		4
 
+#define QUIC_ACKED_NONE		(~0ULL)	/* no stream */
+
 static void quic_acked_event(struct quic_conn *conn, u64 id, u8 state, u64 final_size, u64 code)
 {
 	struct quic_stream_update ev = {
@@ -25,17 +27,33 @@ static void quic_acked_event(struct quic_conn *conn, u64 id, u8 state, u64 final
 	quic_host_event(conn, QUIC_EVENT_STREAM_UPDATE, &ev, sizeof(ev));
 }
 
-static void quic_acked_stream(struct quic_conn *conn, const struct quic_sent_note *note)
+/* The host lets go of what was acknowledged of a stream, unless that is gone. */
+static void quic_acked_release(struct quic_conn *conn, u64 id)
+{
+	struct quic_stream *stream = quic_streams_find(&conn->streams, id);
+
+	if (!stream || !stream->has_send)
+		return;
+	quic_host_send_release(conn, &stream->send.buf, stream->send.ranges.acked);
+	conn->todo |= QUIC_TODO_WAKE_SPACE;
+}
+
+/* @moved: a stream that quic_acked_release() is due for, or QUIC_ACKED_NONE. */
+static void quic_acked_stream(struct quic_conn *conn, const struct quic_sent_note *note,
+			      u64 *moved)
 {
 	struct quic_stream *stream = quic_streams_find(&conn->streams, note->stream_id);
 
 	if (!stream || !stream->has_send || stream->send.state == QUIC_SEND_RECVD)
 		return;
-	if (quic_stream_send_on_acked(&stream->send, note->offset, note->len, note->fin)) {
-		quic_host_send_release(conn, &stream->send.buf, stream->send.ranges.acked);
-		conn->todo |= QUIC_TODO_WAKE_SPACE;
+	if (quic_stream_send_on_acked(&stream->send, note->offset, note->len, note->fin) &&
+	    *moved != note->stream_id) {
+		if (*moved != QUIC_ACKED_NONE)
+			quic_acked_release(conn, *moved);
+		*moved = note->stream_id;
 	}
 	if (stream->send.state == QUIC_SEND_RECVD) {
+		quic_acked_release(conn, note->stream_id);
 		quic_acked_event(conn, stream->id, QUIC_STREAM_SEND_STATE_RECVD, 0, 0);
 		quic_conn_stream_settle(conn, stream);
 	}
@@ -55,14 +73,14 @@ static void quic_acked_reset(struct quic_conn *conn, u64 id)
 }
 
 static void quic_acked_note(struct quic_conn *conn, struct quic_space *space,
-			    const struct quic_sent_note *note)
+			    const struct quic_sent_note *note, u64 *moved)
 {
 	struct quic_local_cid *cid;
 	struct quic_stream *stream;
 
 	switch (note->kind) {
 	case QUIC_NOTE_STREAM:
-		quic_acked_stream(conn, note);
+		quic_acked_stream(conn, note, moved);
 		break;
 	case QUIC_NOTE_CRYPTO:
 		if (quic_send_ranges_on_acked(&space->crypto.ranges, note->offset, note->len))
@@ -101,7 +119,7 @@ static void quic_acked_note(struct quic_conn *conn, struct quic_space *space,
 }
 
 static void quic_acked_packet(struct quic_conn *conn, struct quic_space *space,
-			      struct quic_sent_packet *packet)
+			      struct quic_sent_packet *packet, u64 *moved)
 {
 	u8 i;
 
@@ -110,7 +128,7 @@ static void quic_acked_packet(struct quic_conn *conn, struct quic_space *space,
 	if (packet->control & QUIC_SENT_NEW_TOKEN)
 		conn->new_token = QUIC_CONTROL_ACKED;
 	for (i = 0; i < packet->nr_notes; i++)
-		quic_acked_note(conn, space, quic_sent_packet_note(packet, i));
+		quic_acked_note(conn, space, quic_sent_packet_note(packet, i), moved);
 	quic_sent_packet_release(packet);
 }
 
@@ -463,6 +481,7 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 	struct quic_sent_packet packet;
 	struct quic_acked_marks marks = {};
 	struct quic_loss_walk walk;
+	u64 moved = QUIC_ACKED_NONE;
 	u16 largest = 0;
 	bool any = false;
 	bool raised;
@@ -492,8 +511,11 @@ int quic_conn_on_ack(struct quic_conn *conn, enum quic_space_id id,
 			marks.paths |= BIT(packet.path);
 			marks.newest = max(marks.newest, packet.time);
 		}
-		quic_acked_packet(conn, space, &packet);
+		quic_acked_packet(conn, space, &packet, &moved);
 	}
+	/* Once for all packets of the frame, which most often are of one stream. */
+	if (moved != QUIC_ACKED_NONE)
+		quic_acked_release(conn, moved);
 	if (unlikely(space->loss.spurious.log))
 		quic_acked_late(conn, space, ack, now);
 	if (!any)

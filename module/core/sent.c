@@ -377,7 +377,9 @@ struct quic_sent_note *quic_sent_packet_add_note(struct quic_sent_packet *packet
  */
 void quic_sent_packet_release(struct quic_sent_packet *packet)
 {
-	quic_host_free(packet->more);
-	packet->more = NULL;
+	if (unlikely(packet->more)) {
+		quic_host_free(packet->more);
+		packet->more = NULL;
+	}
 	packet->nr_notes = 0;
 }
