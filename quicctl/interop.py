@@ -43,12 +43,12 @@ class Column:
 COLUMNS: Mapping[str, Column] = {
     "aioquic": Column("aioquic", "", "aioquic"),
     "ngtcp2": Column("ngtcp2", "trixie", "ngtcp2-client"),
-    "nginx_trixie": Column("nginx", "trixie", "nginx"),
     "nginx_sid": Column("nginx", "sid", "nginx"),
     "caddy": Column("caddy (quic-go)", "sid", "caddy"),
     "haproxy": Column("haproxy", "sid", "haproxy"),
     "curl_trixie": Column("curl (OpenSSL's QUIC)", "trixie", "curl"),
     "curl_sid": Column("curl (ngtcp2)", "sid", "curl"),
+    "quiche": Column("quiche (node binding)", "npm", "@matrixai/quic"),
     "openssl": Column("openssl s_client", "trixie", "openssl"),
 }
 """By the name that parameters and files have for a peer."""

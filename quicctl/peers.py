@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Other QUIC stacks to test against: packages of newer suites, unpacked into folders of the cache.
+"""Other QUIC stacks to test against: packages of newer suites and of npm, unpacked into folders of the cache.
 
 Nothing is installed and no script of a package is run: a program is started by the loader and with the libraries of its own
 suite. A guest gets the folders read-only, and a list of them; what is done with the programs is the tests' business.
@@ -15,13 +15,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from quicctl import archive, cache, errors, guest
+from quicctl import archive, cache, errors, guest, process
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "trixie": ("curl", "nginx", "ngtcp2-client", "ngtcp2-server", "openssl"),
+    "trixie": ("curl", "nginx", "ngtcp2-client", "ngtcp2-server", "nodejs", "openssl"),
     "sid": ("caddy", "curl", "haproxy", "ktls-utils", "nginx", "samba", "smbclient"),
 }
 """What is taken from each suite, with all that it depends on."""
+
+NPM = "npm"
+MODULES: Mapping[str, str] = {"@matrixai/quic": "2.0.9"}
+"""What is taken from npm's registry in place of a suite: quiche and a binding for node."""
 
 MANIFEST = "peers.json"
 _RECIPE = "1"
@@ -87,12 +91,35 @@ def root(suite: str, progress: Callable[[str], None] | None = None) -> Root:
     return Root(suite, made / "tree", json.loads((made / "versions.json").read_text()))
 
 
-def roots(progress: Callable[[str], None] | None = None) -> list[Root | Absent]:
-    """Every suite's root, or why it is absent."""
-    found: list[Root | Absent] = []
-    for suite in PACKAGES:
+def modules(progress: Callable[[str], None] | None = None) -> Root:
+    """The packages of npm, fetched once; no script of theirs is run. Raises ArchiveUnavailable if they cannot be had."""
+    wanted = [f"{name}@{version}" for name, version in MODULES.items()]
+    home = cache.root() / "roots" / f"peers-{NPM}-{cache.key(_RECIPE, archive.architecture(), *wanted)}"
+
+    def make(scratch: Path) -> None:
+        if progress is not None:
+            progress(f"fetching {', '.join(wanted)} of npm to test against: once")
+        tree = scratch / "tree"
+        tree.mkdir()
+        argv = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(tree), *wanted]
         try:
-            found.append(root(suite, progress))
+            process.run(argv, timeout=600)
+        except (errors.CommandFailed, errors.ToolMissing) as failure:
+            raise errors.ArchiveUnavailable(
+                f"npm does not offer {', '.join(wanted)}: {failure.message}", detail=failure.detail,
+                remedy="install npm, check the network",
+            ) from failure  # fmt: skip
+
+    made = cache.entry(home, make)
+    return Root(NPM, made / "tree", MODULES)
+
+
+def roots(progress: Callable[[str], None] | None = None) -> list[Root | Absent]:
+    """Every suite's root and npm's, or why it is absent."""
+    found: list[Root | Absent] = []
+    for suite in (*PACKAGES, NPM):
+        try:
+            found.append(modules(progress) if suite == NPM else root(suite, progress))
         except errors.ArchiveUnavailable as failure:
             found.append(Absent(suite, failure.message))
     return found

@@ -94,10 +94,10 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Content:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Content:
     """What is sent where the amount does not matter."""
-    return _content(tmp_path_factory.mktemp("small"), "small.bin", 3, min(SIZE, 256 << 10))
+    return _content(tmp_path_factory.mktemp("small"), "small.bin", 3, min(SIZE, 64 << 10))
 
 
 @pytest.fixture(scope="session")
 def small_theirs(tmp_path_factory: pytest.TempPathFactory) -> Content:
     """The same from the stranger."""
-    return _content(tmp_path_factory.mktemp("small_theirs"), "small_theirs.bin", 4, min(SIZE, 256 << 10))
+    return _content(tmp_path_factory.mktemp("small_theirs"), "small_theirs.bin", 4, min(SIZE, 64 << 10))

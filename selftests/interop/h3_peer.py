@@ -6,6 +6,7 @@ Transport and TLS are the kernel's and libquic's; aioquic's HTTP/3 layer sees a 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import queue
@@ -30,7 +31,13 @@ ALPN = "h3"
 NO_ERROR = 0x100
 _PIECE = 1 << 16
 _TICK = 1.0
-_EVENTS = (uapi.EventType.STREAM_UPDATE, uapi.EventType.CONNECTION_CLOSE, uapi.EventType.KEY_UPDATE)
+_TICKET_TIME = 5.0
+_EVENTS = (
+    uapi.EventType.STREAM_UPDATE,
+    uapi.EventType.CONNECTION_CLOSE,
+    uapi.EventType.CONNECTION_MIGRATION,
+    uapi.EventType.KEY_UPDATE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +59,14 @@ class _StandIn:
     """What aioquic's HTTP/3 layer asks of a QUIC connection, done by a socket."""
 
     _quic_logger = None
-    _remote_max_datagram_frame_size = None
 
     def __init__(self, sock: QuicSocket, *, client: bool) -> None:
         self.configuration = QuicConfiguration(is_client=client)
         self._sock = sock
+
+    @property
+    def _remote_max_datagram_frame_size(self) -> int | None:
+        return self._sock.transport_params(remote=True).max_datagram_frame_size or None
 
     def get_next_available_stream_id(self, is_unidirectional: bool = False) -> int:
         return self._sock.open_stream(uni=is_unidirectional)
@@ -82,9 +92,10 @@ class _StandIn:
 class _Connection:
     """A connection that speaks HTTP/3."""
 
-    def __init__(self, sock: QuicSocket, tls: libquic.Handshake, timeout: float, *, client: bool) -> None:
+    tls: libquic.Handshake
+
+    def __init__(self, sock: QuicSocket, timeout: float, *, client: bool) -> None:
         self.sock = sock
-        self.tls = tls
         self.events: list[uapi.Event] = []
         self._timeout = timeout
         self._pending: deque[H3Event] = deque()
@@ -154,7 +165,10 @@ class _Message:
 
 
 class Session:
-    """A client's connection: requests one after the other, or many at once."""
+    """A client's connection: requests one after the other, or many at once.
+
+    When it resumes a session that lets it, the streams of HTTP/3 itself and SETTINGS go before the handshake.
+    """
 
     def __init__(
         self,
@@ -166,33 +180,41 @@ class Session:
         params: uapi.TransportParams | None = None,
         priority: str | None = None,
         more_alpns: Sequence[str] = (),
+        resume: bytes | None = None,
     ) -> None:
         family, where = endpoint.resolve(address)
-        self.sock = QuicSocket(family)
         self._acknowledged: set[int] = set()
-        try:
-            with libquic.Credentials(server=False) as credentials:
-                credentials.trust(ca)
-                if config is not None:
-                    self.sock.set_config(config)
-                if params is not None:
-                    self.sock.set_transport_params(params)
-                self.sock.enable(*_EVENTS)
-                self.sock.connect(where)
-                self.tls = libquic.handshake(
-                    self.sock.fileno(), credentials, server=False, hostname="localhost", alpn=",".join([ALPN, *more_alpns]),
-                    priority=priority, timeout=timeout,
-                )  # fmt: skip
-            self._connection = _Connection(self.sock, self.tls, timeout, client=True)
-        except BaseException:
-            self.sock.close()
-            raise
+        with contextlib.ExitStack() as stack:
+            self.sock = stack.enter_context(QuicSocket(family))
+            credentials = stack.enter_context(libquic.Credentials(server=False))
+            credentials.trust(ca)
+            if config is not None:
+                self.sock.set_config(config)
+            if params is not None:
+                self.sock.set_transport_params(params)
+            self.sock.enable(*_EVENTS)
+            self.sock.connect(where)
+            tls = libquic.Tls(
+                self.sock.fileno(), credentials, server=False, hostname="localhost", alpn=",".join([ALPN, *more_alpns]),
+                priority=priority, timeout=timeout, session=resume, early_data=resume is not None,
+            )  # fmt: skip
+            self._tls = stack.enter_context(tls)
+            early = resume is not None and self.sock.transport_params(remote=True).max_data
+            connection = _Connection(self.sock, timeout, client=True) if early else None
+            self.tls = self._tls.handshake()
+            self._connection = connection or _Connection(self.sock, timeout, client=True)
+            self._connection.tls = self.tls
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.sock.close()
+        self._stack.close()
+
+    def session(self) -> bytes | None:
+        """What the next connection resumes."""
+        return self._tls.session(_TICKET_TIME)
 
     @property
     def events(self) -> list[uapi.Event]:
@@ -236,7 +258,7 @@ class Session:
     def close(self, code: int = NO_ERROR) -> None:
         """Leave, saying why."""
         self.sock.set_close_reason(code)
-        self.sock.close()
+        self._stack.close()
 
     def _open(self, *, wait: bool) -> int | None:
         try:
@@ -315,7 +337,8 @@ def answer(
                     timeout=timeout,
                     early_data=early_data,
                 )
-                connection = _Connection(sock, tls, timeout, client=False)
+                connection = _Connection(sock, timeout, client=False)
+                connection.tls = tls
                 messages: dict[int, _Message] = {}
                 answered = 0
                 acknowledged = False

@@ -152,6 +152,8 @@ http {{
 		listen {host}:{port} quic reuseport;
 		ssl_certificate {cert};
 		ssl_certificate_key {key};
+		ssl_early_data on;
+		quic_retry {retry};
 		location / {{ root {www}; }}
 		location /hash {{ proxy_pass http://{host}:{backend}; }}
 	}}
@@ -186,7 +188,7 @@ defaults
 	timeout client 300s
 	timeout server 300s
 frontend there
-	bind quic4@{host}:{port} ssl crt {both} alpn h3
+	bind quic4@{host}:{port} ssl crt {both} alpn h3 allow-0rtt {retry}
 	http-request return status 200 content-type text/plain file {www}/page if {{ path /page }}
 	default_backend here
 backend here
@@ -194,8 +196,8 @@ backend here
 """
 
 
-def nginx(suite: str, pki: Pki, www: Path, folder: Path) -> AbstractContextManager[Server]:
-    """Nginx; it answers over QUIC alone."""
+def nginx(suite: str, pki: Pki, www: Path, folder: Path, *, retry: bool = False) -> AbstractContextManager[Server]:
+    """Nginx; it answers over QUIC alone, with retry only to who comes back after Retry."""
 
     @contextlib.contextmanager
     def run() -> Iterator[Server]:
@@ -206,7 +208,9 @@ def nginx(suite: str, pki: Pki, www: Path, folder: Path) -> AbstractContextManag
         with backend(www) as behind:
             config = folder / "nginx.conf"
             where = {"host": HOST, "port": port, "www": www, "backend": behind, "folder": folder}
-            config.write_text(NGINX.format(temporary=temporary, cert=pki.cert, key=pki.key, **where))
+            config.write_text(
+                NGINX.format(temporary=temporary, retry="on" if retry else "off", cert=pki.cert, key=pki.key, **where)
+            )
             argv = [*command, "-p", str(folder), "-e", "stderr", "-c", str(config)]
             with serving(argv, port, folder / "log") as server:
                 yield server
@@ -232,7 +236,7 @@ def caddy(suite: str, pki: Pki, www: Path, folder: Path) -> AbstractContextManag
     return run()
 
 
-def haproxy(suite: str, pki: Pki, www: Path, folder: Path) -> AbstractContextManager[Server]:
+def haproxy(suite: str, pki: Pki, www: Path, folder: Path, *, retry: bool = False) -> AbstractContextManager[Server]:
     """HAProxy; what it serves comes from the backend."""
 
     @contextlib.contextmanager
@@ -243,7 +247,11 @@ def haproxy(suite: str, pki: Pki, www: Path, folder: Path) -> AbstractContextMan
         both.write_bytes(pki.cert.read_bytes() + pki.key.read_bytes())
         with backend(www) as behind:
             config = folder / "haproxy.cfg"
-            config.write_text(HAPROXY.format(host=HOST, port=port, both=both, www=www, backend=behind))
+            config.write_text(
+                HAPROXY.format(
+                    retry="quic-force-retry" if retry else "", host=HOST, port=port, both=both, www=www, backend=behind
+                )
+            )
             with serving([*command, "-db", "-f", str(config)], port, folder / "log") as server:
                 yield server
 

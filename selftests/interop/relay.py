@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A UDP relay between a client and a server: remembers the first datagrams of each side, and loses those it is told to."""
+"""A UDP relay between a client and a server: notes the first datagrams of each side, can lose some, keeps ECN marks."""
 
 from __future__ import annotations
 
 import contextlib
 import select
 import socket
+import struct
 import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 _KEPT = 32
 _HOST = "127.0.0.1"
@@ -21,12 +23,15 @@ class Side:
     lost: Collection[int]
     count: int = 0
     first: list[bytes] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
+    """The ECN codepoint of each datagram."""
     first_flight: int = 0
     """Client: how many datagrams it sent before the first of the server came."""
 
-    def passes(self, datagram: bytes) -> bool:
+    def passes(self, datagram: bytes, mark: int) -> bool:
         """Note a datagram; whether it goes on."""
         number = self.count
+        self.marks.append(mark)
         self.count += 1
         if number < _KEPT:
             self.first.append(datagram)
@@ -36,13 +41,20 @@ class Side:
 class Relay:
     """A port whose datagrams go to a server's port, and the answers back."""
 
-    def __init__(self, server_port: int, *, lose_of_client: Collection[int] = (), lose_of_server: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        server_port: int,
+        *,
+        lose_of_client: Collection[int] = (),
+        lose_of_server: Collection[int] = (),
+        forget_after: int | None = None,
+    ) -> None:
         self.client = Side(lose_of_client)
         self.server = Side(lose_of_server)
-        self._near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        for end in (self._near, self._far):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.forgot = False
+        """The server sees the client at another port than before."""
+        self._forget_after = forget_after
+        self._near, self._far = _socket(), _socket()
         self._near.bind((_HOST, 0))
         self._far.connect((_HOST, server_port))
         self._stop = threading.Event()
@@ -62,6 +74,17 @@ class Relay:
         self._near.close()
         self._far.close()
 
+    def forget(self) -> None:
+        """Before the client's next datagram: another port towards the server; what it sends to the old one is lost."""
+        self._forget_after = self.client.count
+
+    def _forget(self) -> None:
+        fresh = _socket()
+        fresh.connect(self._far.getpeername())
+        self._far.close()
+        self._far = fresh
+        self.forgot = True
+
     def _run(self) -> None:
         client = None
         while not self._stop.is_set():
@@ -69,21 +92,42 @@ class Relay:
             # A refusal of the far port comes as an error of the socket; the datagram counts as lost.
             with contextlib.suppress(ConnectionRefusedError):
                 if self._near in ready:
-                    datagram, client = self._near.recvfrom(65535)
+                    datagram, mark, client = _receive(self._near)
                     if self.server.count == 0:
                         self.client.first_flight += 1
-                    if self.client.passes(datagram):
-                        self._far.send(datagram)
-                if self._far in ready:
-                    datagram = self._far.recv(65535)
-                    if self.server.passes(datagram) and client is not None:
-                        self._near.sendto(datagram, client)
+                    if self.client.count == self._forget_after:
+                        self._forget()
+                    if self.client.passes(datagram, mark):
+                        _send(self._far, datagram, mark)
+                if self._far in ready:  # the new one is not
+                    datagram, mark, _ = _receive(self._far)
+                    if self.server.passes(datagram, mark) and client is not None:
+                        _send(self._near, datagram, mark, client)
+
+
+def _socket() -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    made.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+    return made
+
+
+def _receive(end: socket.socket) -> tuple[bytes, int, Any]:
+    """A datagram, its ECN codepoint, and whose it is."""
+    datagram, control, _, whose = end.recvmsg(65535, socket.CMSG_SPACE(4))
+    mark = next((data[0] & 3 for level, kind, data in control if (level, kind) == (socket.IPPROTO_IP, socket.IP_TOS)), 0)
+    return datagram, mark, whose
+
+
+def _send(end: socket.socket, datagram: bytes, mark: int, *where: Any) -> None:
+    """Send a datagram with its ECN codepoint."""
+    end.sendmsg([datagram], [(socket.IPPROTO_IP, socket.IP_TOS, struct.pack("=i", mark))], 0, *where)
 
 
 @contextlib.contextmanager
-def relay(server_port: int, *, lose_of_client: Collection[int] = (), lose_of_server: Collection[int] = ()) -> Iterator[Relay]:
-    """A relay for as long as the block lasts."""
-    made = Relay(server_port, lose_of_client=lose_of_client, lose_of_server=lose_of_server)
+def relay(server_port: int, **rules: Any) -> Iterator[Relay]:
+    """A relay for as long as the block lasts; with the rules of Relay."""
+    made = Relay(server_port, **rules)
     try:
         yield made
     finally:

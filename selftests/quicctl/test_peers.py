@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quicctl import archive, errors, guest, peers, vm
+from quicctl import archive, errors, guest, peers, process, vm
 from quicctl.peers import Absent, Root
 
 
@@ -32,6 +32,22 @@ def unpack(files: list[Path], tree: Path) -> None:
         (tree / path).write_text("")
 
 
+class Npm:
+    """npm, which puts an empty package where it is told to."""
+
+    offers = True
+
+    def __call__(self, argv: list[str], **_: object) -> None:
+        if not self.offers:
+            raise errors.CommandFailed("npm ended with status 1")
+        assert argv[:3] == ["npm", "install", "--ignore-scripts"]
+        for wanted in (word for word in argv if word.startswith("@")):
+            (Path(argv[argv.index("--prefix") + 1]) / "node_modules" / wanted.rpartition("@")[0]).mkdir(parents=True)
+
+
+npm = Npm()
+
+
 @pytest.fixture(autouse=True)
 def _small_archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -39,7 +55,24 @@ def _small_archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(archive, "architecture", lambda: "amd64")
     monkeypatch.setattr(archive, "unpack", unpack)
     monkeypatch.setattr(peers, "PACKAGES", {"next": ("nginx",), "gone": ("curl",)})
+    monkeypatch.setattr(process, "run", npm)
+    monkeypatch.setattr(npm, "offers", True)
     Archive.calls = 0
+
+
+def test_modules_are_fetched_once_and_run_no_script() -> None:
+    said: list[str] = []
+    first, second = peers.modules(said.append), peers.modules(said.append)
+    assert first == second
+    assert (len(said), first.versions) == (1, peers.MODULES)
+    assert (first.tree / "node_modules" / "@matrixai" / "quic").is_dir()
+
+
+def test_modules_that_cannot_be_had_are_absent_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(npm, "offers", False)
+    absent = peers.roots()[-1]
+    assert isinstance(absent, Absent)
+    assert (absent.suite, "npm does not offer @matrixai/quic@" in absent.reason) == ("npm", True)
 
 
 def test_root_is_made_once_and_tells_upstream_versions() -> None:
@@ -71,7 +104,8 @@ def test_guest_finds_what_the_manifest_says(monkeypatch: pytest.MonkeyPatch, tmp
     found = peers.roots()
     mounts = peers.write_manifest(found, tmp_path / peers.MANIFEST)
     assert isinstance(found[0], Root)
-    assert mounts == [("peers/next", found[0].tree)]
+    assert isinstance(found[2], Root)
+    assert mounts == [("peers/next", found[0].tree), ("peers/npm", found[2].tree)]
     monkeypatch.setenv("QUIC_PAYLOAD", str(tmp_path))
     assert peers.here("next") == Root("next", Path(guest.BASE) / "peers/next", {"nginx": "2.3"})
     assert peers.here("gone") == Absent("gone", "there is no such suite")

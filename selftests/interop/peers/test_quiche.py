@@ -1,0 +1,419 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Our client and our server against quiche, over raw streams and datagrams. Cases are rows of docs/interop.md."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import random
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import raw_peer
+from conftest import SLOW, Content, Pki, unsupported
+from programs import HOST
+from quiche_peer import PATIENCE, Quiche, Server, Task, Told
+from raw_peer import Brought, Fetched
+from relay import connection_ids, relay
+from translator import translator
+
+from quicctl import errors, libquic, uapi
+from quicctl.endpoint import QuicSocket
+
+STREAMS = 1000
+DATAGRAMS = 5
+CODE = 42
+IDLE = 1.0
+_UNKNOWN_CA = 48
+_V2 = 0x6B3343CF
+_ECT0 = 2
+_PRIORITY = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+{}:-GROUP-ALL:{}:%DISABLE_TLS13_COMPAT_MODE"
+_DATAGRAM_FRAMES = uapi.TransportParams(max_datagram_frame_size=65535)
+CIPHERS = ("AES-256-GCM", "CHACHA20-POLY1305")
+"""Beside the one of all other cases."""
+
+
+@pytest.fixture(scope="module")
+def body(tmp_path_factory: pytest.TempPathFactory) -> Content:
+    """What each end sends."""
+    path = tmp_path_factory.mktemp("body") / "body"
+    path.write_bytes(random.Random(5).randbytes(64 << 10))
+    return Content(path, 64 << 10, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+@pytest.fixture(scope="module")
+def quiche() -> Iterator[Quiche]:
+    made = Quiche()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def offers(quiche: Quiche) -> dict[str, Any]:
+    """What the library says of itself."""
+    return quiche.next(quiche.begin(Task(ask=True)))
+
+
+@pytest.fixture(scope="module")
+def server(quiche: Quiche, pki: Pki, body: Content) -> Server:
+    return quiche.serve(pki, body.path)
+
+
+# Our server.
+
+
+def serve(quiche: Quiche, pki: Pki, content: Content, task: Task, **more: Any) -> tuple[Told, Brought]:
+    """One connection of quiche to our server, or as many as said; the last one."""
+    ours = raw_peer.Server(pki.cert, pki.key, content.path.read_bytes(), host=HOST, timeout=PATIENCE, whole=True, **more)
+    told = ask(quiche, pki, content, task, ours.port)
+    return told, ours.end()
+
+
+def ask(quiche: Quiche, pki: Pki, content: Content, task: Task, port: int) -> Told:
+    return quiche.client(replace(task, port=port, ca=str(pki.ca), body=str(content.path), code=CODE))
+
+
+def assert_whole(told: Told, brought: Brought, content: Content, streams: int = 1) -> None:
+    assert told.trouble == ""
+    assert sorted(told.streams) == [(4 * number, content.size, content.sha256, True) for number in range(streams)]
+    assert brought.streams == {4 * number: (content.size, content.sha256) for number in range(streams)}
+    assert told.alpn == brought.handshake.alpn == "sample"
+
+
+def test_our_server(quiche: Quiche, pki: Pki, body: Content) -> None:
+    told, brought = serve(quiche, pki, body, Task())
+    assert_whole(told, brought, body)
+    assert not told.retried and not told.resumed
+
+
+def test_our_server_is_not_trusted(quiche: Quiche, pki: Pki, body: Content) -> None:
+    ours = raw_peer.Server(pki.cert, pki.key, b"", host=HOST, timeout=PATIENCE)
+    told = quiche.client(Task(port=ours.port, ca=str(pki.stranger_ca), body=str(body.path)))
+    assert told.streams == []
+    with pytest.raises(libquic.TlsFailure) as caught:
+        ours.end()
+    assert caught.value.handshake.alert_received == _UNKNOWN_CA, told
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_our_server_with_each_cipher(cipher: str, quiche: Quiche, pki: Pki, body: Content) -> None:
+    """quiche offers all of them; our server takes the one."""
+    told, brought = serve(quiche, pki, body, Task(), priority=_PRIORITY.format(cipher, "+GROUP-X25519"))
+    assert_whole(told, brought, body)
+    assert cipher.replace("-", "_") in brought.handshake.cipher_suite.upper().replace("-", "_")
+
+
+@pytest.mark.rfc("RFC 9000, section 8.1.2")
+def test_our_server_sends_retry(quiche: Quiche, pki: Pki, body: Content) -> None:
+    told, brought = serve(quiche, pki, body, Task(), config=uapi.Config(validate_peer_address=True))
+    assert_whole(told, brought, body)
+    assert told.retried
+
+
+@pytest.mark.rfc("RFC 9001, section 4.6")
+def test_our_server_takes_early_data(quiche: Quiche, pki: Pki, body: Content, tmp_path: Path) -> None:
+    ours = raw_peer.Server(
+        pki.cert,
+        pki.key,
+        body.path.read_bytes(),
+        host=HOST,
+        timeout=PATIENCE,
+        whole=True,
+        early_data=True,
+        connections=2,
+    )
+    task = Task(session=str(tmp_path / "session"))
+    first, again = (ask(quiche, pki, body, task, ours.port) for _ in range(2))
+    brought = ours.end()
+    assert (first.resumed, first.early, again.resumed, again.early) == (False, False, True, True)
+    assert_whole(again, brought, body)
+    assert (brought.handshake.resumed, brought.handshake.early_data) == (True, "accepted")
+
+
+@pytest.mark.rfc("RFC 9001, section 6.1")
+def test_our_server_updates_keys(quiche: Quiche, pki: Pki, body: Content) -> None:
+    told, brought = serve(quiche, pki, body, Task(), begin=lambda sock: sock.update_key())
+    assert_whole(told, brought, body)
+
+
+def test_our_server_follows_a_key_update(offers: dict[str, Any]) -> None:
+    methods = [name for name in offers["connection"] if "key" in name.lower()]
+    assert methods == ["setKeylog"], "it might be able to"
+    unsupported("of its connection's methods only setKeylog is about keys; nothing begins an update")
+
+
+@pytest.mark.rfc("RFC 9369, section 4")
+def test_our_server_speaks_version_2(offers: dict[str, Any]) -> None:
+    assert offers["versions"] == [1]
+    unsupported("its versionIsSupported(0x6b3343cf) is false")
+
+
+def test_our_server_answers_1000_streams(quiche: Quiche, pki: Pki, tmp_path: Path) -> None:
+    path = tmp_path / "page"
+    path.write_bytes(b"page\n")
+    page = Content(path, 5, hashlib.sha256(b"page\n").hexdigest())
+    told, brought = serve(quiche, pki, page, Task(streams=STREAMS))
+    assert_whole(told, brought, page, STREAMS)
+
+
+@pytest.mark.rfc("RFC 9000, section 9.3")
+def test_our_server_follows_a_moving_client(quiche: Quiche, pki: Pki, body: Content) -> None:
+    told, brought = serve(quiche, pki, body, Task(migrate=True))
+    assert_whole(told, brought, body)
+    assert told.moved and told.paths == 2
+
+
+@pytest.mark.rfc("RFC 9221, section 5")
+def test_our_server_exchanges_datagrams(quiche: Quiche, pki: Pki, body: Content) -> None:
+    told, brought = serve(quiche, pki, body, Task(datagrams=DATAGRAMS), params=_DATAGRAM_FRAMES)
+    assert_whole(told, brought, body)
+    assert told.datagrams == brought.datagrams == DATAGRAMS
+
+
+@pytest.mark.rfc("RFC 9000, section 5.1")
+def test_our_server_with_an_empty_connection_id(quiche: Quiche, pki: Pki, body: Content) -> None:
+    ours = raw_peer.Server(pki.cert, pki.key, body.path.read_bytes(), host=HOST, timeout=PATIENCE, whole=True)
+    with relay(ours.port) as between:
+        told = ask(quiche, pki, body, Task(id_length=0), between.port)
+        assert_whole(told, ours.end(), body)
+        assert connection_ids(between.client.first[0])[1] == b""
+
+
+@pytest.mark.parametrize("lost", ("both",))
+def test_our_server_with_handshake_packets_lost(lost: str, quiche: Quiche, pki: Pki, body: Content) -> None:
+    ours = raw_peer.Server(pki.cert, pki.key, body.path.read_bytes(), host=HOST, timeout=PATIENCE, whole=True)
+    of_client, of_server = {0} if lost != "server" else set(), {0, 1} if lost != "client" else set()
+    with relay(ours.port, lose_of_client=of_client, lose_of_server=of_server) as between:
+        told = ask(quiche, pki, body, Task(), between.port)
+        assert_whole(told, ours.end(), body)
+        assert between.client.count > len(of_client) and between.server.count > len(of_server)
+
+
+def test_our_server_with_a_large_hello(offers: dict[str, Any]) -> None:
+    assert not [name for name in offers["config"] if "group" in name.lower() or "curve" in name.lower()]
+    unsupported("its configuration has no method for groups, and by itself its ClientHello fits into one datagram")
+
+
+@pytest.mark.rfc("RFC 9000, section 13.4")
+def test_our_server_sees_marks_counted(quiche: Quiche, pki: Pki, body: Content) -> None:
+    ours = raw_peer.Server(pki.cert, pki.key, body.path.read_bytes(), host=HOST, timeout=PATIENCE, whole=True)
+    with relay(ours.port) as between:
+        told = ask(quiche, pki, body, Task(), between.port)
+        assert_whole(told, ours.end(), body)
+        marks = between.server.marks
+    assert _ECT0 in marks, "our packets bore no mark"
+    if _ECT0 not in marks[len(marks) // 2 :]:
+        unsupported(f"it acknowledges without counts: our marks ended after {marks.count(_ECT0)} of {len(marks)} packets")
+
+
+@pytest.mark.rfc("RFC 9000, section 10.1")
+def test_our_server_notices_a_peer_that_vanished(quiche: Quiche, pki: Pki, body: Content) -> None:
+    stopped: list[float] = []
+
+    def hang(_: QuicSocket) -> None:
+        quiche.stop()
+        stopped.append(time.monotonic())
+
+    ours = raw_peer.Server(
+        pki.cert, pki.key, body.path.read_bytes(), host=HOST, timeout=PATIENCE, begin=hang,
+        params=uapi.TransportParams(max_idle_timeout=int(IDLE * 1e6)),
+    )  # fmt: skip
+    asked = quiche.begin(Task(port=ours.port, ca=str(pki.ca), body=str(body.path)))
+    try:
+        ours.end()
+        took = time.monotonic() - stopped[0]
+    finally:
+        quiche.go_on()
+    assert quiche.next(asked)["timed_out"]
+    assert IDLE * 0.9 <= took <= 2 * IDLE + 3 * SLOW
+
+
+def test_our_server_hears_why_it_was_closed(quiche: Quiche, pki: Pki, body: Content) -> None:
+    _, brought = serve(quiche, pki, body, Task())
+    close = next(event for event in brought.events if isinstance(event, uapi.ConnectionClose))
+    assert (close.errcode, close.phrase) == (CODE, "gone")
+
+
+# Our client.
+
+
+def fetch(server: Server, pki: Pki, content: Content, *, port: int = 0, **more: Any) -> tuple[Fetched, Told]:
+    """One connection of ours to quiche's server."""
+    got = raw_peer.exchange(
+        port or server.port, pki.ca, content.path.read_bytes(), host=HOST, timeout=PATIENCE, code=CODE, **more
+    )
+    return got, server.told()
+
+
+def assert_fetched(got: Fetched, told: Told, content: Content, answer: Content, streams: int = 1) -> None:
+    assert (got.handshake.verify in ("ok", "resumed"), got.handshake.alpn, told.trouble) == (True, "sample", "")
+    assert got.streams == {4 * number: (answer.size, answer.sha256) for number in range(streams)}
+    assert sorted(told.streams) == [(4 * number, content.size, content.sha256, True) for number in range(streams)]
+
+
+def test_our_client(server: Server, pki: Pki, body: Content) -> None:
+    got, told = fetch(server, pki, body)
+    assert_fetched(got, told, body, body)
+
+
+def test_our_client_trusts_not_anybody(server: Server, pki: Pki, body: Content) -> None:
+    with pytest.raises(libquic.TlsFailure) as caught:
+        raw_peer.exchange(server.port, pki.stranger_ca, b"", host=HOST, timeout=PATIENCE)
+    assert caught.value.code == libquic.ERR_CERTIFICATE
+    told = server.told()
+    assert told.closed is not None and not told.closed["application"] and told.closed["code"] & ~0xFF == 0x100, told
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_our_client_with_each_cipher(cipher: str, server: Server, pki: Pki, body: Content) -> None:
+    got, told = fetch(server, pki, body, priority=_PRIORITY.format(cipher, "+GROUP-X25519"))
+    assert_fetched(got, told, body, body)
+    assert cipher.replace("-", "_") in got.handshake.cipher_suite.upper().replace("-", "_")
+
+
+@pytest.mark.rfc("RFC 9000, section 17.2.5.3")
+def test_our_client_after_their_retry(quiche: Quiche, pki: Pki, body: Content) -> None:
+    got, told = fetch(quiche.serve(pki, body.path, retry=True), pki, body)
+    assert_fetched(got, told, body, body)
+    assert told.retried
+
+
+@pytest.mark.rfc("RFC 9001, section 4.6")
+def test_our_client_resumes_with_early_data(server: Server, pki: Pki, body: Content) -> None:
+    first, _ = fetch(server, pki, body, keep=True)
+    assert first.session is not None
+    got, told = fetch(server, pki, body, session=first.session)
+    assert_fetched(got, told, body, body)
+    assert (got.handshake.resumed, got.handshake.early_data) == (True, "accepted")
+    assert told.resumed and told.early
+
+
+def update(sock: QuicSocket) -> None:
+    """As soon as it may be: RFC 9001, section 6."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return sock.update_key()
+        except OSError as failure:
+            if failure.errno != errno.EINVAL or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
+
+
+@pytest.mark.rfc("RFC 9001, section 6.1")
+def test_our_client_updates_keys(server: Server, pki: Pki, body: Content) -> None:
+    got, told = fetch(server, pki, body, middle=update)
+    assert_fetched(got, told, body, body)
+
+
+def test_our_client_follows_a_key_update(offers: dict[str, Any]) -> None:
+    test_our_server_follows_a_key_update(offers)
+
+
+@pytest.mark.rfc("RFC 9368, section 2.1")
+def test_our_client_begins_with_version_2(server: Server, pki: Pki, body: Content, offers: dict[str, Any]) -> None:
+    """Version Negotiation leads back to version 1."""
+    got, told = fetch(server, pki, body, config=uapi.Config(version=_V2))
+    assert_fetched(got, told, body, body)
+    assert got.version == 1 and offers["versions"] == [1]
+    unsupported("its versionIsSupported(0x6b3343cf) is false; our client came down to version 1, and all arrived")
+
+
+def test_our_client_opens_1000_streams(quiche: Quiche, pki: Pki, tmp_path: Path) -> None:
+    (tmp_path / "page").write_bytes(b"page\n")
+    page = Content(tmp_path / "page", 5, hashlib.sha256(b"page\n").hexdigest())
+    got, told = fetch(quiche.serve(pki, page.path), pki, page, streams=STREAMS)
+    assert_fetched(got, told, page, page, STREAMS)
+
+
+@pytest.mark.rfc("RFC 9000, section 9.2")
+def test_our_client_moves(server: Server, pki: Pki, body: Content) -> None:
+    def move(sock: QuicSocket) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((HOST, 0))
+            port = probe.getsockname()[1]
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return sock.migrate((HOST, port))
+            except OSError:  # the peer's connection IDs are still to come
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
+
+    got, told = fetch(server, pki, body, middle=move)
+    assert_fetched(got, told, body, body)
+    assert told.paths == 2
+
+
+@pytest.mark.rfc("RFC 9000, section 9.3")
+def test_our_client_behind_a_translator(server: Server, pki: Pki, body: Content) -> None:
+    with translator(server.port) as nat:
+        got, told = fetch(server, pki, body, port=nat.port, middle=lambda _: nat.rebind())
+    assert_fetched(got, told, body, body)
+    assert told.paths == 2
+
+
+@pytest.mark.rfc("RFC 9221, section 5")
+def test_our_client_exchanges_datagrams(server: Server, pki: Pki, body: Content) -> None:
+    got, told = fetch(server, pki, body, datagrams=DATAGRAMS, params=_DATAGRAM_FRAMES)
+    assert_fetched(got, told, body, body)
+    assert got.datagrams == told.datagrams == DATAGRAMS
+
+
+def test_our_client_with_a_large_hello(server: Server, pki: Pki, body: Content) -> None:
+    with relay(server.port) as between:
+        large = _PRIORITY.format("AES-128-GCM", "+GROUP-X25519:+GROUP-FFDHE8192")
+        alpns = ",".join(["sample", *(f"nobody-speaks-{number:02}" for number in range(7))])
+        got, told = fetch(server, pki, body, port=between.port, priority=large, alpn=alpns)
+        assert between.client.first_flight >= 2
+    assert_fetched(got, told, body, body)
+
+
+@pytest.mark.parametrize("lost", ("both",))
+def test_our_client_with_handshake_packets_lost(lost: str, server: Server, pki: Pki, body: Content) -> None:
+    of_client, of_server = {0} if lost != "server" else set(), {0, 1} if lost != "client" else set()
+    with relay(server.port, lose_of_client=of_client, lose_of_server=of_server) as between:
+        got, told = fetch(server, pki, body, port=between.port)
+        assert between.client.count > len(of_client) and between.server.count > len(of_server)
+    assert_fetched(got, told, body, body)
+
+
+@pytest.mark.rfc("RFC 9000, section 13.4")
+def test_our_client_sees_marks_counted(server: Server, pki: Pki, body: Content) -> None:
+    with relay(server.port) as between:
+        got, told = fetch(server, pki, body, port=between.port)
+        assert_fetched(got, told, body, body)
+        marks = between.client.marks
+    assert _ECT0 in marks, "our packets bore no mark"
+    if _ECT0 not in marks[len(marks) // 2 :]:
+        unsupported(f"it acknowledges without counts: our marks ended after {marks.count(_ECT0)} of {len(marks)} packets")
+
+
+@pytest.mark.rfc("RFC 9000, section 10.1")
+def test_our_client_notices_a_peer_that_vanished(quiche: Quiche, server: Server, pki: Pki, body: Content) -> None:
+    began = time.monotonic()
+
+    def hang(_: QuicSocket) -> None:
+        nonlocal began
+        quiche.stop()
+        began = time.monotonic()
+
+    try:
+        with pytest.raises((errors.ConnectionClosed, OSError)):
+            fetch(server, pki, body, middle=hang, params=uapi.TransportParams(max_idle_timeout=int(IDLE * 1e6)))
+        took = time.monotonic() - began
+    finally:
+        quiche.go_on()
+    assert server.told().timed_out
+    assert IDLE * 0.9 <= took <= 2 * IDLE + 3 * SLOW
+
+
+def test_our_client_tells_why_it_closes(server: Server, pki: Pki, body: Content) -> None:
+    _, told = fetch(server, pki, body)
+    assert told.closed == {"application": True, "code": CODE, "reason": "gone"}
