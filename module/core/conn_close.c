@@ -16,6 +16,16 @@ static void quic_conn_close_event(struct quic_conn *conn)
 	quic_host_event(conn, QUIC_EVENT_CONNECTION_CLOSE, &ev, sizeof(ev));
 }
 
+/*
+ * How long packets of a connection that is over are still known. A delay that the peer announced is no
+ * part of it before the handshake is confirmed: RFC 9000, section 10.2; RFC 9002, section 6.2.1.
+ */
+static u64 quic_conn_closing_period(const struct quic_conn *conn)
+{
+	return 3 * (conn->confirmed ? quic_conn_pto(conn) :
+				      quic_rtt_pto(&conn->path[conn->active_path].rtt));
+}
+
 /* Only the timer of the closing or draining period is left. */
 static void quic_conn_enter(struct quic_conn *conn, enum quic_conn_state state,
 			    enum quic_close_trigger trigger, u64 now)
@@ -28,7 +38,7 @@ static void quic_conn_enter(struct quic_conn *conn, enum quic_conn_state state,
 	quic_trace(state, conn, old);
 	if (state != QUIC_CONN_CLOSED)
 		quic_deadline_set(&conn->deadlines, QUIC_DEADLINE_CLOSE,
-				  now + 3 * quic_conn_pto(conn));
+				  now + quic_conn_closing_period(conn));
 	conn->todo |= QUIC_TODO_STATE | QUIC_TODO_TIMER | QUIC_TODO_WAKE_READ |
 		      QUIC_TODO_WAKE_WRITE;
 }

@@ -121,12 +121,31 @@ static void keepalive_does_not_hold_a_dead_peer(struct kunit *test)
 	sim_destroy(sim);
 }
 
+/* RFC 9000, section 10.2: three probe timeouts, to which a peer adds nothing before it is confirmed. */
+static void peers_delay_keeps_no_closed_connection(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_conn *conn = &sim->client.conn;
+
+	sim->server.mute = true;
+	sim_start(sim);
+	sim_run_for(sim, 10 * SIM_MS);
+	conn->remote.max_ack_delay = 16383000;
+	quic_conn_close(conn, 0, true, NULL, 0, sim->now);
+	sim_run_for(sim, 500 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, conn->state, QUIC_CONN_CLOSING);
+	sim_run_for(sim, 4 * SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, conn->state, QUIC_CONN_CLOSED);
+	sim_destroy(sim);
+}
+
 static struct kunit_case idle_cases[] = {
 	KUNIT_CASE(smaller_timeout_counts),
 	KUNIT_CASE(timeout_is_three_probe_timeouts_at_least),
 	KUNIT_CASE(only_the_first_packet_sent_counts),
 	KUNIT_CASE(keepalive_breaks_the_silence),
 	KUNIT_CASE(keepalive_does_not_hold_a_dead_peer),
+	KUNIT_CASE(peers_delay_keeps_no_closed_connection),
 	{}
 };
 

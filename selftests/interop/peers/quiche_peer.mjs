@@ -113,7 +113,6 @@ class End {
         this.push(4 * this.opened);
         this.opened += 1;
       }
-      if (this.task.migrate && this.conn.isEstablished() && !this.moving && this.conn.availableDcids() > 0) this.migrate();
       for (; !this.task.server && this.conn.isEstablished() && this.told !== true; this.told = true)
         for (let n = 0; n < this.task.datagrams; n += 1) this.conn.dgramSend(Buffer.from(`datagram ${n}`));
     }
@@ -173,24 +172,10 @@ class End {
     if (!stream.finned) this.unsent.add(number);
   }
 
-  // To another port, as soon as the handshake is over and the peer has given a connection ID for it.
-  migrate() {
-    this.moving = true;
-    socket().then((fresh) => {
-      this.sockets.push(fresh);
-      fresh.on('message', (data, from) => this.takes(data, from, at(fresh)));
-      this.conn.newSourceCid(id(16), BigInt(`0x${crypto.randomBytes(16).toString('hex')}`), false);
-      this.conn.migrateSource(at(fresh));
-      this.moved = at(fresh);
-      this.turn();
-    });
-  }
-
   leave() {
-    if (this.left || this.opened < this.task.streams || this.datagrams < this.task.datagrams || (this.task.migrate && !this.moved)) return;
+    if (this.left || this.opened < this.task.streams || this.datagrams < this.task.datagrams) return;
     if (this.task.stay || ![...this.streams.values()].every((stream) => stream.ended && stream.finned)) return;
     if (this.task.session && this.conn.session() == null) return;
-    if (this.task.migrate && !this.conn.pathStats().some((p) => p.localHost.port === this.moved.port && p.active && p.recv > 0)) return;
     this.left = true;
     if (this.task.session) fs.writeFileSync(this.task.session, this.conn.session());
     this.conn.close(true, this.task.code, Buffer.from('gone'));
@@ -203,7 +188,7 @@ function tell(end) {
   say(end.task, {
     streams: shown, datagrams: end.datagrams, early: end.early, resumed: end.conn.isResumed(),
     alpn: Buffer.from(end.conn.applicationProto()).toString(), timed_out: end.conn.isTimedOut(), trouble: end.trouble ?? '',
-    retried: end.retried ?? false, moved: end.moved != null, paths: end.conn.stats().pathsCount,
+    retried: end.retried ?? false, paths: end.conn.stats().pathsCount,
     closed: peer && { application: peer.isApp, code: peer.errorCode, reason: Buffer.from(peer.reason).toString() },
   });
 }

@@ -40,7 +40,6 @@ class Task:
     session: str = ""
     """Client, file: taken up if it is there, and replaced."""
     early: bool = True
-    migrate: bool = False
     retry: bool = False
     stay: bool = False
     """Client: do not leave."""
@@ -64,7 +63,6 @@ class Told:
     timed_out: bool
     trouble: str
     retried: bool
-    moved: bool
     paths: int
     closed: dict[str, Any] | None = field(default=None)
 
