@@ -77,6 +77,8 @@ def test_path_is_small_from_the_start(family: str, path: Routed, pki: Pki) -> No
 @pytest.mark.parametrize("family", ("v4", "v6"))
 def test_nobody_tells(family: str, path: Routed, pki: Pki) -> None:
     """Large packets vanish: the size falls to what every path takes, then probes find what this one does."""
+    if SLOW > 2:
+        pytest.skip("a kernel this slow may need longer to find the black hole than a connection may be idle; lane vm shows it")
     most = PATH + SLACK - OVERHEAD[family]
     with quic(path, "cubic", PORT, threading.Event(), pki.ca.parent, family=family) as meter:
         until(lambda: payload(path) == LINK - OVERHEAD[family], lambda: payload(path))
