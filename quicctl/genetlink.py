@@ -8,21 +8,18 @@ calling process, whichever socket the answer goes through.
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from quicctl.sock_diag import messages
+from quicctl import netlink
 
 _NETLINK_GENERIC = 16
 _SOL_NETLINK = 270
 _NETLINK_ADD_MEMBERSHIP = 1
-_NLM_F_REQUEST = 1
-_NLM_F_ACK = 4
-_NLMSG_ERROR = 2
 _CONTROL = 16
 _GETFAMILY = 3
 _FAMILY_ID = 1
@@ -30,11 +27,8 @@ _FAMILY_NAME = 2
 _MCAST_GROUPS = 7
 _GROUP_NAME = 1
 _GROUP_ID = 2
-_KIND = 0x3FFF
 
-_HEADER = struct.Struct("=IHHII")
 _GENERIC = struct.Struct("=BBH")
-_ATTRIBUTE = struct.Struct("=HH")
 
 _ACCEPT, _DONE = 2, 3
 _CLASS_TLSHD = 1
@@ -68,10 +62,10 @@ class HandshakeSocket:
         except BaseException:
             self._socket.close()
             raise
-        family = dict(_attributes(body))
-        self._family = int.from_bytes(family[_FAMILY_ID], "little")
-        groups = [dict(_attributes(group)) for _, group in _attributes(family[_MCAST_GROUPS])]
-        self._groups = {g[_GROUP_NAME].rstrip(b"\0").decode(): int.from_bytes(g[_GROUP_ID], "little") for g in groups}
+        family = dict(netlink.attributes(body))
+        self._family = int.from_bytes(family[_FAMILY_ID], sys.byteorder)
+        groups = [dict(netlink.attributes(group)) for _, group in netlink.attributes(family[_MCAST_GROUPS])]
+        self._groups = {g[_GROUP_NAME].rstrip(b"\0").decode(): int.from_bytes(g[_GROUP_ID], sys.byteorder) for g in groups}
 
     def __enter__(self) -> HandshakeSocket:
         return self
@@ -101,9 +95,9 @@ class HandshakeSocket:
             (body,) = self._ask(self._family, _ACCEPT, [(2, struct.pack("=I", _CLASS_TLSHD))])
         except BlockingIOError:
             return None
-        pairs = list(_attributes(body))
+        pairs = list(netlink.attributes(body))
         found = dict(pairs)
-        number = {kind: int.from_bytes(value[:4], "little") for kind, value in pairs}
+        number = {kind: int.from_bytes(value[:4], sys.byteorder) for kind, value in pairs}
         return Request(
             fd=number[1],
             server=number[3] == _SERVERHELLO,
@@ -111,7 +105,7 @@ class HandshakeSocket:
             timeout=number.get(4, 0) / 1000,
             peername=found.get(8, b"").rstrip(b"\0").decode(),
             certificate=7 in found,
-            identities=tuple(int.from_bytes(value, "little") for kind, value in pairs if kind == 6),
+            identities=tuple(int.from_bytes(value, sys.byteorder) for kind, value in pairs if kind == 6),
         )
 
     def done(self, request: Request, status: int) -> None:
@@ -120,24 +114,12 @@ class HandshakeSocket:
 
     def _ask(self, kind: int, command: int, attributes: Sequence[tuple[int, bytes]]) -> list[bytes]:
         payload = _GENERIC.pack(command, 1, 0)
-        for name, value in attributes:
-            size = _ATTRIBUTE.size + len(value)
-            payload += _ATTRIBUTE.pack(size, name) + value + bytes(-size % 4)
-        self._socket.send(_HEADER.pack(_HEADER.size + len(payload), kind, _NLM_F_REQUEST | _NLM_F_ACK, 0, 0) + payload)
+        payload += b"".join(netlink.attribute(*pair) for pair in attributes)
+        self._socket.send(netlink.message(kind, netlink.REQUEST | netlink.ACK, payload))
         bodies: list[bytes] = []
         while True:
-            for answer, body in messages(self._socket.recv(1 << 16)):
-                if answer == _NLMSG_ERROR:
-                    code = -struct.unpack_from("=i", body)[0]
-                    if code:
-                        raise OSError(code, os.strerror(code))
+            for answer, body in netlink.messages(self._socket.recv(1 << 16)):
+                if answer == netlink.ERROR:  # an acknowledgement is one without an error
+                    netlink.check(body)
                     return bodies
                 bodies.append(body[_GENERIC.size :])
-
-
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + _ATTRIBUTE.size <= len(data):
-        size, kind = _ATTRIBUTE.unpack_from(data, at)
-        yield kind & _KIND, data[at + _ATTRIBUTE.size : at + size]
-        at += (max(size, _ATTRIBUTE.size) + 3) & ~3

@@ -7,30 +7,22 @@ The protocol's number needs an attribute that libraries of the field do not send
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from quicctl import uapi
+from quicctl import netlink, uapi
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
-
-_NLM_F_REQUEST = 0x01
-_NLM_F_DUMP = 0x300
-_NLMSG_ERROR = 2
-_NLMSG_DONE = 3
 
 _REQ_PROTOCOL = 3
 _INFO = 2
 _CONG = 4
 _ALL_STATES = 0xFFFFFFFF
 
-_HEADER = struct.Struct("=IHHII")
-_ATTRIBUTE = struct.Struct("=HH")
 _SOCKID = struct.Struct("=2s2s16s16sIII")
 _REQUEST = struct.Struct("=BBBBI")
 _MESSAGE = struct.Struct("=BBBB")
@@ -125,38 +117,25 @@ def request(family: int) -> bytes:
     """A dump of all sockets of a family."""
     wanted = 1 << (_INFO - 1) | 1 << (_CONG - 1)
     body = _REQUEST.pack(family, 0xFF, wanted, 0, _ALL_STATES) + bytes(_SOCKID.size)
-    body += _ATTRIBUTE.pack(8, _REQ_PROTOCOL) + struct.pack("=I", uapi.IPPROTO_QUIC)
-    return _HEADER.pack(_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST | _NLM_F_DUMP, 1, 0) + body
+    body += netlink.attribute(_REQ_PROTOCOL, struct.pack("=I", uapi.IPPROTO_QUIC))
+    return netlink.message(SOCK_DIAG_BY_FAMILY, netlink.REQUEST | netlink.DUMP, body)
 
 
 def parse(data: bytes) -> Iterator[Socket]:
     """The sockets of one datagram of answers; raises OSError for what the kernel says went wrong."""
-    for kind, body in messages(data):
-        if kind in (_NLMSG_ERROR, _NLMSG_DONE):
-            code = struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0
-            if code < 0:
-                raise OSError(-code, os.strerror(-code))
+    for kind, body in netlink.messages(data):
+        if kind in (netlink.ERROR, netlink.DONE):
+            netlink.check(body)
         elif kind == SOCK_DIAG_BY_FAMILY:
             yield _socket(body)
-
-
-def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and body of each netlink message."""
-    at = 0
-    while at + _HEADER.size <= len(data):
-        size, kind, _flags, _sequence, _port = _HEADER.unpack_from(data, at)
-        if size < _HEADER.size or at + size > len(data):
-            raise OSError(errno.EBADMSG, "a netlink message is cut short")
-        yield kind, data[at + _HEADER.size : at + size]
-        at += (size + 3) & ~3
 
 
 def _answers(handle: socket.socket) -> Iterator[bytes]:
     while True:
         data = handle.recv(1 << 17)
-        kinds = {kind for kind, _ in messages(data)}
+        kinds = {kind for kind, _ in netlink.messages(data)}
         yield data
-        if _NLMSG_DONE in kinds or _NLMSG_ERROR in kinds:
+        if netlink.DONE in kinds or netlink.ERROR in kinds:
             return
 
 
@@ -165,7 +144,7 @@ def _socket(body: bytes) -> Socket:
     sport, dport, source, destination, interface, cookie_low, cookie_high = _SOCKID.unpack_from(body, _MESSAGE.size)
     at = _MESSAGE.size + _SOCKID.size
     _expires, rqueue, wqueue, uid, inode = _NUMBERS.unpack_from(body, at)
-    attributes = dict(_attributes(body[at + _NUMBERS.size :]))
+    attributes = dict(netlink.attributes(body[at + _NUMBERS.size :]))
     return Socket(
         family=family,
         state=state,
@@ -180,16 +159,6 @@ def _socket(body: bytes) -> Socket:
         congestion=attributes.get(_CONG, b"").rstrip(b"\0").decode(),
         info=_info(attributes[_INFO]) if _INFO in attributes else None,
     )
-
-
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + _ATTRIBUTE.size <= len(data):
-        size, kind = _ATTRIBUTE.unpack_from(data, at)
-        if size < _ATTRIBUTE.size:
-            return
-        yield kind, data[at + _ATTRIBUTE.size : at + size]
-        at += (size + 3) & ~3
 
 
 def _address(family: int, raw: bytes) -> str:
