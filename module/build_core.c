@@ -48,6 +48,7 @@
 #include "core/conn_restart.c"
 #include "core/conn_recv.c"
 #include "core/conn_acked.c"
+#include "core/conn_grant.c"
 #include "core/conn_send.c"
 #include "core/conn_timeout.c"
 #include "core/conn_pmtud.c"

@@ -413,8 +413,22 @@ void quic_conn_requeue_first(struct quic_conn *conn, const struct quic_sent_pack
 void quic_conn_packet_lost(struct quic_conn *conn, enum quic_space_id id,
 			   struct quic_sent_packet *packet);
 
-/* conn_send.c */
+/* conn_grant.c: what may leave now */
+/* What a packet may hold. Each grants what those before it do, too. */
+enum quic_tx_grant {
+	QUIC_TX_NOTHING,
+	QUIC_TX_ACK,		/* what does not count against the window */
+	QUIC_TX_DATAGRAMS,	/* that wait for no company */
+	QUIC_TX_CONTROL,	/* all but stream data, which is held */
+	QUIC_TX_ALL,
+};
+
+bool quic_conn_hold_on(struct quic_conn *conn, u64 now);
+bool quic_conn_has_control(struct quic_conn *conn);
+enum quic_tx_grant quic_conn_tx_grant(struct quic_conn *conn, u8 level, u64 now);
 bool quic_conn_wants_tx(struct quic_conn *conn, u8 level, u64 now);
+
+/* conn_send.c */
 int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 level);
 void quic_conn_tx_fill_ack(struct quic_conn *conn, struct quic_tx_packet *tx, u64 now);
 void quic_conn_tx_abandon(struct quic_conn *conn, struct quic_tx_packet *tx);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The queue of payloads for DATAGRAM frames, and how large one may be. When
- * they may leave is for conn_send.c. RFC 9221, sections 3 and 5.
+ * they may leave is for conn_grant.c. RFC 9221, sections 3 and 5.
  */
 #include "core.h"
 #include "conn.h"
