@@ -71,6 +71,7 @@ class End {
     } catch (failure) {
       if (failure.message !== 'Done') this.trouble = failure.message;
     }
+    if (this.task.session && this.conn.session() != null) this.ticketed ??= Date.now();
     this.turn();
   }
 
@@ -177,7 +178,10 @@ class End {
     if (this.task.stay || ![...this.streams.values()].every((stream) => stream.ended && stream.finned)) return;
     if (this.task.session && this.conn.session() == null) return;
     this.left = true;
-    if (this.task.session) fs.writeFileSync(this.task.session, this.conn.session());
+    if (this.task.session) {
+      fs.writeFileSync(this.task.session, this.conn.session());
+      fs.utimesSync(this.task.session, this.ticketed / 1000, this.ticketed / 1000);
+    }
     this.conn.close(true, this.task.code, Buffer.from('gone'));
   }
 }
@@ -193,11 +197,23 @@ function tell(end) {
   });
 }
 
+/*
+ * BoringSSL tells a ticket's age in whole seconds, as the difference of two times cut off; GnuTLS takes no early data with an
+ * age above the real one. So begin where the difference is not larger than the age.
+ */
+async function untilAgeIsNotLarger(session) {
+  const ticketed = fs.statSync(session).mtimeMs % 1000;
+  while (Date.now() % 1000 < ticketed) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
 async function client(task) {
   const ours = await socket();
   const there = { host: HOST, port: task.port };
   const conn = quiche.Connection.connect('localhost', id(task.id_length), at(ours), there, configure(task));
-  if (task.session && fs.existsSync(task.session)) conn.setSession(fs.readFileSync(task.session));
+  if (task.session && fs.existsSync(task.session)) {
+    conn.setSession(fs.readFileSync(task.session));
+    await untilAgeIsNotLarger(task.session);
+  }
   const end = new End(task, conn, [ours], (ended) => {
     tell(ended);
     for (const open of ended.sockets) open.close();
