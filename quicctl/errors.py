@@ -385,6 +385,27 @@ class PeerRefused(QuicctlError):
     exit_code = 53
 
 
+class PeerFailed(QuicctlError):
+    """The peer ended the connection with an error code."""
+
+    exit_code = 56
+    default_remedy = "look at the other end's output"
+
+
+class IdleTimeout(QuicctlError):
+    """The peer was silent for so long that the connection ended."""
+
+    exit_code = 57
+    default_remedy = "check the network; --idle-timeout waits longer"
+
+
+class StreamReset(QuicctlError):
+    """The peer gave up a stream: it sends, or reads, no more of it."""
+
+    exit_code = 58
+    default_remedy = "look at the other end's output"
+
+
 class NetnsMissing(QuicctlError):
     """There is no network namespace of that name."""
 

@@ -80,31 +80,93 @@ class Report:
     session_saved: bool = False
 
 
-def connect(address: Address, options: Options, *, hostname: str | None = None) -> Report:
-    """Be a client of the server at address, whose certificate must name hostname, otherwise the address's host."""
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection whose handshake is done, and what it agreed on."""
+
+    sock: QuicSocket
+    peer: Address
+    tls: libquic.Tls
+    handshake: Handshake
+
+    def save_session(self, options: Options) -> bool:
+        """Client: leave the session where the options say; a server that gives no ticket is no failure."""
+        return _save(self.tls, options)
+
+
+@contextlib.contextmanager
+def client(
+    address: Address,
+    options: Options,
+    *,
+    hostname: str | None = None,
+    before: Callable[[QuicSocket, Address], None] | None = None,
+) -> Iterator[Connection]:
+    """Connect to the server at address, whose certificate must name hostname, otherwise the address's host.
+
+    ``before`` is called when early data may be sent, if there is a session to resume.
+    """
     family, where = endpoint.resolve(address)
-    moves = options.send is not None or options.receive is not None
     resumed = None if options.session is None else session.load(options.session)
-    with (
-        transfer.Source(options.send) as source,
-        transfer.Sink(options.receive) as sink,
-        QuicSocket(family) as sock,
-        _credentials(options.identity, server=False) as credentials,
-    ):
+    with QuicSocket(family) as sock, _credentials(options.identity, server=False) as credentials:
         _configure(sock, options)
         _use_token(sock, options.token)
         sock.connect(where)
         with _tls(sock, credentials, options, where, hostname=hostname or address[0], resumed=resumed) as tls:
-            flow = transfer.Flow(sock, source, sink, where, timeout=options.timeout)
-            if moves and resumed and options.early_data:
-                flow.begin_early()
-            agreed = _agreed("client", sock, where, _shake(tls, options, where, server=False))
-            if moves:
-                flow.run_client()
-            else:
-                flow.await_server()
-            saved = _save(tls, options)
+            if before is not None and resumed:
+                before(sock, where)
+            yield Connection(sock, where, tls, _shake(tls, options, where, server=False))
         _keep_token(sock, options.token)
+
+
+@contextlib.contextmanager
+def listener(address: Address, options: Options) -> Iterator[tuple[QuicSocket, libquic.Credentials]]:
+    """Listen at address; what is accepted is handed to accepted() with the credentials."""
+    _check_server_identity(options.identity)
+    family, where = endpoint.resolve(address, passive=True)
+    with QuicSocket(family) as sock, _credentials(options.identity, server=True) as credentials:
+        _configure(sock, options)
+        sock.bind(where)
+        if options.alpn:
+            sock.set_alpn(options.alpn)
+        sock.listen()
+        yield sock, credentials
+
+
+@contextlib.contextmanager
+def accepted(sock: QuicSocket, credentials: libquic.Credentials, options: Options) -> Iterator[Connection]:
+    """Do the server's handshake on a socket that accept() gave; closes it at the end."""
+    with sock:
+        peer = sock.peer
+        with _tls(sock, credentials, options, peer) as tls:
+            yield Connection(sock, peer, tls, _shake(tls, options, peer, server=True))
+
+
+def connect(address: Address, options: Options, *, hostname: str | None = None) -> Report:
+    """Be a client of the server at address, whose certificate must name hostname, otherwise the address's host."""
+    moves = options.send is not None or options.receive is not None
+    flows: list[transfer.Flow] = []
+
+    def flow_of(sock: QuicSocket, where: Address) -> transfer.Flow:
+        return transfer.Flow(sock, source, sink, where, timeout=options.timeout)
+
+    def begin_early(sock: QuicSocket, where: Address) -> None:
+        if moves and options.early_data:
+            flows.append(flow_of(sock, where))
+            flows[0].begin_early()
+
+    with (
+        transfer.Source(options.send) as source,
+        transfer.Sink(options.receive) as sink,
+        client(address, options, hostname=hostname, before=begin_early) as connection,
+    ):
+        flow = flows[0] if flows else flow_of(connection.sock, connection.peer)
+        agreed = _agreed("client", connection)
+        if moves:
+            flow.run_client()
+        else:
+            flow.await_server()
+        saved = connection.save_session(options)
         return agreed(sent=flow.sent, received=flow.received, closed_by=flow.closed_by, session_saved=saved)
 
 
@@ -122,23 +184,15 @@ def serve(
     With one connection its failure is raised; with more a failure goes to on_error, the others go on, and the first one is
     raised at the end.
     """
-    _check_server_identity(options.identity)
-    family, where = endpoint.resolve(address, passive=True)
     reports: list[Report] = []
     failures: list[Exception] = []
     workers: list[threading.Thread] = []
     with (
         transfer.Source(options.send) as source,  # opened and hashed before a client comes
-        QuicSocket(family) as listener,
-        _credentials(options.identity, server=True) as credentials,
+        listener(address, options) as (listening, credentials),
     ):
-        _configure(listener, options)
-        listener.bind(where)
-        if options.alpn:
-            listener.set_alpn(options.alpn)
-        listener.listen()
         if on_listening:
-            on_listening(listener.local)
+            on_listening(listening.local)
 
         def attend(sock: QuicSocket, number: int) -> None:
             try:
@@ -155,7 +209,7 @@ def serve(
             number = 0
             while count == 0 or number < count:
                 number += 1
-                worker = threading.Thread(target=attend, args=(listener.accept(), number), daemon=True)
+                worker = threading.Thread(target=attend, args=(listening.accept(), number), daemon=True)
                 worker.start()
                 workers = [w for w in workers if w.is_alive()] + [worker]
         finally:
@@ -172,23 +226,22 @@ def _attend(
     receive = options.receive
     if number and receive is not None and receive != transfer.STANDARD_STREAM:
         receive = receive.with_name(f"{receive.name}.{number}")
-    with sock, transfer.Sink(receive) as sink:
-        peer = sock.peer
-        with _tls(sock, credentials, options, peer) as tls:
-            agreed = _agreed("server", sock, peer, _shake(tls, options, peer, server=True))
-        flow = transfer.Flow(sock, source, sink, peer, echo=options.echo, timeout=options.timeout)
+    with transfer.Sink(receive) as sink, accepted(sock, credentials, options) as connection:
+        agreed = _agreed("server", connection)
+        flow = transfer.Flow(sock, source, sink, connection.peer, echo=options.echo, timeout=options.timeout)
         flow.run_server()
         return agreed(sent=flow.sent, received=flow.received, closed_by=flow.closed_by)
 
 
-def _agreed(role: str, sock: QuicSocket, peer: Address, tls: Handshake) -> functools.partial[Report]:
+def _agreed(role: str, connection: Connection) -> functools.partial[Report]:
     """The report but for what moves; taken at once, since the connection may be gone when the data has moved."""
+    sock = connection.sock
     return functools.partial(
         Report,
         role=role,
         local=endpoint.shown(sock.local),
-        peer=endpoint.shown(peer),
-        handshake=tls,
+        peer=endpoint.shown(connection.peer),
+        handshake=connection.handshake,
         local_params=sock.transport_params(),
         remote_params=sock.transport_params(remote=True),
     )

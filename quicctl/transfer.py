@@ -68,10 +68,10 @@ class Source:
         self._stream: BinaryIO | None = None
         self._map: mmap.mmap | None = None
         self._view: memoryview | None = None
-        if path == STANDARD_STREAM:
+        if path == STANDARD_STREAM and sys.stdin is not None:  # None: it was closed; there is nothing then
             # Unbuffered: a thread that waits in the buffered reader would stop the interpreter from ending.
             self._stream = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
-        elif path is not None:
+        elif path is not None and path != STANDARD_STREAM:
             self._open(path)
 
     def __enter__(self) -> Source:
@@ -319,7 +319,7 @@ class Flow:
                     raise
             if self._sender_error is not None:
                 return False
-            if self._handed_over and not self._acknowledged and self._unacknowledged() == 0:
+            if self._handed_over and not self._acknowledged and unacknowledged(self._sock) == 0:
                 self._acknowledged = True  # the event may have found no room
                 return True
             if self._sent != before:
@@ -402,13 +402,6 @@ class Flow:
             self._sender_error = failure
         self._handed_over |= fin and self._sender_error is None
 
-    def _unacknowledged(self) -> int:
-        try:
-            packed = fcntl.ioctl(self._sock.fileno(), _SIOCOUTQ, struct.pack("@i", 0))
-        except OSError:
-            return -1
-        return int(struct.unpack("@i", packed)[0])
-
     def _finish(self, *, complete: bool) -> None:
         if not complete:
             self._sock.close()  # lets a sender that still waits fail
@@ -424,3 +417,12 @@ class Flow:
             f" ({self._sent} bytes sent, {self._sink.bytes} received)",
             remedy="look at the other end's output",
         )
+
+
+def unacknowledged(sock: QuicSocket) -> int:
+    """How many bytes of memory what was sent, but is not acknowledged, takes; -1 if that cannot be known."""
+    try:
+        packed = fcntl.ioctl(sock.fileno(), _SIOCOUTQ, struct.pack("@i", 0))
+    except OSError:
+        return -1
+    return int(struct.unpack("@i", packed)[0])

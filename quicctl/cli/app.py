@@ -16,7 +16,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from quicctl import __version__, errors
 from quicctl.cli import output
@@ -34,13 +34,17 @@ COMMANDS = {
     "config": "Show and change settings",
     "status": "Show what the running kernel has loaded",
     "conns": "Show QUIC connections and listeners",
+    "top": "Show QUIC connections as they change",
     "handshake": "Connect to a QUIC server, or be one, and move data",
+    "cat": "Send standard input to a QUIC peer, and write what comes to standard output",
     "tlshd": "Make TLS handshakes for QUIC sockets of the kernel's own",
     "demo": "Move data both ways through the module and show what was negotiated",
     "bench": "Measure QUIC beside TCP and kTLS",
     "selftest": "Run the tests where they can run",
     "vm": "Boot a guest and run a command in it",
     "package": "Make Debian, RPM, Arch, DKMS and other packages, or put the module into a kernel tree",
+    "man": "Write manual pages of all commands",
+    "completion": "Print what a shell needs to complete commands, options and values",
     "rfc-coverage": "Show which obligations of the RFCs are met and tested where",
 }
 
@@ -48,12 +52,24 @@ COMMANDS = {
 class _LazyGroup(TyperGroup):
     """A group whose commands are imported when asked for."""
 
+    _summaries_suffice = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Names and summaries of the commands; none of them is imported for that."""
+        self._summaries_suffice = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self._summaries_suffice = False
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
+        if self._summaries_suffice:
+            return TyperCommand(cmd_name, help=COMMANDS[cmd_name])
         name = cmd_name.replace("-", "_")
         module = importlib.import_module(f"quicctl.cli.{name}")
         commands = getattr(module, "app", None)

@@ -14,7 +14,7 @@ from quicctl.cli import output
 from quicctl.cli.options import DryRunOption, JsonOption, RootOption
 from quicctl.settings import Change, Current, Parameter
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
 NetnsOption = Annotated[
     str | None, typer.Option("--netns", metavar="NAME", help="For settings that each network namespace has: in that one.")

@@ -10,19 +10,14 @@ import typer
 
 from quicctl import conns as library
 from quicctl.cli import output
-from quicctl.cli.options import JsonOption
+from quicctl.cli.options import JsonOption, NamespacesOption, PortsOption
 from quicctl.conns import Conn, State
 
 
 def conns(
-    namespace: Annotated[
-        list[str] | None,
-        typer.Option("--netns", metavar="NAME", help="Look into this network namespace; may be given again."),
-    ] = None,
+    namespace: NamespacesOption = None,
     state: Annotated[list[State] | None, typer.Option("--state", help="Only this state; may be given again.")] = None,
-    port: Annotated[
-        list[int] | None, typer.Option("--port", metavar="N", help="Only this port at either end; may be given again.")
-    ] = None,
+    port: PortsOption = None,
     details: Annotated[bool, typer.Option("--details", "-d", help="All that is known of each.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -44,8 +39,8 @@ def _overview(found: tuple[Conn, ...]) -> list[output.Table]:
             conn.state.value,
             conn.local,
             conn.peer or "-",
-            "-" if conn.rtt is None else _time(conn.rtt),
-            "-" if conn.congestion_window is None else _size(conn.congestion_window),
+            "-" if conn.rtt is None else output.duration(conn.rtt),
+            "-" if conn.congestion_window is None else output.size(conn.congestion_window),
             output.text(conn.packets_lost),
         ]
         for conn in found
@@ -76,24 +71,9 @@ def _details(found: tuple[Conn, ...]) -> list[output.Table]:
 
 def _value(name: str, value: object) -> str:
     if name in _TIMES and isinstance(value, float):
-        return _time(value)
+        return output.duration(value)
     if name in _SIZES and isinstance(value, int):
-        return _size(value)
+        return output.size(value)
     if name == "pacing_rate" and isinstance(value, int):
-        return f"{_size(value)}/s"
+        return f"{output.size(value)}/s"
     return output.text(value.value if isinstance(value, State) else value)
-
-
-def _time(seconds: float) -> str:
-    if seconds >= 1:
-        return f"{seconds:.3g} s"
-    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} us"
-
-
-def _size(number: int) -> str:
-    size = float(number)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024 or unit == "GiB":
-            break
-        size /= 1024
-    return f"{number} B" if unit == "B" else f"{size:.3g} {unit}"

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,52 +12,43 @@ import typer
 from quicctl import endpoint, transfer, uapi
 from quicctl import handshake as library
 from quicctl.cli import output
+from quicctl.cli.connection import (
+    AlpnOption,
+    CaOption,
+    CertOption,
+    ClientAuthOption,
+    CongestionOption,
+    IdleOption,
+    InsecureOption,
+    KeepaliveOption,
+    KeylogOption,
+    KeyOption,
+    ListenOption,
+    PskOption,
+    ServerArgument,
+    ServernameOption,
+    SessionOption,
+    TimeoutOption,
+    VersionOption,
+    check,
+)
 from quicctl.cli.options import JsonOption
 from quicctl.handshake import Report
 
 
-class ClientAuth(StrEnum):
-    """What a server asks of its clients."""
-
-    NONE = "none"
-    REQUEST = "request"
-    REQUIRE = "require"
-
-
-class VersionName(StrEnum):
-    """Names of the QUIC versions."""
-
-    ONE = "1"
-    TWO = "2"
-
-
-class CongestionName(StrEnum):
-    """Names of the congestion controllers."""
-
-    RENO = "reno"
-    CUBIC = "cubic"
-    BBR = "bbr"
-
-
 def handshake(
-    address: Annotated[str | None, typer.Argument(metavar="[HOST:PORT]", help="The server to connect to.")] = None,
-    listen: Annotated[str | None, typer.Option("--listen", metavar="ADDR:PORT", help="Be a server there.")] = None,
-    ca: Annotated[Path | None, typer.Option("--ca", metavar="FILE", help="Trust these CAs, not the system's.")] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Accept any certificate.")] = False,
-    servername: Annotated[
-        str | None, typer.Option("--servername", metavar="NAME", help="Name the certificate must bear, if not HOST.")
-    ] = None,
-    cert: Annotated[Path | None, typer.Option("--cert", metavar="FILE", help="Certificate chain to show, PEM.")] = None,
-    key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Its private key, PEM.")] = None,
-    psk: Annotated[Path | None, typer.Option("--psk", metavar="FILE", help="Pre-shared keys, IDENTITY:HEXKEY.")] = None,
-    client_auth: Annotated[
-        ClientAuth | None, typer.Option("--client-auth", help="Server: certificate of clients; with --ca it is require.")
-    ] = None,
-    alpn: Annotated[str | None, typer.Option("--alpn", metavar="NAMES", help="Application protocols, comma-separated.")] = None,
-    cc: Annotated[CongestionName | None, typer.Option("--cc", help="Congestion controller.")] = None,
-    version: Annotated[
-        VersionName | None, typer.Option("--version", help="QUIC version: a client begins with it, a server prefers it.")
-    ] = None,
+    address: ServerArgument = None,
+    listen: ListenOption = None,
+    ca: CaOption = None,
+    insecure: InsecureOption = False,
+    servername: ServernameOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+    psk: PskOption = None,
+    client_auth: ClientAuthOption = None,
+    alpn: AlpnOption = None,
+    cc: CongestionOption = None,
+    version: VersionOption = None,
     retry: Annotated[bool, typer.Option("--retry", help="Server: clients must show that they are at their address.")] = False,
     token: Annotated[
         Path | None,
@@ -68,17 +58,11 @@ def handshake(
     recv: Annotated[Path | None, typer.Option("--recv", metavar="FILE", help="Write what comes there; - is stdout.")] = None,
     echo: Annotated[bool, typer.Option("--echo", help="Server: send back what comes.")] = False,
     count: Annotated[int, typer.Option("--count", metavar="N", help="Server: end after N connections; 0 never.")] = 1,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Seconds to wait for the peer.")] = 10.0,
-    idle: Annotated[
-        float, typer.Option("--idle-timeout", metavar="S", help="Silence that ends the connection, at least 1; 0: default, 30.")
-    ] = 0.0,
-    keepalive: Annotated[
-        float, typer.Option("--keepalive", metavar="S", help="Probe a peer that is silent for so long, at least 1.5; 0: never.")
-    ] = 0.0,
-    keylog: Annotated[Path | None, typer.Option("--keylog", metavar="FILE", help="Append TLS secrets there.")] = None,
-    session: Annotated[
-        Path | None, typer.Option("--session", metavar="FILE", help="Client: resume from there, save the new session there.")
-    ] = None,
+    timeout: TimeoutOption = 10.0,
+    idle: IdleOption = 0.0,
+    keepalive: KeepaliveOption = 0.0,
+    keylog: KeylogOption = None,
+    session: SessionOption = None,
     early_data: Annotated[
         bool, typer.Option("--early-data", help="Send, or as server take, data before the handshake; it can be replayed.")
     ] = False,
@@ -88,21 +72,14 @@ def handshake(
 
     Both ends speak over one bidirectional stream that the client opens: each sends its --send file and writes what comes
     to its --recv file. Hashes and rates of both directions are shown at the end.
+
+    Example: quicctl handshake server.example:4433 --ca ca.pem --send file
     """
-    if (address is None) == (listen is None):
-        raise typer.BadParameter("give either HOST:PORT to connect to, or --listen ADDR:PORT")
+    check(address, listen, ca=ca, client_auth=client_auth, session=session, idle=idle, keepalive=keepalive)
     if echo and (listen is None or send is not None):
         raise typer.BadParameter("--echo is for servers, and instead of --send")
-    if session is not None and listen is not None:
-        raise typer.BadParameter("--session is for clients: a server keeps nothing of its sessions")
     if early_data and listen is None and session is None:
         raise typer.BadParameter("--early-data needs --session: there is no early data without something to resume")
-    if client_auth is not None and (listen is None or (client_auth != ClientAuth.NONE and ca is None)):
-        raise typer.BadParameter("--client-auth is for servers, which need --ca to judge what clients show")
-    if idle and not 1 <= idle <= 4294:
-        raise typer.BadParameter("--idle-timeout takes 1 to 4294 seconds")
-    if keepalive and not 1.5 <= keepalive <= 4294:
-        raise typer.BadParameter("--keepalive takes 1.5 to 4294 seconds")
     if retry and listen is None:
         raise typer.BadParameter("--retry is for servers")
     if token is not None and listen is not None:

@@ -17,3 +17,9 @@ RootOption = Annotated[Path, typer.Option("--root", metavar="DIR", help="The sys
 WaitOption = Annotated[
     float, typer.Option("--wait", metavar="SECONDS", help="How long to wait for connections to end before giving up.")
 ]
+NamespacesOption = Annotated[
+    list[str] | None, typer.Option("--netns", metavar="NAME", help="Look into this network namespace; may be given again.")
+]
+PortsOption = Annotated[
+    list[int] | None, typer.Option("--port", metavar="N", help="Only this port at either end; may be given again.")
+]

@@ -127,6 +127,23 @@ def text(value: Any) -> str:
     return str(value)
 
 
+def duration(seconds: float) -> str:
+    """A time as people read it."""
+    if seconds >= 1:
+        return f"{seconds:.3g} s"
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} us"
+
+
+def size(number: int) -> str:
+    """A number of bytes as people read it."""
+    value = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            break
+        value /= 1024
+    return f"{number} B" if unit == "B" else f"{value:.3g} {unit}"
+
+
 def _label(name: str) -> str:
     return name.replace("_", " ")
 

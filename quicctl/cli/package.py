@@ -17,7 +17,7 @@ from quicctl.packaging import build, proof, recipe, render, sources, tree
 from quicctl.packaging.build import Packaged
 from quicctl.packaging.recipe import Recipe
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Leave the results there; default: dist/TARGET.")]
 BuildOption = Annotated[bool, typer.Option("--build/--no-build", help="Build, or only lay out what is built from.")]

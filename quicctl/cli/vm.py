@@ -18,7 +18,7 @@ from quicctl import builder, errors, guest, kernel, uml
 from quicctl.cli import output
 from quicctl.cli.options import JsonOption
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
 SeriesOption = Annotated[str, typer.Option("--kernel", help="Kernel series of lane vm: 6.1, 6.12 or 7.")]
 KoOption = Annotated[Path | None, typer.Option("--ko", help="Load this module instead of building one.")]

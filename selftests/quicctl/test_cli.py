@@ -45,6 +45,7 @@ def refused(cli: Cli, code: int, *words: str | Path, **env: str) -> str:
 @needs_no_module
 def test_no_module(cli: Cli) -> None:
     assert "quicctl load" in refused(cli, 24, "handshake", "127.0.0.1:4433")
+    assert "quicctl load" in refused(cli, 24, "cat", "127.0.0.1:4433")
     assert "quicctl load" in refused(cli, 24, "demo", "--inside")
     assert "quicctl load" in refused(cli, 24, "bench", "--where", "host") if shutil.which("gcc") else True
 
@@ -68,6 +69,11 @@ def test_unwritable_file(cli: Cli, tmp_path: Path) -> None:
 
 def test_server_without_certificate(cli: Cli) -> None:
     assert "--cert" in refused(cli, 44, "handshake", "--listen", "127.0.0.1:0")
+
+
+def test_cat_needs_something_to_show_and_somewhere_to_write(cli: Cli) -> None:
+    assert "--cert" in refused(cli, 44, "cat", "--listen", "127.0.0.1:0")
+    assert "HOST:PORT" in refused(cli, 41, "cat", "localhost")
 
 
 def test_nothing_built(cli: Cli) -> None:
@@ -137,6 +143,10 @@ def test_folder_that_is_no_kernel_tree(cli: Cli, tmp_path: Path) -> None:
         ("handshake", "--listen", "a:1", "--token", "file"),
         ("handshake", "a:1", "--cc", "vegas"),
         ("handshake", "a:1", "--timeout", "soon"),
+        ("cat",),
+        ("cat", "a:1", "--keep"),
+        ("cat", "a:1", "--uni", "--datagrams"),
+        ("cat", "a:1", "--idle-timeout", "0.5"),
         ("demo", "--size", "0"),
         ("bench", "-p", "sctp"),
     ],
