@@ -10,7 +10,7 @@ import typer
 
 from quicctl import bench as library
 from quicctl.bench import BenchReport, Protocol
-from quicctl.cli import output
+from quicctl.cli import complete, output
 from quicctl.cli.options import JsonOption
 
 
@@ -24,7 +24,10 @@ def bench(
     message: Annotated[
         list[int] | None, typer.Option("--message", "-m", metavar="BYTES", help="Size of writes; may be given again.")
     ] = None,
-    series: Annotated[str | None, typer.Option("--kernel", help="Kernel series of the guest: 6.1, 6.12 or 7.")] = None,
+    series: Annotated[
+        str | None,
+        typer.Option("--kernel", help="Kernel series of the guest: 6.1, 6.12 or 7.", autocompletion=complete.series),
+    ] = None,
     ko: Annotated[Path | None, typer.Option("--ko", metavar="FILE", help="Measure this module; build none.")] = None,
     json: JsonOption = False,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from quicctl import completion as library
-from quicctl.cli import output
+from quicctl.cli import complete, output
 from quicctl.cli.options import JsonOption
 from quicctl.completion import Shell
 
@@ -24,7 +24,9 @@ class Script:
 
 
 def completion(
-    shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+    shell: Annotated[
+        Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", autocompletion=complete.shells)
+    ],
     json: JsonOption = False,
 ) -> None:
     """Print what a shell needs to complete commands, options and their values.

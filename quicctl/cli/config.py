@@ -10,17 +10,26 @@ from typing import Annotated
 import typer
 
 from quicctl import errors, settings
-from quicctl.cli import output
+from quicctl.cli import complete, output
 from quicctl.cli.options import DryRunOption, JsonOption, RootOption
 from quicctl.settings import Change, Current, Parameter
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
 NetnsOption = Annotated[
-    str | None, typer.Option("--netns", metavar="NAME", help="For settings that each network namespace has: in that one.")
+    str | None,
+    typer.Option(
+        "--netns",
+        metavar="NAME",
+        help="For settings that each network namespace has: in that one.",
+        autocompletion=complete.namespaces,
+    ),
 ]
 PersistOption = Annotated[bool, typer.Option("--persist", help="And at every boot: in sysctl.d or modprobe.d.")]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="In full or its last part, such as quic_mem.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="In full or its last part, such as quic_mem.", autocompletion=complete.settings),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,12 @@ def set_(
 
 @app.command()
 def profile(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="default, lan, wan or server; none: show them.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="default, lan, wan or server; none: show them.", autocompletion=complete.profiles
+        ),
+    ] = None,
     persist: PersistOption = False,
     netns: NetnsOption = None,
     root: RootOption = Path("/"),

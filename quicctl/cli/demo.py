@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from quicctl import demo as library
-from quicctl.cli import output
+from quicctl.cli import complete, output
 from quicctl.cli.handshake import params_table
 from quicctl.cli.options import JsonOption
 from quicctl.demo import DemoReport
@@ -23,7 +23,13 @@ def demo(
     size: Annotated[int, typer.Option("--size", metavar="MIB", min=1, help="How much to move each way.")] = 64,
     ko: Annotated[Path | None, typer.Option("--ko", metavar="FILE", help="Use this module; build none.")] = None,
     series: Annotated[
-        str | None, typer.Option("--kernel", metavar="SERIES", help="In a guest with the newest kernel of 6.1, 6.12 or 7.")
+        str | None,
+        typer.Option(
+            "--kernel",
+            metavar="SERIES",
+            help="In a guest with the newest kernel of 6.1, 6.12 or 7.",
+            autocompletion=complete.series,
+        ),
     ] = None,
     inside: Annotated[bool, typer.Option("--inside", help="Only move data: the module is loaded here.")] = False,
     json: JsonOption = False,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from quicctl import errors
-from quicctl.cli import output, share
+from quicctl.cli import complete, output, share
 from quicctl.cli.options import DryRunOption, JsonOption
 
 
@@ -23,7 +23,10 @@ class Written:
 
 def man(
     command: Annotated[
-        str | None, typer.Argument(metavar="[COMMAND]", help="Print the page of this command alone.")
+        str | None,
+        typer.Argument(
+            metavar="[COMMAND]", help="Print the page of this command alone.", autocompletion=complete.commands
+        ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Leave the pages there.")] = Path("man"),
     dry_run: DryRunOption = False,

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from quicctl import builder, kernel
-from quicctl.cli import output
+from quicctl.cli import complete, output
 from quicctl.cli.options import DryRunOption, JsonOption
 from quicctl.packaging import build, proof, recipe, render, sources, tree
 from quicctl.packaging.build import Packaged
@@ -100,7 +100,13 @@ def rpm(
     built: BuildOption = True,
     suite: SuiteOption = None,
     release: Annotated[
-        str | None, typer.Option("--kernel", metavar="REL", help="Build kmod-quic for this kernel, too, ready to load.")
+        str | None,
+        typer.Option(
+            "--kernel",
+            metavar="REL",
+            help="Build kmod-quic for this kernel, too, ready to load.",
+            autocompletion=complete.kernels,
+        ),
     ] = None,
     revision: RevisionOption = "1",
     maintainer: MaintainerOption = None,

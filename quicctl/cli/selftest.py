@@ -10,7 +10,7 @@ import typer
 
 from quicctl import errors, interop, ktap, peers
 from quicctl import selftest as tests
-from quicctl.cli import output
+from quicctl.cli import complete, output
 from quicctl.cli.options import JsonOption
 
 _SHOWN_LINES = 40
@@ -18,14 +18,24 @@ _SHOWN_LINES = 40
 
 def selftest(
     patterns: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATTERN]...", help="Groups, or parts of group/program/case; default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATTERN]...",
+            help="Groups, or parts of group/program/case; default: all.",
+            autocompletion=complete.groups,
+        ),
     ] = None,
     where: Annotated[
         list[tests.Where] | None, typer.Option("--where", help="Lane to run in; may be given several times. Default: all.")
     ] = None,
     kernel: Annotated[
         list[str] | None,
-        typer.Option("--kernel", metavar="SERIES", help="Lane vm: 6.1, 6.12 or 7; may be given several times. Default: 6.12."),
+        typer.Option(
+            "--kernel",
+            metavar="SERIES",
+            help="Lane vm: 6.1, 6.12 or 7; may be given several times. Default: 6.12.",
+            autocompletion=complete.series,
+        ),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the tests that would run.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show passed cases too.")] = False,

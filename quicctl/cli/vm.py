@@ -15,12 +15,14 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from quicctl import builder, errors, guest, kernel, uml
-from quicctl.cli import output
+from quicctl.cli import complete, output
 from quicctl.cli.options import JsonOption
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
-SeriesOption = Annotated[str, typer.Option("--kernel", help="Kernel series of lane vm: 6.1, 6.12 or 7.")]
+SeriesOption = Annotated[
+    str, typer.Option("--kernel", help="Kernel series of lane vm: 6.1, 6.12 or 7.", autocompletion=complete.series)
+]
 KoOption = Annotated[Path | None, typer.Option("--ko", help="Load this module instead of building one.")]
 ModuleOption = Annotated[bool, typer.Option(help="Build quic.ko and load it before the command.")]
 WhereOption = Annotated[
