@@ -15,6 +15,8 @@ from pathlib import Path
 
 from quicctl import cache, errors, process
 
+_UNSTABLE = "sid"
+
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 INDEX_LIFETIME = 3 * 24 * 3600.0
 
@@ -33,7 +35,13 @@ def natural(text: str) -> tuple[tuple[int, str], ...]:
 
 
 def host_suite() -> str:
-    """The code name of this machine's distribution release."""
+    """The code name of this machine's release: the one that apt has sources of. Unstable bears the name of the next release."""
+    named = _os_release()
+    names = {source.codename for source in _host_sources()}
+    return named if named in names or _UNSTABLE not in names else _UNSTABLE
+
+
+def _os_release() -> str:
     try:
         lines = Path("/etc/os-release").read_text().splitlines()
     except OSError:
@@ -45,6 +53,30 @@ def host_suite() -> str:
         "this machine is no Debian release with a code name",
         remedy="pass --kdir DIR for a kernel tree of your own, or run on Debian 12 or newer",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A component of a suite in apt's configuration."""
+
+    uri: str
+    suite: str
+    """As it is written there, which may be an alias such as stable."""
+    codename: str
+    component: str
+
+
+def _host_sources() -> list[_Source]:
+    shown = process.run(
+        ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT) $(CODENAME)",
+         "Created-By: Packages"],
+    ).stdout  # fmt: skip
+    sources = []
+    for line in shown.splitlines():
+        # Without the lists that apt-get update brings no code name is known.
+        uri, suite, component, *codename = line.split()
+        sources.append(_Source(uri, suite, codename[0] if codename else suite, component))
+    return sources
 
 
 class Archive:
@@ -151,16 +183,12 @@ class Archive:
 
     def _sources(self) -> list[tuple[str, str, str]]:
         """Address, suite and component of each source to read."""
-        shown = process.run(
-            ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)",
-             "Created-By: Packages"],
-        ).stdout  # fmt: skip
         home = host_suite()
-        own = sorted({(u, s, c) for u, s, c in (line.split() for line in shown.splitlines()) if s.startswith(home)})
+        own = sorted({(s.uri, s.suite, s.codename, s.component) for s in _host_sources() if s.codename.startswith(home)})
         if self.suite is None:
-            sources = own
+            sources = [(uri, suite, part) for uri, suite, _, part in own]
         else:
-            sources = [(uri, self.suite, "main") for uri, suite, part in own if suite == home and part == "main"][:1]
+            sources = [(uri, self.suite, "main") for uri, _, codename, part in own if codename == home and part == "main"][:1]
         if not sources:
             raise errors.ArchiveUnavailable(
                 f"apt on this machine is not set up for {home}", remedy="add the release's archive to /etc/apt/sources.list.d"

@@ -141,5 +141,6 @@ def _need_root() -> None:
         raise errors.NotRoot(
             "a Debian root is made and entered with root's rights", remedy="run it as root, or without --suite"
         )
-    if shutil.which("unshare") is None:
-        raise errors.ToolMissing("unshare is not installed", remedy="apt-get install util-linux")
+    for tool, package in (("unshare", "util-linux"), ("mount", "mount")):
+        if shutil.which(tool) is None:
+            raise errors.ToolMissing(f"{tool} is not installed", remedy=f"apt-get install {package}")

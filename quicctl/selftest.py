@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import fnmatch
+import importlib.util
 import multiprocessing
 import os
 import re
@@ -243,6 +244,7 @@ def run(
     """
     for name in series:
         kernel.known_series(name)
+    _need_pytest(units)
     began = time.monotonic()
     run_ = _Run(on_result or (lambda _: None), progress or (lambda _: None))
     lanes = list(_lanes(units, series))
@@ -251,6 +253,13 @@ def run(
     else:
         run_.side_by_side(lanes)
     return Report(tuple(run_.results), time.monotonic() - began, tuple(run_.folders))
+
+
+def _need_pytest(units: Sequence[Unit]) -> None:
+    if any(unit.group.kind in (Kind.PYTEST, Kind.HOST_PYTEST) for unit in units) and not importlib.util.find_spec("pytest"):
+        raise errors.ToolMissing(
+            "pytest is not installed where quicctl is", remedy="run make check, or: pip install 'quicctl[test,interop]'"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import os
 import signal
@@ -288,3 +289,10 @@ def test_interrupted_run_ends_its_lanes(monkeypatch: pytest.MonkeyPatch, tmp_pat
         selftest.run(selftest.select(["socket"], [Where.VM, Where.UML]), on_result=interrupt)
     assert (tmp_path / "vm").exists() or (tmp_path / "uml").exists()
     assert not multiprocessing.active_children()
+
+
+def test_pytest_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    units = selftest.select(["netns"], [Where.VM])
+    with pytest.raises(errors.ToolMissing, match="pytest is not installed"):
+        selftest.run(units)
