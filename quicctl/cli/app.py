@@ -78,6 +78,7 @@ class _LazyGroup(TyperGroup):
             commands.command(cmd_name)(getattr(module, name))
         command = typer.main.get_command(commands)
         command.name = cmd_name
+        _leave_files_to_the_shell(command)
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -100,6 +101,15 @@ class _LazyGroup(TyperGroup):
             raise typer.Exit(full.exit_code) from failure
         except KeyboardInterrupt as stopped:
             raise typer.Exit(130) from stopped
+
+
+def _leave_files_to_the_shell(command: Any) -> None:
+    """Older releases of typer offer what was typed of a file's name, and no shell looks for files then."""
+    for param in command.params:
+        if param.type.name in ("path", "file", "directory"):
+            param.type.shell_complete = lambda *_: []
+    for inner in getattr(command, "commands", {}).values():
+        _leave_files_to_the_shell(inner)
 
 
 def _debug() -> bool:

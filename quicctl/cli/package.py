@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from quicctl import builder, kernel
-from quicctl.cli import complete, output
+from quicctl.cli import complete, output, share
 from quicctl.cli.options import DryRunOption, JsonOption
 from quicctl.packaging import build, proof, recipe, render, sources, tree
 from quicctl.packaging.build import Packaged
@@ -37,9 +37,8 @@ def package() -> None:
 
 
 def _recipe(revision: str, maintainer: str | None) -> Recipe:
-    from quicctl.cli.app import COMMANDS
-
-    return recipe.of(builder.project(), COMMANDS, revision=revision, maintainer=maintainer)
+    what = recipe.of(builder.project(), revision=revision, maintainer=maintainer)
+    return replace(what, share=tuple(share.files(what.date).items()))
 
 
 def _make(

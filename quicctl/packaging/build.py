@@ -41,6 +41,7 @@ class Format:
 
 _RPMBUILD = ("rpmbuild", "--nodeps", "--define=_topdir {out}")
 _LIBRARY_NEEDS = ("build-essential", "libgnutls28-dev", "pkg-config")
+_WHEEL_NEEDS = ("python3-build", "python3-hatchling", "python3-installer")
 FORMATS = {
     "deb": Format(
         "deb",
@@ -64,7 +65,7 @@ FORMATS = {
         commands=((*_RPMBUILD, "-ba", "SPECS/linux-quic.spec"), (*_RPMBUILD, "-bs", "SPECS/quic-kmod.spec")),
         programs={"rpmbuild": "rpm"},
         products=("RPMS/*/*.rpm", "SRPMS/*.rpm"),
-        build_needs=_LIBRARY_NEEDS,
+        build_needs=(*_LIBRARY_NEEDS, *_WHEEL_NEEDS),
     ),
     "arch": Format(
         "arch",
@@ -76,13 +77,7 @@ FORMATS = {
             "fakeroot": "fakeroot",
         },
         products=("*.pkg.tar*",),
-        build_needs=(
-            *_LIBRARY_NEEDS,
-            "python-is-python3",
-            "python3-build",
-            "python3-hatchling",
-            "python3-installer",
-        ),
+        build_needs=(*_LIBRARY_NEEDS, *_WHEEL_NEEDS, "python-is-python3"),
         not_root=True,
     ),
 }

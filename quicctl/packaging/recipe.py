@@ -63,8 +63,8 @@ class Recipe:
     library: Library
     python_min: str
     requirements: tuple[Requirement, ...]
-    commands: tuple[tuple[str, str], ...]
-    """quicctl's commands, each with a line on what it does."""
+    share: tuple[tuple[str, str], ...] = ()
+    """What is made from quicctl's commands: files by their paths in the source package's folder ``share``, with their text."""
     source_sha256: str = "SKIP"
     registry: str = "registry.example/quic"
     """Where a cluster finds images."""
@@ -75,8 +75,11 @@ class Recipe:
         return f"{self.source}-{self.version}"
 
 
-def of(tree: Path, commands: Mapping[str, str], *, revision: str = "1", maintainer: str | None = None) -> Recipe:
-    """The recipe of a source tree. The maintainer is the project, DEBFULLNAME and DEBEMAIL, or who is given."""
+def of(tree: Path, *, revision: str = "1", maintainer: str | None = None) -> Recipe:
+    """The recipe of a source tree. The maintainer is the project, DEBFULLNAME and DEBEMAIL, or who is given.
+
+    What belongs into ``share`` is the caller's to add: the library does not know its commands.
+    """
     project = tomllib.loads((tree / "pyproject.toml").read_text())["project"]
     name, email = _maintainer(project, maintainer)
     return Recipe(
@@ -102,7 +105,6 @@ def of(tree: Path, commands: Mapping[str, str], *, revision: str = "1", maintain
         library=_library(tree / "libquic"),
         python_min=project["requires-python"].removeprefix(">="),
         requirements=tuple(_requirement(text) for text in project["dependencies"]),
-        commands=tuple(commands.items()),
     )
 
 

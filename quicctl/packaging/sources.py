@@ -43,13 +43,18 @@ def tarball(tree: Path, recipe: Recipe, folder: Path) -> Path:
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         for path in files(tree):
-            data = path.read_bytes()
-            entry = tarfile.TarInfo(f"{recipe.stem}/{path.relative_to(tree)}")
-            entry.size = len(data)
-            entry.mtime = int(recipe.date.timestamp())
-            entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-            archive.addfile(entry, io.BytesIO(data))
+            _add(archive, recipe, str(path.relative_to(tree)), path.read_bytes(), program=bool(path.stat().st_mode & 0o100))
+        for name, text in recipe.share:
+            _add(archive, recipe, f"share/{name}", text.encode())
     return place
+
+
+def _add(archive: tarfile.TarFile, recipe: Recipe, name: str, data: bytes, *, program: bool = False) -> None:
+    entry = tarfile.TarInfo(f"{recipe.stem}/{name}")
+    entry.size = len(data)
+    entry.mtime = int(recipe.date.timestamp())
+    entry.mode = 0o755 if program else 0o644
+    archive.addfile(entry, io.BytesIO(data))
 
 
 def sha256(path: Path) -> str:

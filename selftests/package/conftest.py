@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import lzma
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from quicctl import archive, builder, debroot, errors, guest, kernel
+from quicctl.cli import share
 from quicctl.packaging import build, recipe
 
 TREE = builder.project()
@@ -33,7 +35,8 @@ def suite() -> str:
 
 @pytest.fixture(scope="session")
 def what() -> recipe.Recipe:
-    return recipe.of(TREE, {"build": "Build the module and libquic"})
+    whole = recipe.of(TREE)
+    return dataclasses.replace(whole, share=tuple(share.files(whole.date).items()))
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,9 @@ def test_module_is_as_dkms_wants_it(packages: dict[str, Path], what: recipe.Reci
 def test_library_and_tool_are_whole(packages: dict[str, Path]) -> None:
     assert {"usr/lib/libquic.so.1", "usr/lib/pkgconfig/libquic.pc", "usr/include/netinet/quic.h"} <= names(packages["libquic"])
     tool = names(packages["quicctl"])
-    assert "usr/share/man/man1/quicctl.1.gz" in tool
+    assert {"usr/share/man/man1/quicctl.1.gz", "usr/share/man/man1/quicctl-cat.1.gz"} <= tool
+    assert {"usr/share/zsh/site-functions/_quicctl", "usr/share/fish/vendor_completions.d/quicctl.fish",
+            "usr/share/bash-completion/completions/quicctl"} <= tool  # fmt: skip
     # Where programs and Python packages go is the building machine's choice; this one is no Arch Linux.
     assert any(name.endswith("/bin/quicctl") for name in tool)
     assert any(name.endswith("-packages/quicctl/cli/app.py") for name in tool)

@@ -132,6 +132,9 @@ def test_tool_runs_where_the_distribution_has_what_it_needs(debs: build.Packaged
         shown = session.run(["quicctl", "--version"]).stdout
         assert shown.startswith("quicctl ")
         assert session.run(["quicctl", "status", "--json"]).stdout.startswith("{")
+        for name in ("man/man1/quicctl-cat.1.gz", "bash-completion/completions/quicctl", "zsh/vendor-completions/_quicctl",
+                     "fish/vendor_completions.d/quicctl.fish"):  # fmt: skip
+            session.run(["test", "-s", f"/usr/share/{name}"])
         assert session.run(["quicctl", "doctor"], check=False).returncode in (0, 1)
 
 

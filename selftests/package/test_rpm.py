@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import TREE, Handshake, apt, module_file
 
-from quicctl import builder, debroot, kernel
+from quicctl import builder, debroot, kernel, process
 from quicctl.packaging import build, recipe
 
 SERIES = "6.12"
@@ -39,7 +39,17 @@ def _version(rpms: build.Packaged) -> str:
 def test_every_flavour_is_built(rpms: build.Packaged) -> None:
     names = {path.name.rpartition(f"-{_version(rpms)}")[0] for path in rpms.packages}
     one_kernel = "kmod-quic-" + kernel.newest(SERIES).release.replace("-", "_")
-    assert names == {"quic-dkms", "quic-kmod-common", "libquic", "libquic-devel", "linux-quic", "quic-kmod", one_kernel}
+    tool = {"quicctl", "libquic", "libquic-devel", "linux-quic"}
+    assert names == {*tool, "quic-dkms", "quic-kmod-common", "quic-kmod", one_kernel}
+
+
+def test_tool_is_whole(rpms: build.Packaged) -> None:
+    argv = ["rpm", "-qlp", "--nosignature", next(path for path in rpms.packages if path.name.startswith("quicctl-"))]
+    held = process.run(argv).stdout.splitlines() if process.which("rpm") else pytest.skip("rpm is not installed")
+    assert any(name.endswith("/bin/quicctl") for name in held)
+    assert any(name.endswith("-packages/quicctl/cli/app.py") for name in held)
+    for name in ("man/man1/quicctl-top.1", "bash-completion/completions/quicctl", "zsh/site-functions/_quicctl"):
+        assert any(f"/usr/share/{name}" in path for path in held), name
 
 
 def test_dkms_flavour_builds_at_install_and_is_gone_at_removal(rpms: build.Packaged, bare: Path) -> None:

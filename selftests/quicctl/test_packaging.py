@@ -19,12 +19,13 @@ from conftest import Cli
 
 import quicctl
 from quicctl import builder, errors, process
+from quicctl.cli import share
 from quicctl.packaging import build, recipe, render, sources
 
 GOLDEN = Path(__file__).parent / "golden"
 TREE = builder.project()
 TEMPLATES = render.folder(TREE)
-COMMANDS = {"build": "Build the module", "rfc-coverage": "Show what is met"}
+SHARE = (("man/quicctl.1", "page\n"), ("completions/bash/quicctl", "script\n"))
 TARGETS = ("ansible", "arch", "deb", "dkms", "kmm", "rpm")
 
 RECIPE = recipe.Recipe(
@@ -34,7 +35,7 @@ RECIPE = recipe.Recipe(
     kernel_options=("CONFIG_INET", "CONFIG_IPV6"), gnutls_min="3.7.0",
     library=recipe.Library("5.4", "1", (("NODE_1", "old_symbol"), ("NODE_2", "new_symbol"), ("NODE_2", "newer_symbol"))),
     python_min="3.11", requirements=(recipe.Requirement("typer", "0.15"), recipe.Requirement("jinja2", "3.1")),
-    commands=tuple(COMMANDS.items()), source_sha256="0123abcd", registry="registry.host.example/team",
+    share=SHARE, source_sha256="0123abcd", registry="registry.host.example/team",
 )  # fmt: skip
 
 
@@ -46,8 +47,8 @@ def needs(program: str) -> pytest.MarkDecorator:
 
 
 def test_every_target_with_templates_is_compared() -> None:
-    # common/ is included by others, tree/ holds a kernel configuration.
-    assert set(render.targets(TEMPLATES)) == {*TARGETS, "common"}
+    # tree/ holds a kernel configuration.
+    assert set(render.targets(TEMPLATES)) == set(TARGETS)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -65,7 +66,7 @@ def test_target_is_as_in_golden(target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_of_the_tree_is_written_down_in_a_template(target: str) -> None:
     """A fact that the context holds, spelt out in a template, would be missed by the next release."""
-    real = recipe.of(TREE, COMMANDS)
+    real = recipe.of(TREE)
     for path in (TEMPLATES / target).rglob("*.j2"):
         text = path.read_text()
         for fact in (real.version, real.maintainer, real.email, real.summary, *real.kernel_options):
@@ -99,13 +100,13 @@ def test_rules_of_debian_are_executable(tmp_path: Path) -> None:
 def test_versions_agree_everywhere() -> None:
     version = tomllib.loads((TREE / "pyproject.toml").read_text())["project"]["version"]
     declared = re.search(r'MODULE_VERSION\("([^"]+)"\)', (TREE / "module" / "main.c").read_text())
-    assert recipe.of(TREE, COMMANDS).version == version == quicctl.__version__
+    assert recipe.of(TREE).version == version == quicctl.__version__
     assert declared is not None
     assert declared[1] == version
 
 
 def test_exports_are_those_of_the_map() -> None:
-    library = recipe.of(TREE, COMMANDS).library
+    library = recipe.of(TREE).library
     text = (TREE / "libquic" / "libquic.map").read_text()
     assert ("LIBQUIC_1.0", "quic_handshake") in library.exports
     assert ("LIBQUIC_1.1", "quic_tls_step") in library.exports
@@ -113,7 +114,7 @@ def test_exports_are_those_of_the_map() -> None:
 
 
 def test_kernel_options_are_those_of_kconfig() -> None:
-    options = recipe.of(TREE, COMMANDS).kernel_options
+    options = recipe.of(TREE).kernel_options
     assert options[:2] == ("CONFIG_INET", "CONFIG_IPV6")
     assert "CONFIG_NET_UDP_TUNNEL" in options
     assert "CONFIG_CRYPTO_GCM" in options
@@ -123,23 +124,23 @@ def test_kernel_options_are_those_of_kconfig() -> None:
 def test_maintainer_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DEBFULLNAME", raising=False)
     monkeypatch.delenv("DEBEMAIL", raising=False)
-    assert recipe.of(TREE, COMMANDS).maintainer == "QUIC for Linux developers"
+    assert recipe.of(TREE).maintainer == "QUIC for Linux developers"
     monkeypatch.setenv("DEBFULLNAME", "Someone")
     monkeypatch.setenv("DEBEMAIL", "someone@host.example")
-    assert recipe.of(TREE, COMMANDS).email == "someone@host.example"
-    named = recipe.of(TREE, COMMANDS, maintainer="An Other <other@host.example>")
+    assert recipe.of(TREE).email == "someone@host.example"
+    named = recipe.of(TREE, maintainer="An Other <other@host.example>")
     assert (named.maintainer, named.email) == ("An Other", "other@host.example")
 
 
 @pytest.mark.parametrize("wrong", ["nobody", "a@b", "Name <nowhere>", "<a@b.example>"])
 def test_maintainer_that_is_none_is_refused(wrong: str) -> None:
     with pytest.raises(errors.BadAddress):
-        recipe.of(TREE, COMMANDS, maintainer=wrong)
+        recipe.of(TREE, maintainer=wrong)
 
 
 def test_date_is_the_one_of_the_build_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
-    assert recipe.of(TREE, COMMANDS).date == datetime(1970, 1, 2, tzinfo=UTC)
+    assert recipe.of(TREE).date == datetime(1970, 1, 2, tzinfo=UTC)
 
 
 # Source packages.
@@ -151,6 +152,9 @@ def test_tarball_is_the_same_each_time_and_holds_what_builds(tmp_path: Path) -> 
     with tarfile.open(first) as opened:
         names = set(opened.getnames())
         assert opened.getmember("linux-quic-9.8.7/selftests/guest/session.sh").mode in (0o644, 0o755)
+        page = opened.extractfile("linux-quic-9.8.7/share/man/quicctl.1")
+        assert page is not None
+        assert page.read() == b"page\n"
     for name in ("module/Kbuild", "module/core/conn.c", "libquic/Makefile", "quicctl/__init__.py", "pyproject.toml",
                  "LICENSES/GPL-2.0-or-later.txt", "packaging/dkms/dkms.conf.j2"):  # fmt: skip
         assert f"linux-quic-9.8.7/{name}" in names
@@ -195,6 +199,20 @@ def test_pkgbuild_bears_the_checksum_of_its_tarball(tmp_path: Path) -> None:
     laid = build.lay_out("arch", TREE, dataclasses.replace(RECIPE, source_sha256="SKIP"), tmp_path)
     assert sources.sha256(laid.files[0]) in (tmp_path / "PKGBUILD").read_text()
     assert laid.files[0].name == "linux-quic-9.8.7.tar.gz"
+
+
+def test_pages_and_completions_are_those_of_the_commands() -> None:
+    date = datetime(2001, 2, 3, tzinfo=UTC)
+    made = share.files(date)
+    assert {f"man/{name}" for name in share.pages(date)} < set(made)
+    assert {"completions/bash/quicctl", "completions/zsh/_quicctl", "completions/fish/quicctl.fish"} < set(made)
+
+
+@pytest.mark.parametrize("target", ["arch", "deb", "rpm"])
+def test_every_package_of_the_tool_installs_pages_and_completions(target: str) -> None:
+    text = "\n".join(render.render(TEMPLATES, target, RECIPE).values())
+    for part in ("share/man/*", "completions/bash/*", "completions/zsh/*", "completions/fish/*"):
+        assert part.removeprefix("share/") in text, part
 
 
 @needs("bash")
