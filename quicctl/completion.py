@@ -51,7 +51,7 @@ function __quicctl_complete
     set -l found (env _QUICCTL_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args \
         _TYPER_COMPLETE_ARGS=(commandline -cp) quicctl 2>/dev/null)
     # Where there is nothing to offer, file names are.
-    if test (count $found) -gt 0
+    if test -n "$found"
         printf '%s\n' $found
     else
         __fish_complete_path (commandline -ct)

@@ -197,8 +197,8 @@ def from_proc(folder: Path, name: str | None) -> list[Conn]:
         Conn(
             state=_STATES[int(row["STATE"])],
             role=None,
-            local=_brackets(row["LOCAL_ADDRESS"]),
-            peer=_brackets(row["REMOTE_ADDRESS"]),
+            local=module.shown_address(row["LOCAL_ADDRESS"]),
+            peer=module.shown_address(row["REMOTE_ADDRESS"]),
             netns=name,
             uid=int(row["UID"]),
             inode=int(row["INODE"]),
@@ -216,7 +216,7 @@ def from_proc(folder: Path, name: str | None) -> list[Conn]:
         Conn(
             state=State.LISTENING,
             role=None,
-            local=_brackets(row["LOCAL_ADDRESS"]),
+            local=module.shown_address(row["LOCAL_ADDRESS"]),
             peer=None,
             netns=name,
             uid=int(row["UID"]),
@@ -231,11 +231,6 @@ def from_proc(folder: Path, name: str | None) -> list[Conn]:
 
 def _join(family: int, host: str, port: int) -> str:
     return f"[{host}]:{port}" if family == socket.AF_INET6 and ":" in host else f"{host}:{port}"
-
-
-def _brackets(address: str) -> str:
-    host, _, port = address.rpartition(":")
-    return f"[{host}]:{port}" if ":" in host else address
 
 
 def _cipher(number: int) -> str | None:

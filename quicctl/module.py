@@ -130,7 +130,7 @@ def status() -> Status:
         kernel=platform.release(),
         loaded=loaded(),
         usable=usable(),
-        listeners=tuple(row["LOCAL_ADDRESS"] for row in proc_table(Path("/proc/net/quic/eps"))),
+        listeners=tuple(shown_address(row["LOCAL_ADDRESS"]) for row in proc_table(Path("/proc/net/quic/eps"))),
         connections=tuple(_connection(row) for row in proc_table(Path("/proc/net/quic/conns"))),
         counters=_counters(Path("/proc/net/quic/snmp")),
     )
@@ -441,11 +441,17 @@ def proc_table(path: Path) -> list[dict[str, str]]:
     return [dict(zip(names, line.split(), strict=False)) for line in lines[1:]]
 
 
+def shown_address(address: str) -> str:
+    """An address of those tables as people write it: of IPv6 in brackets."""
+    host, _, port = address.rpartition(":")
+    return f"[{host}]:{port}" if ":" in host else address
+
+
 def _connection(row: dict[str, str]) -> Connection:
     return Connection(
         state=_STATES.get(int(row["STATE"]), row["STATE"]),
-        local=row["LOCAL_ADDRESS"],
-        remote=row["REMOTE_ADDRESS"],
+        local=shown_address(row["LOCAL_ADDRESS"]),
+        remote=shown_address(row["REMOTE_ADDRESS"]),
         window=int(row["WINDOW"]),
         mss=int(row["MSS"]),
         in_flight=int(row["IN_FLIGHT"]),

@@ -31,7 +31,10 @@ def bench(
     ko: Annotated[Path | None, typer.Option("--ko", metavar="FILE", help="Measure this module; build none.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure what a byte costs over QUIC, TCP and kTLS, sender and receiver together."""
+    """Measure what a byte costs over QUIC, TCP and kTLS, sender and receiver together.
+
+    Example: quicctl bench --protocol quic --message 16384
+    """
     report = library.run(
         where=where,
         protocols=protocol or tuple(Protocol),

@@ -34,7 +34,10 @@ def demo(
     inside: Annotated[bool, typer.Option("--inside", help="Only move data: the module is loaded here.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Build and load the module, move data both ways between a client and a server, and show what was negotiated."""
+    """Build and load the module, move data both ways between a client and a server, and show what was negotiated.
+
+    Example: quicctl demo --where vm --size 16
+    """
     if series is not None and (inside or where is library.Where.HOST):
         raise typer.BadParameter("--kernel is for a guest")
     if inside:

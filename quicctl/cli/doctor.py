@@ -12,7 +12,10 @@ from quicctl.doctor import Diagnosis
 
 
 def doctor(json: JsonOption = False) -> None:
-    """Check what this machine has and lacks; ends with 1 if something would stop a command."""
+    """Check what this machine has and lacks; ends with 1 if something would stop a command.
+
+    Example: quicctl doctor
+    """
     found = library.run()
     output.show(found, json=json, render=_render)
     if not found.healthy:

@@ -29,7 +29,7 @@ def load(
     if dry_run:
         module.check(path)
         module.check_loading_possible(signed=modinfo.read(path).signed)
-        output.line(f"insmod {path}")
+        output.show_plan([f"insmod {path}"], json=json)
         return
     output.show(module.load(path, replace=replace), json=json, render=_render)
 

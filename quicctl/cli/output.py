@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any, TextIO
 
 from quicctl import errors
 
+_NUMBER = re.compile(r"-?\d[\d.,]*( (%|s|ms|us|B|[KMG]i?B)(/s)?)?")
 _STYLES = {"ok": "green", "pass": "green", "warn": "yellow", "skip": "yellow", "fail": "bold red"}
 
 
@@ -49,6 +51,17 @@ def show(
         return
     for table in (render or default_tables)(result):
         show_table(table, stream)
+
+
+def show_plan(steps: Sequence[str], *, json: bool = False) -> None:
+    """Print what --dry-run would do, a line a step."""
+    if json:
+        from json import dumps
+
+        line(dumps({"would": list(steps)}, indent=2))
+        return
+    for step in steps:
+        line(step)
 
 
 def show_table(table: Table, stream: TextIO | None = None) -> None:
@@ -154,8 +167,12 @@ def _draw(table: Table, stream: TextIO) -> None:
     from rich.table import Table as RichTable
 
     drawn = RichTable(title=table.title or None, show_header=bool(table.columns), title_justify="left")
-    for column in table.columns or [""] * max((len(row) for row in table.rows), default=0):
-        drawn.add_column(column, overflow="fold")
+    for index, column in enumerate(table.columns or [""] * max((len(row) for row in table.rows), default=0)):
+        cells = [row[index] for row in table.rows if index < len(row)]
+        # Numbers are compared by their lengths; a list of names and values is read from the left.
+        are_numbers = bool(table.columns) and any(_NUMBER.fullmatch(cell) for cell in cells)
+        right = are_numbers and all(cell == "-" or _NUMBER.fullmatch(cell) for cell in cells)
+        drawn.add_column(column, overflow="fold", justify="right" if right else "left")
     for row in table.rows:
         drawn.add_row(*(f"[{_STYLES[cell]}]{cell}[/]" if cell in _STYLES else escape(cell) for cell in row))
     Console(file=stream).print(drawn)

@@ -56,10 +56,10 @@ def _make(
     folder = (out or Path("dist") / name).absolute()
     target = kernel.installed(release) if release is not None else None
     if dry_run:
-        for file in render.render(render.folder(builder.project()), name, what):
-            output.line(f"write {folder / file}")
-        for words in build.commands(name, what, folder, target, suite) if built else ():
-            output.line(shlex.join(words))
+        steps = [f"write {folder / file}" for file in render.render(render.folder(builder.project()), name, what)]
+        if built:
+            steps += [shlex.join(words) for words in build.commands(name, what, folder, target, suite)]
+        output.show_plan(steps, json=json)
         return
     if built and suite is None:
         build.check_tools(name)
@@ -74,23 +74,6 @@ def _tables(result: Packaged) -> list[output.Table]:
     rows = [["package", str(path)] for path in result.packages] or [["file", str(path)] for path in result.files]
     rows += [["checked by", check] for check in result.checks]
     return [output.Table(f"{result.target} in {result.folder}", (), rows)]
-
-
-@app.command()
-def deb(
-    out: OutOption = None,
-    built: BuildOption = True,
-    suite: SuiteOption = None,
-    revision: RevisionOption = "1",
-    maintainer: MaintainerOption = None,
-    dry_run: DryRunOption = False,
-    json: JsonOption = False,
-) -> None:
-    """Debian source and binary packages: quic-dkms, libquic1, libquic-dev, quicctl; lintian must accept them.
-
-    Example: quicctl package deb --suite bookworm --out dist/deb
-    """
-    _make("deb", revision, maintainer, out, built, suite, dry_run, json)
 
 
 @app.command()
@@ -112,28 +95,44 @@ def rpm(
     dry_run: DryRunOption = False,
     json: JsonOption = False,
 ) -> None:
-    """RPM packages: quic-dkms, libquic, libquic-devel, and a source package of the akmod and kmod flavours.
+    """RPM packages: quic-dkms, libquic, libquic-devel, quicctl, and a source package of the akmod and kmod flavours.
 
     Example: quicctl package rpm --kernel $(uname -r) --out dist/rpm
     """
     _make("rpm", revision, maintainer, out, built, suite, dry_run, json, release)
 
 
-@app.command()
-def arch(
-    out: OutOption = None,
-    built: BuildOption = True,
-    suite: SuiteOption = None,
-    revision: RevisionOption = "1",
-    maintainer: MaintainerOption = None,
-    dry_run: DryRunOption = False,
-    json: JsonOption = False,
-) -> None:
+def _format(name: str, about: str) -> None:
+    """The command of a format that has no options of its own."""
+
+    def command(
+        out: OutOption = None,
+        built: BuildOption = True,
+        suite: SuiteOption = None,
+        revision: RevisionOption = "1",
+        maintainer: MaintainerOption = None,
+        dry_run: DryRunOption = False,
+        json: JsonOption = False,
+    ) -> None:
+        _make(name, revision, maintainer, out, built, suite, dry_run, json)
+
+    app.command(name, help=about)(command)
+
+
+_format(
+    "deb",
+    """Debian source and binary packages: quic-dkms, libquic1, libquic-dev, quicctl; lintian must accept them.
+
+    Example: quicctl package deb --suite bookworm --out dist/deb
+    """,
+)
+_format(
+    "arch",
     """Arch Linux packages: quic-dkms, libquic, quicctl; built as nobody if run by root.
 
     Example: quicctl package arch --no-build --out dist/arch
-    """
-    _make("arch", revision, maintainer, out, built, suite, dry_run, json)
+    """,
+)
 
 
 @app.command()
@@ -148,8 +147,7 @@ def dkms(
     folder = (out or Path("dist") / "dkms").absolute()
     home = folder / f"{what.module}-{what.version}"
     if dry_run:
-        output.line(f"copy {builder.project() / 'module'} to {home}")
-        output.line(f"write {home / 'dkms.conf'}")
+        output.show_plan([f"copy {builder.project() / 'module'} to {home}", f"write {home / 'dkms.conf'}"], json=json)
         return
     sources.dkms(builder.project(), what, folder)
     output.show(Packaged("dkms", folder, (home,)), json=json, render=_tables)
@@ -187,8 +185,7 @@ def _write(name: str, what: Recipe, out: Path | None, dry_run: bool, json: bool)
     folder = (out or Path("dist") / name).absolute()
     templates = render.folder(builder.project())
     if dry_run:
-        for file in render.render(templates, name, what):
-            output.line(f"write {folder / file}")
+        output.show_plan([f"write {folder / file}" for file in render.render(templates, name, what)], json=json)
         return
     files = render.write(templates, name, what, folder)
     checks = build.lint(name, folder, output.progress)
@@ -216,8 +213,7 @@ def tree_(
     module = builder.project() / "module"
     changes = tree.removal(kdir, module) if remove else tree.plan(kdir, module)
     if dry_run:
-        for change in changes:
-            output.line(change.diff().rstrip("\n"))
+        output.show_plan([change.diff().rstrip("\n") for change in changes], json=json)
         return
     tree.apply(kdir, changes)
     proofs: list[proof.Proof] = []

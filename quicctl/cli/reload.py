@@ -20,8 +20,8 @@ def reload(ko: KoArgument = None, wait: WaitOption = 0.0, dry_run: DryRunOption 
     path = ko or builder.latest()
     if dry_run:
         module.check_reload(path)
-        output.line(f"rmmod {module.NAME}" if module.loaded() is not None else "nothing to unload")
-        output.line(f"insmod {path}")
+        first = f"rmmod {module.NAME}" if module.loaded() is not None else "nothing to unload"
+        output.show_plan([first, f"insmod {path}"], json=json)
         return
     output.show(module.reload(path, wait=wait), json=json, render=_render)
 

@@ -18,7 +18,10 @@ def rfc_coverage(
     write: Annotated[bool, typer.Option("--write", help=f"Write {library.PAGE} too.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Show which obligations of the RFCs no code or no test cites; a citation that leads nowhere is an error."""
+    """Show which obligations of the RFCs no code or no test cites; a citation that leads nowhere is an error.
+
+    Example: quicctl rfc-coverage --write
+    """
     root = builder.project()
     found = library.assess(root)
     if write:

@@ -50,6 +50,8 @@ def selftest(
 
     Lanes: core (the protocol in user space), host (this machine), vm (a distribution kernel under QEMU), uml (the debug
     kernel). The last line is the sum of all: N passed, N failed, N skipped.
+
+    Example: quicctl selftest --where uml socket/streams
     """
     wheres = where or list(tests.Where)
     units = tests.select(patterns or [], wheres)

@@ -10,7 +10,10 @@ from quicctl.module import Status
 
 
 def status(json: JsonOption = False) -> None:
-    """Show the module as the running kernel has it: version, users, connections, counters."""
+    """Show the module as the running kernel has it: version, users, connections, counters.
+
+    Example: quicctl status --json
+    """
     output.show(module.status(), json=json, render=_render)
 
 
@@ -30,7 +33,10 @@ def _render(now: Status) -> list[output.Table]:
             output.Table(
                 "connections",
                 ("state", "local", "remote", "window", "mss", "in flight"),
-                [[c.state, c.local, c.remote, str(c.window), str(c.mss), str(c.in_flight)] for c in now.connections],
+                [
+                    [c.state, c.local, c.remote, output.size(c.window), output.size(c.mss), output.size(c.in_flight)]
+                    for c in now.connections
+                ],
             )
         )
     counted = [[name, str(value)] for name, value in now.counters.items() if value]

@@ -71,7 +71,9 @@ _COLUMNS = (
 def top(
     interval: Annotated[float, typer.Option("--interval", "-d", metavar="S", help="Seconds from one look to the next.")] = 1.0,
     count: Annotated[int, typer.Option("--count", "-n", metavar="N", help="End after N looks; 0: never.")] = 0,
-    sort: Annotated[Sort, typer.Option("--sort", "-o", help="Order of the connections.")] = Sort.TRAFFIC,
+    sort: Annotated[
+        Sort, typer.Option("--sort", "-o", metavar="KEY", help=f"Order of the connections: {', '.join(Sort)}.")
+    ] = Sort.TRAFFIC,
     namespace: NamespacesOption = None,
     port: PortsOption = None,
     batch: Annotated[bool, typer.Option("--batch", "-b", help="Print a table for each look, as in a pipe.")] = False,

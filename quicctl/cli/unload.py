@@ -15,7 +15,8 @@ def unload(wait: WaitOption = 0.0, dry_run: DryRunOption = False, json: JsonOpti
     Example: quicctl unload --wait 60
     """
     if dry_run:
-        output.line("rmmod quic" if module.loaded() is not None else "nothing to do: the module is not loaded")
+        step = "rmmod quic" if module.loaded() is not None else "nothing to do: the module is not loaded"
+        output.show_plan([step], json=json)
         return
     output.show(module.unload(wait=wait), json=json, render=_render)
 

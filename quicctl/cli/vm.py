@@ -55,6 +55,8 @@ def run(
 
     The guest sees the tree at /run/quic/tree (its working folder), built things at /run/quic/payload, and hands back to the
     host what is put into $QUIC_OUT.
+
+    Example: quicctl vm run --where uml -- python3 -m quicctl status
     """
     job = _job(
         where, series, ko, module, argv=tuple(command), timeout=timeout, processors=smp, memory=memory, icount=icount,

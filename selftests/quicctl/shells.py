@@ -21,6 +21,23 @@ from pathlib import Path
 READY = "ready-for-keys "
 PATIENCE = 60.0
 
+# What is typed, and what it has become when TAB was pressed.
+LINES = {
+    "quicctl ha": "handshake",
+    "quicctl handshake --serv": "handshake --servername",
+    "quicctl vm run --where u": "vm run --where uml",
+    "quicctl bench --kernel 7": "bench --kernel 7",
+    "quicctl config prof": "config profile",
+    "quicctl config profile se": "config profile server",
+    "quicctl config get quic_rm": "config get quic_rmem",
+    "quicctl config set net.quic.quic_rm": "config set net.quic.quic_rmem",
+    "quicctl selftest kun": "selftest kunit",
+    "quicctl handshake --cc cu": "handshake --cc cubic",
+    "quicctl top --sort win": "top --sort window",
+    "quicctl man hands": "man handshake",
+    "quicctl inspect some-mo": "inspect some-module.ko",
+}
+
 # In the place of quicctl: asked by a completion it is itself, run by the user it says with what.
 WRAPPER = """#!/bin/sh
 case "$_QUICCTL_COMPLETE" in

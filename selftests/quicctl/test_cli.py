@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 from dataclasses import dataclass
@@ -227,11 +229,25 @@ def test_result_can_go_aside(capsys: pytest.CaptureFixture[str]) -> None:
     assert "a name" in seen.err
 
 
-class Terminal:
+class Terminal(io.StringIO):
     """A stream that says it is a terminal."""
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\033\[[\d;]*m", "", self.getvalue())
 
     def isatty(self) -> bool:
         return True
+
+
+def test_numbers_stand_under_each_other_on_a_terminal() -> None:
+    stream = Terminal()
+    rows = [["one", "5 B", "-"], ["two", "1.25 KiB", "12.5 ms"], ["10.0.0.1:443", "117 MiB", "3 %"]]
+    output.show_table(output.Table("", ("name", "size", "time"), rows), stream)  # type: ignore[arg-type]
+    cells = [line.split("│")[1:-1] for line in stream.text.splitlines() if line.startswith("│")]
+    assert [row[1] for row in cells] == ["      5 B ", " 1.25 KiB ", "  117 MiB "]
+    assert [row[2] for row in cells] == ["       - ", " 12.5 ms ", "     3 % "]
+    assert all(row[0].startswith((" one", " two", " 10.")) for row in cells)
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,27 +13,11 @@ from pathlib import Path
 import pytest
 import shells
 from conftest import Cli
+from shells import LINES
 
 from quicctl import completion, process
 from quicctl.cli.app import COMMANDS
 from quicctl.completion import Shell
-
-# What is typed, and what it has become when TAB was pressed.
-LINES = {
-    "quicctl ha": "handshake",
-    "quicctl handshake --serv": "handshake --servername",
-    "quicctl vm run --where u": "vm run --where uml",
-    "quicctl bench --kernel 7": "bench --kernel 7",
-    "quicctl config prof": "config profile",
-    "quicctl config profile se": "config profile server",
-    "quicctl config get quic_rm": "config get quic_rmem",
-    "quicctl config set net.quic.quic_rm": "config set net.quic.quic_rmem",
-    "quicctl selftest kun": "selftest kunit",
-    "quicctl handshake --cc cu": "handshake --cc cubic",
-    "quicctl top --sort win": "top --sort window",
-    "quicctl man hands": "man handshake",
-    "quicctl inspect some-mo": "inspect some-module.ko",
-}
 
 
 def asked(*words: str, **env: str) -> list[str]:

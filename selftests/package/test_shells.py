@@ -6,7 +6,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from conftest import TREE, apt
@@ -15,7 +14,7 @@ from quicctl import debroot
 from quicctl.packaging import build
 
 sys.path.insert(0, str(TREE / "selftests" / "quicctl"))
-from test_completion import LINES  # noqa: E402
+from shells import LINES
 
 PLACES = {
     "bash": "/usr/share/bash-completion/completions/quicctl",
