@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from quicctl import endpoint, errors, handshake, transfer, uapi
-from quicctl.endpoint import Address, QuicSocket
+from quicctl.endpoint import Address, Endpoint
 from quicctl.handshake import Connection, Options
 from quicctl.uapi import MsgFlag, StreamState
 
@@ -226,7 +226,7 @@ class _Talk:
     def __init__(self, connection: Connection, role: str, source: Input, sink: Output, on_progress: OnProgress | None) -> None:
         self.sent = 0
         self.received = 0
-        self._sock: QuicSocket = connection.sock
+        self._sock: Endpoint = connection.sock
         self._peer = endpoint.shown(connection.peer)
         self._is_client = role == "client"
         self._source = source

@@ -48,7 +48,7 @@ class HandshakeData:
 Message = StreamData | Datagram | HandshakeData | uapi.Event
 
 
-class QuicSocket:
+class Endpoint:
     """A connection or a listener."""
 
     def __init__(self, family: socket.AddressFamily = socket.AF_INET, *, handle: socket.socket | None = None) -> None:
@@ -65,7 +65,7 @@ class QuicSocket:
                 raise errors.BadAddress("this kernel has no IPv6", remedy="use an IPv4 address") from failure
             raise
 
-    def __enter__(self) -> QuicSocket:
+    def __enter__(self) -> Endpoint:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -105,11 +105,11 @@ class QuicSocket:
         except OSError as failure:
             raise _address_error(failure, self.local) from failure
 
-    def accept(self) -> QuicSocket:
+    def accept(self) -> Endpoint:
         """The next connection, its handshake not yet begun."""
         # Python's own accept() takes the family from the listener; the kernel keeps it.
         handle, _ = self._handle.accept()
-        return QuicSocket(handle=handle)
+        return Endpoint(handle=handle)
 
     def connect(self, address: Address) -> None:
         """Set the peer; nothing is sent before the handshake."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quicctl import endpoint, errors, libquic, session, transfer, uapi
-from quicctl.endpoint import Address, QuicSocket
+from quicctl.endpoint import Address, Endpoint
 from quicctl.libquic import Handshake, TlsFailure
 from quicctl.uapi import TransportParams
 
@@ -84,7 +84,7 @@ class Report:
 class Connection:
     """A connection whose handshake is done, and what it agreed on."""
 
-    sock: QuicSocket
+    sock: Endpoint
     peer: Address
     tls: libquic.Tls
     handshake: Handshake
@@ -100,7 +100,7 @@ def client(
     options: Options,
     *,
     hostname: str | None = None,
-    before: Callable[[QuicSocket, Address], None] | None = None,
+    before: Callable[[Endpoint, Address], None] | None = None,
 ) -> Iterator[Connection]:
     """Connect to the server at address, whose certificate must name hostname, otherwise the address's host.
 
@@ -108,7 +108,7 @@ def client(
     """
     family, where = endpoint.resolve(address)
     resumed = None if options.session is None else session.load(options.session)
-    with QuicSocket(family) as sock, _credentials(options.identity, server=False) as credentials:
+    with Endpoint(family) as sock, _credentials(options.identity, server=False) as credentials:
         _configure(sock, options)
         _use_token(sock, options.token)
         sock.connect(where)
@@ -120,11 +120,11 @@ def client(
 
 
 @contextlib.contextmanager
-def listener(address: Address, options: Options) -> Iterator[tuple[QuicSocket, libquic.Credentials]]:
+def listener(address: Address, options: Options) -> Iterator[tuple[Endpoint, libquic.Credentials]]:
     """Listen at address; what is accepted is handed to accepted() with the credentials."""
     _check_server_identity(options.identity)
     family, where = endpoint.resolve(address, passive=True)
-    with QuicSocket(family) as sock, _credentials(options.identity, server=True) as credentials:
+    with Endpoint(family) as sock, _credentials(options.identity, server=True) as credentials:
         _configure(sock, options)
         sock.bind(where)
         if options.alpn:
@@ -134,7 +134,7 @@ def listener(address: Address, options: Options) -> Iterator[tuple[QuicSocket, l
 
 
 @contextlib.contextmanager
-def accepted(sock: QuicSocket, credentials: libquic.Credentials, options: Options) -> Iterator[Connection]:
+def accepted(sock: Endpoint, credentials: libquic.Credentials, options: Options) -> Iterator[Connection]:
     """Do the server's handshake on a socket that accept() gave; closes it at the end."""
     with sock:
         peer = sock.peer
@@ -147,10 +147,10 @@ def connect(address: Address, options: Options, *, hostname: str | None = None) 
     moves = options.send is not None or options.receive is not None
     flows: list[transfer.Flow] = []
 
-    def flow_of(sock: QuicSocket, where: Address) -> transfer.Flow:
+    def flow_of(sock: Endpoint, where: Address) -> transfer.Flow:
         return transfer.Flow(sock, source, sink, where, timeout=options.timeout)
 
-    def begin_early(sock: QuicSocket, where: Address) -> None:
+    def begin_early(sock: Endpoint, where: Address) -> None:
         if moves and options.early_data:
             flows.append(flow_of(sock, where))
             flows[0].begin_early()
@@ -194,7 +194,7 @@ def serve(
         if on_listening:
             on_listening(listening.local)
 
-        def attend(sock: QuicSocket, number: int) -> None:
+        def attend(sock: Endpoint, number: int) -> None:
             try:
                 report = _attend(sock, options, source, credentials, number if count != 1 else 0)
                 reports.append(report)
@@ -221,7 +221,7 @@ def serve(
 
 
 def _attend(
-    sock: QuicSocket, options: Options, source: transfer.Source, credentials: libquic.Credentials, number: int
+    sock: Endpoint, options: Options, source: transfer.Source, credentials: libquic.Credentials, number: int
 ) -> Report:
     receive = options.receive
     if number and receive is not None and receive != transfer.STANDARD_STREAM:
@@ -247,7 +247,7 @@ def _agreed(role: str, connection: Connection) -> functools.partial[Report]:
     )
 
 
-def _use_token(sock: QuicSocket, path: Path | None) -> None:
+def _use_token(sock: Endpoint, path: Path | None) -> None:
     """A token is for one connection: whoever saw it twice could tell that both are ours. RFC 9000, section 8.1.3."""
     if path is not None and path.exists():
         token = path.read_bytes()
@@ -256,12 +256,12 @@ def _use_token(sock: QuicSocket, path: Path | None) -> None:
             sock.set_token(token)
 
 
-def _keep_token(sock: QuicSocket, path: Path | None) -> None:
+def _keep_token(sock: Endpoint, path: Path | None) -> None:
     if path is not None and (token := sock.token()):
         path.write_bytes(token)
 
 
-def _configure(sock: QuicSocket, options: Options) -> None:
+def _configure(sock: Endpoint, options: Options) -> None:
     config = uapi.Config(
         version=options.version,
         congestion_control_algo=options.congestion or 0,
@@ -307,7 +307,7 @@ def _check_server_identity(identity: Identity) -> None:
 
 @contextlib.contextmanager
 def _tls(
-    sock: QuicSocket,
+    sock: Endpoint,
     credentials: libquic.Credentials,
     options: Options,
     peer: Address,

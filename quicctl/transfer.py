@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from quicctl import endpoint, errors, uapi
-from quicctl.endpoint import Address, QuicSocket
+from quicctl.endpoint import Address, Endpoint
 from quicctl.uapi import MsgFlag
 
 STANDARD_STREAM = Path("-")
@@ -189,7 +189,7 @@ class Flow:
     """Moves the data of one connection."""
 
     def __init__(
-        self, sock: QuicSocket, source: Source, sink: Sink, peer: Address, *, echo: bool = False, timeout: float = 10.0
+        self, sock: Endpoint, source: Source, sink: Sink, peer: Address, *, echo: bool = False, timeout: float = 10.0
     ) -> None:
         self._sock = sock
         self._source = source
@@ -419,7 +419,7 @@ class Flow:
         )
 
 
-def unacknowledged(sock: QuicSocket) -> int:
+def unacknowledged(sock: Endpoint) -> int:
     """How many bytes of memory what was sent, but is not acknowledged, takes; -1 if that cannot be known."""
     try:
         packed = fcntl.ioctl(sock.fileno(), _SIOCOUTQ, struct.pack("@i", 0))

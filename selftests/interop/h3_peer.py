@@ -25,7 +25,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import StreamDataReceived
 
 from quicctl import endpoint, errors, libquic, uapi
-from quicctl.endpoint import QuicSocket
+from quicctl.endpoint import Endpoint
 
 ALPN = "h3"
 NO_ERROR = 0x100
@@ -60,7 +60,7 @@ class _StandIn:
 
     _quic_logger = None
 
-    def __init__(self, sock: QuicSocket, *, client: bool) -> None:
+    def __init__(self, sock: Endpoint, *, client: bool) -> None:
         self.configuration = QuicConfiguration(is_client=client)
         self._sock = sock
 
@@ -94,7 +94,7 @@ class _Connection:
 
     tls: libquic.Handshake
 
-    def __init__(self, sock: QuicSocket, timeout: float, *, client: bool) -> None:
+    def __init__(self, sock: Endpoint, timeout: float, *, client: bool) -> None:
         self.sock = sock
         self.events: list[uapi.Event] = []
         self._timeout = timeout
@@ -185,7 +185,7 @@ class Session:
         family, where = endpoint.resolve(address)
         self._acknowledged: set[int] = set()
         with contextlib.ExitStack() as stack:
-            self.sock = stack.enter_context(QuicSocket(family))
+            self.sock = stack.enter_context(Endpoint(family))
             credentials = stack.enter_context(libquic.Credentials(server=False))
             credentials.trust(ca)
             if config is not None:
@@ -303,7 +303,7 @@ def answer(
     config: uapi.Config | None = None,
     params: uapi.TransportParams | None = None,
     priority: str | None = None,
-    on_request: Callable[[QuicSocket, int], None] | None = None,
+    on_request: Callable[[Endpoint, int], None] | None = None,
     connections: int = 1,
     early_data: bool = False,
 ) -> Exchange:
@@ -314,7 +314,7 @@ def answer(
     A request is answered when it is whole: curl stops sending when it has its answer. Before that on_request is told which.
     """
     family, where = endpoint.resolve((host, 0), passive=True)
-    with QuicSocket(family) as listener, libquic.Credentials(server=True) as credentials:
+    with Endpoint(family) as listener, libquic.Credentials(server=True) as credentials:
         credentials.certificate(cert, key)
         if config is not None:
             listener.set_config(config)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from quicctl import endpoint, errors, libquic, uapi
-from quicctl.endpoint import QuicSocket
+from quicctl.endpoint import Endpoint
 
 _AT_ONCE = 50
 """Streams of our client that wait for their answers."""
@@ -38,7 +38,7 @@ class Brought:
 
 
 def _attend(
-    sock: QuicSocket, tls: libquic.Handshake, body: bytes, begin: Callable[[QuicSocket], None] | None, expected: int | None,
+    sock: Endpoint, tls: libquic.Handshake, body: bytes, begin: Callable[[Endpoint], None] | None, expected: int | None,
     whole: bool,
 ) -> Brought:  # fmt: skip
     hashes: dict[int, Any] = {}
@@ -69,7 +69,7 @@ def _attend(
     return Brought(tls, {s: (sizes[s], h.hexdigest()) for s, h in hashes.items()}, tuple(events), datagrams)
 
 
-def _send(sock: QuicSocket, stream: int, body: bytes) -> None:
+def _send(sock: Endpoint, stream: int, body: bytes) -> None:
     rest = memoryview(body)
     while True:
         rest = rest[sock.send(rest, stream, uapi.MsgFlag.STREAM_FIN) :]
@@ -95,7 +95,7 @@ class Server:
         timeout: float,
         alpn: str = "sample",
         params: uapi.TransportParams | None = None,
-        begin: Callable[[QuicSocket], None] | None = None,
+        begin: Callable[[Endpoint], None] | None = None,
         expected: int | None = None,
         whole: bool = False,
         config: uapi.Config | None = None,
@@ -110,7 +110,7 @@ class Server:
         def run() -> None:
             try:
                 family, where = endpoint.resolve((host, 0), passive=True)
-                with QuicSocket(family) as listener, libquic.Credentials(server=True) as credentials:
+                with Endpoint(family) as listener, libquic.Credentials(server=True) as credentials:
                     credentials.certificate(cert, key)
                     if config is not None:
                         listener.set_config(config)
@@ -184,7 +184,7 @@ def exchange(
     priority: str | None = None,
     session: bytes | None = None,
     keep: bool = False,
-    middle: Callable[[QuicSocket], None] | None = None,
+    middle: Callable[[Endpoint], None] | None = None,
     code: int = 0,
 ) -> Fetched:
     """Be a client: send the body on each stream, and as many datagrams; take the answers and leave with a code.
@@ -198,7 +198,7 @@ def exchange(
     sizes: dict[int, int] = {}
     events: list[uapi.Event] = []
     ended = came = 0
-    with QuicSocket(family) as sock, libquic.Credentials(server=False) as credentials:
+    with Endpoint(family) as sock, libquic.Credentials(server=False) as credentials:
         credentials.trust(ca)
         if config is not None:
             sock.set_config(config)
@@ -242,7 +242,7 @@ def exchange(
     return Fetched(agreed, {s: (sizes[s], h.hexdigest()) for s, h in hashes.items()}, came, fresh, version, tuple(events))
 
 
-def _some(sock: QuicSocket, open_: dict[int, memoryview]) -> None:
+def _some(sock: Endpoint, open_: dict[int, memoryview]) -> None:
     """Send what is still to be sent."""
     for stream in list(open_):
         rest = open_.pop(stream)

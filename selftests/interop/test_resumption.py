@@ -26,7 +26,7 @@ from aioquic.tls import Epoch, SessionTicket
 from test_aioquic import ALPN, PATIENCE, V4, configuration, options, serving
 
 from quicctl import errors, handshake, libquic
-from quicctl.endpoint import QuicSocket, StreamData
+from quicctl.endpoint import Endpoint, StreamData
 from quicctl.handshake import Identity, Options, Report
 from quicctl.uapi import MsgFlag, TransportParams
 
@@ -119,7 +119,7 @@ def test_damaged_session_is_said_so(pki: Pki, tiny: Content, tmp_path: Path) -> 
 
 
 def test_remembered_parameters_are_set_by_hand() -> None:
-    with QuicSocket() as sock:
+    with Endpoint() as sock:
         sock.connect((V4, 9))
         with pytest.raises(OSError, match="Invalid"):
             sock.open_stream()
@@ -279,7 +279,7 @@ def test_our_server_follows_key_updates(pki: Pki, ours: Content, theirs: Content
 
 def test_our_client_updates_keys(pki: Pki) -> None:
     blocks = 4
-    with stranger() as peer, QuicSocket() as sock, libquic.Credentials(server=False) as credentials:
+    with stranger() as peer, Endpoint() as sock, libquic.Credentials(server=False) as credentials:
         port, made, close = _aio_server(peer, configuration(pki, client=False), b"answer")
         credentials.trust(pki.ca)
         sock.settimeout(20 * SLOW)
@@ -303,7 +303,7 @@ def test_our_client_updates_keys(pki: Pki) -> None:
         close()
 
 
-def _update_key(sock: QuicSocket) -> None:
+def _update_key(sock: Endpoint) -> None:
     """As soon as the last update is finished."""
     deadline = time.monotonic() + 20 * SLOW
     while True:

@@ -16,7 +16,7 @@ from pathlib import Path
 from wire import Namespace, Wire
 
 from quicctl import endpoint, errors, libquic, uapi
-from quicctl.endpoint import QuicSocket
+from quicctl.endpoint import Endpoint
 
 ALPN = "figures"
 CHUNK = b"\0" * 65536
@@ -86,7 +86,7 @@ def quic(
     params = uapi.TransportParams(disable_1rtt_encryption=True)
 
     def serve() -> None:
-        with QuicSocket(domain) as listener, libquic.Credentials(server=True) as credentials:
+        with Endpoint(domain) as listener, libquic.Credentials(server=True) as credentials:
             credentials.certificate(pki / "server.pem", pki / "server.key")
             listener.bind((host, port))
             listener.set_alpn(ALPN)
@@ -102,7 +102,7 @@ def quic(
                             meter.count += len(message.data)
 
     def send() -> None:
-        with QuicSocket(domain) as sock, libquic.Credentials(server=False) as credentials:
+        with Endpoint(domain) as sock, libquic.Credentials(server=False) as credentials:
             credentials.trust(pki / "ca.pem")
             sock.set_config(uapi.Config(congestion_control_algo=uapi.Congestion[controller.upper()]))
             sock.set_transport_params(params)

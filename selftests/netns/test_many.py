@@ -14,7 +14,7 @@ from conftest import SLOW, Pki
 from wire import Wire
 
 from quicctl import endpoint, libquic
-from quicctl.endpoint import QuicSocket
+from quicctl.endpoint import Endpoint
 from quicctl.uapi import Config, MsgFlag
 
 STREAMS = 10
@@ -31,7 +31,7 @@ def body(connection: int, stream: int) -> bytes:
     return hashlib.shake_128(f"{connection} {stream}".encode()).digest(SIZE)
 
 
-def send(sock: QuicSocket, stream: int, data: bytes | memoryview, flags: int) -> None:
+def send(sock: Endpoint, stream: int, data: bytes | memoryview, flags: int) -> None:
     rest = memoryview(data)
     while True:
         rest = rest[sock.send(rest, stream, flags) :]
@@ -39,7 +39,7 @@ def send(sock: QuicSocket, stream: int, data: bytes | memoryview, flags: int) ->
             return
 
 
-def echo(sock: QuicSocket, credentials: libquic.Credentials) -> None:
+def echo(sock: Endpoint, credentials: libquic.Credentials) -> None:
     """Give every stream back. What was sent outlives the socket: a client's goodbye can be lost, and is not waited for."""
     with sock:
         libquic.handshake(sock.fileno(), credentials, server=True, alpn=ALPN, timeout=PATIENCE)
@@ -56,14 +56,14 @@ def serve(host: str, clients: int, pki: Pki, listening: queue.Queue[int], failur
     """Echo for all clients, each in a thread."""
     workers: list[threading.Thread] = []
 
-    def attend(sock: QuicSocket, credentials: libquic.Credentials) -> None:
+    def attend(sock: Endpoint, credentials: libquic.Credentials) -> None:
         try:
             echo(sock, credentials)
         except BaseException as failure:
             failures.put(failure)
 
     family, where = endpoint.resolve((host, 0), passive=True)
-    with QuicSocket(family) as listener, libquic.Credentials(server=True) as credentials:
+    with Endpoint(family) as listener, libquic.Credentials(server=True) as credentials:
         credentials.certificate(pki.cert, pki.key)
         listener.bind(where)
         listener.set_alpn(ALPN)
@@ -87,7 +87,7 @@ def ask(
 ) -> None:
     """One client: all streams at once, when every other client is connected too."""
     family, where = endpoint.resolve(where)
-    with QuicSocket(family) as sock:
+    with Endpoint(family) as sock:
         sock.set_config(KEPT_ALIVE)
         with turn:
             sock.connect(where)

@@ -77,7 +77,7 @@ def test_missing_module_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(endpoint.socket, "socket", refuse)
         with pytest.raises(errors.ModuleNotLoaded) as caught:
-            endpoint.QuicSocket()
+            endpoint.Endpoint()
         assert "quicctl load" in caught.value.remedy
 
 

@@ -23,7 +23,7 @@ from relay import connection_ids, relay
 from translator import translator
 
 from quicctl import errors, libquic, uapi
-from quicctl.endpoint import QuicSocket
+from quicctl.endpoint import Endpoint
 
 STREAMS = 1000
 DATAGRAMS = 5
@@ -208,7 +208,7 @@ def test_our_server_sees_marks_counted(quiche: Quiche, pki: Pki, body: Content) 
 def test_our_server_notices_a_peer_that_vanished(quiche: Quiche, pki: Pki, body: Content) -> None:
     stopped: list[float] = []
 
-    def hang(_: QuicSocket) -> None:
+    def hang(_: Endpoint) -> None:
         quiche.stop()
         stopped.append(time.monotonic())
 
@@ -286,7 +286,7 @@ def test_our_client_resumes_with_early_data(server: Server, pki: Pki, body: Cont
     assert told.resumed and told.early
 
 
-def update(sock: QuicSocket) -> None:
+def update(sock: Endpoint) -> None:
     """As soon as it may be: RFC 9001, section 6."""
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -326,7 +326,7 @@ def test_our_client_opens_1000_streams(quiche: Quiche, pki: Pki, tmp_path: Path)
 
 @pytest.mark.rfc("RFC 9000, section 9.2")
 def test_our_client_moves(server: Server, pki: Pki, body: Content) -> None:
-    def move(sock: QuicSocket) -> None:
+    def move(sock: Endpoint) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((HOST, 0))
             port = probe.getsockname()[1]
@@ -392,7 +392,7 @@ def test_our_client_sees_marks_counted(server: Server, pki: Pki, body: Content) 
 def test_our_client_notices_a_peer_that_vanished(quiche: Quiche, server: Server, pki: Pki, body: Content) -> None:
     began = time.monotonic()
 
-    def hang(_: QuicSocket) -> None:
+    def hang(_: Endpoint) -> None:
         nonlocal began
         quiche.stop()
         began = time.monotonic()
