@@ -81,8 +81,10 @@ def run(
     progress: Progress = lambda text: None,
 ) -> BenchReport:
     """Measure each protocol with each size of writes."""
-    from quicctl import builder
+    from quicctl import builder, modinfo
 
+    if ko is not None:
+        modinfo.read(ko)  # what is no module is said before anything is built or booted
     programs = builder.programs("perf", progress=progress)
     if where is Where.HOST:
         return _on_host(programs, protocols, messages, progress)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -57,6 +58,7 @@ def entry(path: Path, make: Callable[[Path], None]) -> Path:
     with locked(path):
         if path.exists():
             return path
+        _clear_leftovers(path)
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         scratch.chmod(0o755)
         try:
@@ -66,6 +68,14 @@ def entry(path: Path, make: Callable[[Path], None]) -> Path:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
     return path
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Scratch folders of processes that were killed; with the lock held nobody works in one."""
+    scratch = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")
+    for left in path.parent.iterdir():
+        if scratch.fullmatch(left.name):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def prune(folder: Path, keep: int, pattern: str = "*") -> None:

@@ -20,7 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from quicctl import errors, module, process
+from quicctl import errors, modinfo, module, process
 from quicctl.libquic import Handshake
 from quicctl.transfer import Transfer
 from quicctl.uapi import TransportParams
@@ -69,6 +69,8 @@ def run(
     progress: Progress = lambda text: None,
 ) -> DemoReport:
     """Build, load, move size MiB each way, undo. With a series of kernel.SERIES, in a guest with its newest kernel."""
+    if ko is not None:
+        modinfo.read(ko)  # what is no module is said before anything is built or booted
     if where is Where.AUTO:
         where = choose(progress) if series is None else Where.VM
     return _on_host(size, ko, progress) if where is Where.HOST else _in_guest(size, ko, series, progress)

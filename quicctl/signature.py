@@ -195,7 +195,7 @@ def kernel_keys(listing: Path = Path("/proc/keys")) -> frozenset[str] | None:
 
 def is_locked(key: Path) -> bool:
     """Whether a passphrase is needed; False for what cannot be read."""
-    return os.access(key, os.R_OK) and b"ENCRYPTED" in key.read_bytes()
+    return key.is_file() and os.access(key, os.R_OK) and b"ENCRYPTED" in key.read_bytes()
 
 
 def home() -> Path:

@@ -63,7 +63,8 @@ def build(
         matrix.judge(module, target)
     libquic = builder.library(progress=output.progress) if library else None
     if out is not None:
-        builder.export(modules, libquic, out)
+        with output.writing(out):
+            builder.export(modules, libquic, out)
     output.show(_Built(modules, libquic), json=json, render=lambda built: [_table(built)])
 
 

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from quicctl import errors
 from quicctl.cli import complete, output, share
 from quicctl.cli.options import DryRunOption, JsonOption
 
@@ -48,13 +47,9 @@ def man(
         return
     files = tuple(out / name for name in pages)
     if not dry_run:
-        try:
+        with output.writing(out):
             out.mkdir(parents=True, exist_ok=True)
             for path, text in zip(files, pages.values(), strict=True):
                 path.write_text(text)
-        except OSError as failure:
-            raise errors.FileUnwritable(
-                f"{out} cannot be written: {failure.strerror}", remedy="check the folder and its permissions"
-            ) from failure
     rows = [["would write" if dry_run else "wrote", str(path)] for path in files]
     output.show(Written(files), json=json, render=lambda _: [output.Table("", (), rows)])

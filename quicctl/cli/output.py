@@ -7,11 +7,13 @@ terminal and as aligned plain text in a pipe. NO_COLOR is respected.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -51,6 +53,27 @@ def show(
         return
     for table in (render or default_tables)(result):
         show_table(table, stream)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around what writes a file, or below a folder, that was named on the command line; raises FileUnwritable, NoSpace."""
+    try:
+        yield
+    except OSError as failure:
+        place = failure.filename or path
+        if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise errors.NoSpace(f"the disk of {place} is full", remedy="make room and try again") from failure
+        raise errors.FileUnwritable(
+            f"{place} cannot be written: {failure.strerror}", remedy="check the path and its permissions"
+        ) from failure
+
+
+def check_writable(*paths: Path | None) -> None:
+    """Find out before long work whether its results can be left in these files; raises FileUnwritable."""
+    for path in filter(None, paths):
+        with writing(path):
+            path.open("ab").close()
 
 
 def show_plan(steps: Sequence[str], *, json: bool = False) -> None:
@@ -165,8 +188,9 @@ def _draw(table: Table, stream: TextIO) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table as RichTable
+    from rich.text import Text
 
-    drawn = RichTable(title=table.title or None, show_header=bool(table.columns), title_justify="left")
+    drawn = RichTable(show_header=bool(table.columns))
     for index, column in enumerate(table.columns or [""] * max((len(row) for row in table.rows), default=0)):
         cells = [row[index] for row in table.rows if index < len(row)]
         # Numbers are compared by their lengths; a list of names and values is read from the left.
@@ -175,7 +199,11 @@ def _draw(table: Table, stream: TextIO) -> None:
         drawn.add_column(column, overflow="fold", justify="right" if right else "left")
     for row in table.rows:
         drawn.add_row(*(f"[{_STYLES[cell]}]{cell}[/]" if cell in _STYLES else escape(cell) for cell in row))
-    Console(file=stream).print(drawn)
+    console = Console(file=stream)
+    if table.title:
+        # Not the table's own title, which would be wrapped to a narrow table's width.
+        console.print(Text(table.title, style="table.title"))
+    console.print(drawn)
 
 
 def _write_plain(table: Table, stream: TextIO) -> None:

@@ -64,7 +64,8 @@ def _make(
     if built and suite is None:
         build.check_tools(name)
     output.progress(f"laying out {folder}")
-    result = build.lay_out(name, builder.project(), what, folder)
+    with output.writing(folder):
+        result = build.lay_out(name, builder.project(), what, folder)
     if built:
         result = build.build(result, what, suite=suite, kernel=target, progress=output.progress)
     output.show(result, json=json, render=_tables)
@@ -149,7 +150,8 @@ def dkms(
     if dry_run:
         output.show_plan([f"copy {builder.project() / 'module'} to {home}", f"write {home / 'dkms.conf'}"], json=json)
         return
-    sources.dkms(builder.project(), what, folder)
+    with output.writing(folder):
+        sources.dkms(builder.project(), what, folder)
     output.show(Packaged("dkms", folder, (home,)), json=json, render=_tables)
 
 
@@ -187,7 +189,8 @@ def _write(name: str, what: Recipe, out: Path | None, dry_run: bool, json: bool)
     if dry_run:
         output.show_plan([f"write {folder / file}" for file in render.render(templates, name, what)], json=json)
         return
-    files = render.write(templates, name, what, folder)
+    with output.writing(folder):
+        files = render.write(templates, name, what, folder)
     checks = build.lint(name, folder, output.progress)
     output.show(Packaged(name, folder, tuple(files), checks=checks), json=json, render=_tables)
 
@@ -215,7 +218,8 @@ def tree_(
     if dry_run:
         output.show_plan([change.diff().rstrip("\n") for change in changes], json=json)
         return
-    tree.apply(kdir, changes)
+    with output.writing(kdir):
+        tree.apply(kdir, changes)
     proofs: list[proof.Proof] = []
     if prove and not remove:
         proofs = proof.prove(kdir, (objects or kdir.with_name(f"{kdir.name}-quic-objects")).absolute(), output.progress)

@@ -25,7 +25,8 @@ def rfc_coverage(
     root = builder.project()
     found = library.assess(root)
     if write:
-        (root / library.PAGE).write_text(library.render(found))
+        with output.writing(root / library.PAGE):
+            (root / library.PAGE).write_text(library.render(found))
     output.show(found, json=json, render=_render)
 
 

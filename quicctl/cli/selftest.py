@@ -60,6 +60,7 @@ def selftest(
             for case in unit.cases or ("*",):
                 output.line(f"{unit.where:5} {unit.group.name}/{unit.name}/{case}")
         return
+    output.check_writable(junit, ktap_file, matrix)
     report = tests.run(units, series=kernel or [], on_result=_Shower(verbose), progress=output.progress)
     rows = [(f"{r.lane}.{r.group}", r.case) for r in report.results]
     if junit:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from quicctl import builder, errors, guest, kernel, uml
+from quicctl import builder, errors, guest, kernel, modinfo, uml
 from quicctl.cli import complete, output
 from quicctl.cli.options import JsonOption
 
@@ -108,10 +108,11 @@ def _job(where: guest.Lane, series: str, ko: Path | None, module: bool, **condit
     tree = Path(__file__).resolve().parents[2]
     modules: tuple[Path, ...] = ()
     files: tuple[tuple[str, Path], ...] = ()
-    target = uml.debug_kernel(output.progress) if where is guest.Lane.UML else kernel.newest(series)
     if ko is not None:
+        modinfo.read(ko)  # what is no module is said before anything is built or booted
         modules = (ko.resolve(),)
-    elif module and (tree / "module" / "Kbuild").exists():
+    target = uml.debug_kernel(output.progress) if where is guest.Lane.UML else kernel.newest(series)
+    if ko is None and module and (tree / "module" / "Kbuild").exists():
         modules = (builder.module(target, progress=output.progress).module,)
     if (tree / "libquic" / "Makefile").exists():
         files = (("lib", builder.library(progress=output.progress).folder / "lib"),)

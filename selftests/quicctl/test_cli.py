@@ -250,6 +250,12 @@ def test_numbers_stand_under_each_other_on_a_terminal() -> None:
     assert all(row[0].startswith((" one", " two", " 10.")) for row in cells)
 
 
+def test_title_is_not_wrapped_to_a_narrow_table() -> None:
+    stream = Terminal()
+    output.show_table(output.Table("a title of many words [and brackets]", ("x",), [["y"]]), stream)  # type: ignore[arg-type]
+    assert stream.text.splitlines()[0] == "a title of many words [and brackets]"
+
+
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)

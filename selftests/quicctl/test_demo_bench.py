@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from test_handshake import TLS
 
-from quicctl import bench, builder, demo, errors, guest, kernel, process, splat
+from quicctl import bench, builder, demo, errors, guest, kernel, modinfo, process, splat
 from quicctl.cli.demo import render
 from quicctl.cli.output import to_json
 from quicctl.handshake import Report
@@ -66,6 +66,7 @@ def test_guest_boots_the_kernel_asked_for_and_must_end_in_order(tmp_path: Path, 
         return kernel.Kernel(series, tmp_path)
 
     monkeypatch.setattr(kernel, "newest", newest)
+    monkeypatch.setattr(modinfo, "read", lambda path: None)
     monkeypatch.setattr(builder, "library", lambda progress: builder.LibraryBuild(tmp_path, (), True))
     monkeypatch.setattr(guest, "run", lambda lane, job, on_output: outcomes.pop(0))
     assert demo.run(series="7", ko=tmp_path / "quic.ko").verified

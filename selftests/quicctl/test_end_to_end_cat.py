@@ -174,6 +174,18 @@ def test_certificate_of_a_stranger(tmp_path: Path, keys: pki.Pki, tmp_path_facto
         assert ended(server)[0] == 53
 
 
+@pytest.mark.parametrize("option", ["--cert", "--key", "--ca", "--psk"])
+@pytest.mark.parametrize(("content", "status"), [(b"no credentials\n", 44), (b"", 44), (None, 42)])
+def test_credentials_that_are_none(tmp_path: Path, keys: pki.Pki, option: str, content: bytes | None, status: int) -> None:
+    if content is not None:
+        (tmp_path / "wrong").write_bytes(content)
+    words = {"--cert": str(keys.cert), "--key": str(keys.key)} | {option: str(tmp_path / "wrong")}
+    argv = [*QUICCTL, "cat", "127.0.0.1:9", *(word for pair in words.items() for word in pair)]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
+    assert done.stdout == b""
+    refused(done, status)
+
+
 def test_keys_protocols_and_sessions_are_those_of_handshake(tmp_path: Path) -> None:
     (tmp_path / "psk").write_text("someone:00112233445566778899aabbccddeeff\n")
     argv = [*QUICCTL, "cat", "--listen", "127.0.0.1:0", "--psk", str(tmp_path / "psk"), "--alpn", "a,b", "--json"]
