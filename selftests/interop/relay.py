@@ -53,6 +53,8 @@ class Relay:
         self.server = Side(lose_of_server)
         self.forgot = False
         """The server sees the client at another port than before."""
+        self.heard_before = 0
+        """Datagrams of the server that came before that."""
         self._forget_after = forget_after
         self._near, self._far = _socket(), _socket()
         self._near.bind((_HOST, 0))
@@ -83,6 +85,7 @@ class Relay:
         fresh.connect(self._far.getpeername())
         self._far.close()
         self._far = fresh
+        self.heard_before = self.server.count
         self.forgot = True
 
     def _run(self) -> None:

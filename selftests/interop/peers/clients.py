@@ -19,6 +19,7 @@ import h3_peer
 import raw_peer
 from conftest import SLOW, Content, Pki
 from programs import HOST, root
+from proof import Gap, Says
 from relay import Relay, relay
 
 from quicctl import process, uapi
@@ -38,7 +39,7 @@ class Ask:
     body: Path | None = None
     count: int = 1
     update: bool = False
-    """Begin a key update soon after the handshake."""
+    """Begin a key update soon after the handshake; s_client: take commands on a pipe to standard input."""
     version_2: bool = False
     """Speak it from the first packet, if it can be told to."""
     session: Path | None = None
@@ -47,6 +48,8 @@ class Ask:
     """To another address, soon after the handshake."""
     empty_id: bool = False
     """Have no connection ID, if that is not the case anyway."""
+    large: bool = False
+    """Have a ClientHello that does not fit into one datagram, if that is not the case anyway."""
     leave: bool = False
     """Raw: end the connection when the body is sent, whatever is still to come."""
 
@@ -74,7 +77,7 @@ class Client:
     raw = False
     close_code = 0
     """What it leaves with."""
-    gaps: Mapping[str, str]
+    gaps: Mapping[str, Gap]
 
     def argv(self, ask: Ask) -> list[str]:
         """The words of its command line."""
@@ -87,7 +90,9 @@ class Client:
     def start(self, ask: Ask) -> subprocess.Popen[bytes]:
         """Begin."""
         words = [*root(self.suite).command(self.program), *self.argv(ask)]
-        source = ask.body.open("rb") if self.raw and ask.body is not None else subprocess.DEVNULL
+        source: Any = subprocess.PIPE if self.raw and ask.update else subprocess.DEVNULL
+        if self.raw and ask.body is not None:
+            source = ask.body.open("rb")
         try:
             return subprocess.Popen(
                 words, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=environment()
@@ -112,10 +117,12 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
 
 
-_DATAGRAMS = "test_our_server_exchanges_datagrams"
 _MOVES = "test_our_server_follows_a_moving_client"
 _RESUMES = "test_our_server_resumes_a_session"
-_NO_UPDATE = "curl --help all lists no option for a key update"
+_UPDATES = "test_our_server_follows_a_key_update"
+_CURL_HELP = ("--help", "all")
+_S_CLIENT_HELP = ("s_client", "-help")
+_MOVING = "migrat|rebind|change.*addr"
 
 
 @dataclass
@@ -126,12 +133,20 @@ class Curl(Client):
     program: str = "curl"
     gaps: Mapping[str, str] = field(
         default_factory=lambda: {
-            "test_our_server_follows_a_key_update": _NO_UPDATE,
-            _DATAGRAMS: "curl --help all lists no option for datagrams",
-            _MOVES: "curl --help all lists no option that changes the address of a connection",
-            _RESUMES: "curl -V lists no SSLS-EXPORT, so --ssl-sessions keeps nothing",
+            _UPDATES: Says(
+                "curl", _CURL_HELP, "key.?update|rekey",
+                "curl --help all lists no option for a key update", "--http3",
+            ),
+            _MOVES: Says(
+                "curl", _CURL_HELP, _MOVING,
+                "curl --help all lists no option that changes the address of a connection", "--http3",
+            ),
+            _RESUMES: Says(
+                "curl", ("-V",), "SSLS-EXPORT",
+                "curl -V lists no SSLS-EXPORT, so --ssl-sessions keeps nothing", "HTTP3",
+            ),
         }
-    )
+    )  # fmt: skip
 
     def argv(self, ask: Ask) -> list[str]:
         # With more than our server allows at once, curl would open another connection.
@@ -157,18 +172,22 @@ class SClient(Client):
     raw = True
     gaps: Mapping[str, str] = field(
         default_factory=lambda: {
-            "test_our_server_answers_1000_streams": "s_client has the one stream that its standard input goes to",
-            "test_our_server_follows_a_key_update": "s_client's key update command (K) is for TLS; OpenSSL's QUIC offers none",
-            _DATAGRAMS: "OpenSSL's QUIC has no datagrams, and s_client --help lists no option for them",
-            _MOVES: "s_client -help lists no option that changes the address of a connection",
+            "test_our_server_answers_1000_streams": Says(
+                "openssl", _S_CLIENT_HELP, "stream",
+                "s_client -help lists no option for streams: there is the one of its standard input", "-quic",
+            ),
+            _MOVES: Says(
+                "openssl", _S_CLIENT_HELP, _MOVING,
+                "s_client -help lists no option that changes the address of a connection", "-quic",
+            ),
         }
-    )
+    )  # fmt: skip
 
     def argv(self, ask: Ask) -> list[str]:
         return [
             "s_client", "-quic", "-alpn", "sample", "-connect", f"{HOST}:{ask.port}", "-servername", "localhost",
-            "-CAfile", str(ask.ca), "-verify_return_error", "-verify_hostname", "localhost", "-nocommands",
-            *([] if ask.leave else ["-quiet"]),
+            "-CAfile", str(ask.ca), "-verify_return_error", "-verify_hostname", "localhost",
+            *([] if ask.leave else ["-quiet"]), *(["-no_ign_eof"] if ask.update else ["-nocommands"]),
             *(["-sess_in" if ask.session.exists() else "-sess_out", str(ask.session)] if ask.session else []),
             *(word for suite in ask.suites for word in ("-ciphersuites", suite)),
         ]  # fmt: skip
@@ -186,11 +205,12 @@ class GtlsClient(Client):
     close_code = _H3_NO_ERROR
     gaps: Mapping[str, str] = field(
         default_factory=lambda: {
-            "test_our_server_is_not_trusted": "gtlsclient verifies no certificate: --help lists no option for an authority",
-            "test_our_server_with_a_large_hello": "gtlsclient --groups knows no post-quantum group in GnuTLS 3.8.9",
-            _DATAGRAMS: "gtlsclient --help lists no option for datagrams",
+            "test_our_server_is_not_trusted": Says(
+                "gtlsclient", ("--help",), r"--ca\b|--ca-|authorit|--verify|--trust",
+                "gtlsclient verifies no certificate: --help lists no option for an authority", "--exit-on-all-streams-close",
+            ),
         }
-    )
+    )  # fmt: skip
 
     def argv(self, ask: Ask) -> list[str]:
         return [
@@ -199,6 +219,7 @@ class GtlsClient(Client):
             *(["-m", "POST", "-d", str(ask.body)] if ask.body else []), "-n", str(ask.count),
             *(["--key-update", "1ms", "--delay-stream", "300ms"] if ask.update else []),
             *(["--change-local-addr", "1ms", "--delay-stream", "300ms"] if ask.move else []),
+            *(["--groups", "-GROUP-ALL:+GROUP-X25519:+GROUP-FFDHE8192"] if ask.large else []),
             *(["--version", "v2"] if ask.version_2 else []), *(["--scid", ""] if ask.empty_id else []),
             *(["--session-file", str(ask.session), "--tp-file", f"{ask.session}.params"] if ask.session else []),
             HOST, str(ask.port), *(f"https://localhost:{ask.port}/{number}" for number in range(1, ask.count + 1)),
@@ -221,9 +242,13 @@ Serving = h3_peer.Answering | raw_peer.Server
 Brought = h3_peer.Exchange | raw_peer.Brought
 
 
-def answering(client: Client, pki: Pki, body: bytes, *, idle: float = 0.0, expected: int | None = None, **more: Any) -> Serving:
+def answering(
+    client: Client, pki: Pki, body: bytes, *, idle: float = 0.0, datagram: int = 0, expected: int | None = None, **more: Any
+) -> Serving:
     """Our server, which speaks what the client does. s_client never leaves by itself, so there it is told what to expect."""
-    params = uapi.TransportParams(max_idle_timeout=int(idle * 1e6)) if idle else None
+    params = None
+    if idle or datagram:
+        params = uapi.TransportParams(max_idle_timeout=int(idle * 1e6), max_datagram_frame_size=datagram)
     if client.raw:
         return raw_peer.Server(
             pki.cert, pki.key, body, host=HOST, timeout=PATIENCE, params=params, expected=expected, **more
@@ -252,6 +277,7 @@ def fetch(
     between: Relaying | None = None,
     begin: Any = None,
     config: uapi.Config | None = None,
+    datagram: int = 0,
     **more: Any,
 ) -> Brought:
     """One exchange, through a relay if one is given; what came, while what the client got is compared."""
@@ -260,8 +286,9 @@ def fetch(
     body = more.get("body")
     hook = {"begin" if client.raw else "on_request": begin} if begin else {}
     server = answering(
-        client, pki, content.path.read_bytes(), expected=body.stat().st_size if body else None, config=config, **hook
-    )
+        client, pki, content.path.read_bytes(), expected=body.stat().st_size if body else None, config=config,
+        datagram=datagram, **hook,
+    )  # fmt: skip
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(between(server.port)).port if between else server.port
         got = client.run(Ask(port, folder, pki.ca, **more))

@@ -23,7 +23,7 @@ function configure(task) {
     task.key ? [pem(task.key)] : undefined, task.cert ? [pem(task.cert)] : undefined,
     'ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256:ed25519',
   );
-  config.setApplicationProtos([task.alpn]);
+  config.setApplicationProtos([task.alpn, ...task.more_alpns]);
   config.setMaxIdleTimeout(task.idle);
   config.setInitialMaxData(10 << 20);
   config.setInitialMaxStreamDataBidiLocal(1 << 20);
@@ -108,7 +108,7 @@ class End {
   }
 
   work() {
-    if (!this.task.server) {
+    if (!this.task.server && this.move()) {
       while (this.opened < this.task.streams && this.conn.peerStreamsLeftBidi() > 0) {
         this.stream(4 * this.opened).rest = this.body;
         this.push(4 * this.opened);
@@ -124,6 +124,16 @@ class End {
     for (const number of this.conn.readable()) this.pull(number);
     for (const number of [...this.unsent]) this.push(number);
     if (!this.task.server) this.leave();
+  }
+
+  // Whether that is done, or was not asked for. A path takes a spare connection ID of each end.
+  move() {
+    if (!this.task.move || this.moved) return true;
+    if (!this.conn.isEstablished() || this.conn.availableDcids() === 0) return false;
+    this.conn.newSourceCid(id(this.task.id_length), BigInt(`0x${crypto.randomBytes(16).toString('hex')}`), false);
+    this.conn.migrateSource(at(this.sockets[1]));
+    this.moved = true;
+    return true;
   }
 
   stream(number) {
@@ -208,20 +218,22 @@ async function untilAgeIsNotLarger(session) {
 
 async function client(task) {
   const ours = await socket();
+  const sockets = task.move ? [ours, await socket()] : [ours];
   const there = { host: HOST, port: task.port };
   const conn = quiche.Connection.connect('localhost', id(task.id_length), at(ours), there, configure(task));
   if (task.session && fs.existsSync(task.session)) {
     conn.setSession(fs.readFileSync(task.session));
     await untilAgeIsNotLarger(task.session);
   }
-  const end = new End(task, conn, [ours], (ended) => {
+  const end = new End(task, conn, sockets, (ended) => {
     tell(ended);
     for (const open of ended.sockets) open.close();
   });
-  ours.on('message', (data, from) => {
-    if ((data[0] & 0xf0) === 0xf0) end.retried = true; // version 1, long header, Retry
-    end.takes(data, from, at(ours));
-  });
+  for (const open of sockets)
+    open.on('message', (data, from) => {
+      if ((data[0] & 0xf0) === 0xf0) end.retried = true; // version 1, long header, Retry
+      if (!end.over) end.takes(data, from, at(open));
+    });
   end.turn();
 }
 

@@ -30,6 +30,7 @@ class Task:
     server: bool = False
     port: int = 0
     alpn: str = "sample"
+    more_alpns: tuple[str, ...] = ()
     ca: str = ""
     cert: str = ""
     key: str = ""
@@ -43,6 +44,8 @@ class Task:
     retry: bool = False
     stay: bool = False
     """Client: do not leave."""
+    move: bool = False
+    """Client: to another port, before the streams are opened."""
     id_length: int = 16
     idle: int = int(20000 * SLOW)
     code: int = 42

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import raw_peer
 from conftest import SLOW, Content, Pki, unsupported
+from moments import wait_for_moment
 from programs import HOST
 from quiche_peer import PATIENCE, Quiche, Server, Task, Told
 from raw_peer import Brought, Fetched
@@ -128,6 +129,7 @@ def test_our_server_takes_early_data(quiche: Quiche, pki: Pki, body: Content, tm
         connections=2,
     )
     task = Task(session=str(tmp_path / "session"))
+    wait_for_moment(0.0)
     first, again = (ask(quiche, pki, body, task, ours.port) for _ in range(2))
     brought = ours.end()
     assert (first.resumed, first.early, again.resumed, again.early) == (False, False, True, True)
@@ -187,9 +189,38 @@ def test_our_server_with_handshake_packets_lost(lost: str, quiche: Quiche, pki: 
         assert between.client.count > len(of_client) and between.server.count > len(of_server)
 
 
-def test_our_server_with_a_large_hello(offers: dict[str, Any]) -> None:
-    assert not [name for name in offers["config"] if "group" in name.lower() or "curve" in name.lower()]
-    unsupported("its configuration has no method for groups, and by itself its ClientHello fits into one datagram")
+def test_our_server_with_a_large_hello(quiche: Quiche, pki: Pki, body: Content, offers: dict[str, Any]) -> None:
+    """It grows with the names of protocols, of which our server reads 128 bytes, and with key shares, of which it has one."""
+    ours = raw_peer.Server(pki.cert, pki.key, body.path.read_bytes(), host=HOST, timeout=PATIENCE, whole=True)
+    with relay(ours.port) as between:
+        told = ask(quiche, pki, body, Task(more_alpns=("x" * 60, "y" * 58)), between.port)
+        assert_whole(told, ours.end(), body)
+        datagrams = between.client.first_flight
+    if datagrams == 1:
+        assert not [name for name in offers["config"] if "group" in name.lower() or "curve" in name.lower()]
+        unsupported(
+            "its configuration has no method for groups, and with the longest list of protocols one datagram was enough"
+        )
+
+
+@pytest.mark.rfc("RFC 9000, section 9.3")
+def test_our_server_follows_a_moving_client(quiche: Quiche, pki: Pki, body: Content) -> None:
+    told, brought = serve(quiche, pki, body, Task(move=True))
+    assert_whole(told, brought, body)
+    assert told.paths == 2
+    assert any(isinstance(event, uapi.Migration) for event in brought.events)
+
+
+@pytest.mark.rfc("RFC 9000, section 9.3")
+def test_our_server_follows_a_translator(quiche: Quiche, pki: Pki, body: Content) -> None:
+    """Which forgets in the middle of the body; the answer finds the new address."""
+    ours = raw_peer.Server(pki.cert, pki.key, body.path.read_bytes(), host=HOST, timeout=PATIENCE, whole=True)
+    with relay(ours.port, forget_after=12) as between:
+        told = ask(quiche, pki, body, Task(), between.port)
+        brought = ours.end()
+        assert between.forgot
+    assert_whole(told, brought, body)
+    assert any(isinstance(event, uapi.Migration) for event in brought.events)
 
 
 @pytest.mark.rfc("RFC 9000, section 13.4")
