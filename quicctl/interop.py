@@ -50,6 +50,7 @@ COLUMNS: Mapping[str, Column] = {
     "curl_sid": Column("curl (ngtcp2)", "sid", "curl"),
     "quiche": Column("quiche (node binding)", "npm", "@matrixai/quic"),
     "openssl": Column("openssl s_client", "trixie", "openssl"),
+    "chromium": Column("Chromium", "trixie", "chromium-headless-shell"),
 }
 """By the name that parameters and files have for a peer."""
 

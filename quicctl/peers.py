@@ -18,7 +18,7 @@ from pathlib import Path
 from quicctl import archive, cache, errors, guest, process
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "trixie": ("curl", "nginx", "ngtcp2-client", "ngtcp2-server", "nodejs", "openssl"),
+    "trixie": ("chromium-headless-shell", "curl", "nginx", "ngtcp2-client", "ngtcp2-server", "nodejs", "openssl"),
     "sid": ("caddy", "curl", "haproxy", "ktls-utils", "nginx", "samba", "smbclient"),
 }
 """What is taken from each suite, with all that it depends on."""
