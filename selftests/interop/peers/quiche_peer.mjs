@@ -126,11 +126,13 @@ class End {
     if (!this.task.server) this.leave();
   }
 
-  // Whether that is done, or was not asked for. A path takes a spare connection ID of each end.
+  // Whether that is done, or was not asked for. A path takes a spare connection ID of each end; quiche fails when it is told to
+  // retire one twice, in a packet that was repeated, and has but one left.
   move() {
     if (!this.task.move || this.moved) return true;
     if (!this.conn.isEstablished() || this.conn.availableDcids() === 0) return false;
-    this.conn.newSourceCid(id(this.task.id_length), BigInt(`0x${crypto.randomBytes(16).toString('hex')}`), false);
+    while (this.conn.sourceCidsLeft() > 0)
+      this.conn.newSourceCid(id(this.task.id_length), BigInt(`0x${crypto.randomBytes(16).toString('hex')}`), false);
     this.conn.migrateSource(at(this.sockets[1]));
     this.moved = true;
     return true;

@@ -44,6 +44,12 @@ class Task:
     retry: bool = False
     stay: bool = False
     """Client: do not leave."""
+    update: bool = False
+    """Change keys when the first bytes come; aioquic alone."""
+    large: bool = False
+    """Client: have a transport parameter that nobody knows and that fills a datagram; aioquic alone."""
+    version_2: bool = False
+    """Speak no other; aioquic alone."""
     move: bool = False
     """Client: to another port, before the streams are opened."""
     id_length: int = 16
@@ -90,6 +96,8 @@ class Server:
 class Quiche:
     """A process in which quiche is client and server, for as many connections as a test has."""
 
+    updates_keys = False
+
     def __init__(self) -> None:
         modules = peers.here(peers.NPM)
         if isinstance(modules, peers.Absent):
@@ -133,13 +141,21 @@ class Quiche:
         except queue.Empty:
             raise AssertionError(f"quiche says nothing; its process: {self._child.poll()}") from None
 
+    def offers(self) -> dict[str, Any]:
+        """What the library says of itself."""
+        return self.next(self.begin(Task(ask=True)))
+
     def client(self, task: Task) -> Told:
         """One connection of quiche, to its end."""
-        return _told(self.next(self.begin(task)))
+        return self.told(self.begin(task))
 
-    def serve(self, pki: Pki, body: Path, *, retry: bool = False) -> Server:
+    def told(self, number: int) -> Told:
+        """What came of a task."""
+        return _told(self.next(number))
+
+    def serve(self, pki: Pki, body: Path, **more: Any) -> Server:
         """quiche as a server, from now on."""
-        return Server(self, self.begin(Task(server=True, cert=str(pki.cert), key=str(pki.key), body=str(body), retry=retry)))
+        return Server(self, self.begin(Task(server=True, cert=str(pki.cert), key=str(pki.key), body=str(body), **more)))
 
     def _listen(self) -> None:
         assert self._child.stdout is not None

@@ -22,7 +22,7 @@ from programs import root
 from relay import connection_ids
 
 from quicctl import libquic, process, uapi
-from quicctl.endpoint import QuicSocket
+from quicctl.endpoint import Endpoint
 
 STREAMS = 1000
 IDLE = 1.0
@@ -241,7 +241,7 @@ def test_our_server_exchanges_datagrams(client: Client, pki: Pki, small: Content
     """Our server would take them; who sends no max_datagram_frame_size takes none."""
     sizes: list[int] = []
 
-    def look(sock: QuicSocket, *_: Any) -> None:
+    def look(sock: Endpoint, *_: Any) -> None:
         sizes.append(sock.transport_params(remote=True).max_datagram_frame_size)
 
     fetch(client, pki, tmp_path, small, begin=look, datagram=65535)
