@@ -539,23 +539,29 @@ static void quic_peel_move_data(struct quic_peel *peel, struct quic_sock *qs)
 	}
 }
 
-/* Makes @peel the socket of its stream, which may have ended with data unread. */
+/*
+ * Makes @peel the socket of its stream, which may have ended with data unread; so may the
+ * connection: a peer that says what it has to say and goes is still to be read.
+ */
 static int quic_peel_attach(struct quic_peel *peel)
 {
 	struct quic_sock *qs = quic_sk(peel->parent);
 	struct quic_streams *streams = &qs->conn.streams;
+	int state = peel->parent->sk_state;
 	struct quic_stream *stream;
 
-	if (peel->parent->sk_state != TCP_ESTABLISHED)
-		return peel->parent->sk_state == TCP_SYN_RECV ? -EINVAL : -EPIPE;
-	if (peel->id > QUIC_VARINT_MAX)
-		return -EINVAL;
+	if (state != TCP_ESTABLISHED && state != TCP_CLOSE)
+		return state == TCP_SYN_RECV ? -EINVAL : -EPIPE;
 	stream = quic_peel_stream(peel);
 	if (stream && stream->host)
 		return -EBUSY;
 	quic_peel_move_data(peel, qs);
-	if (!stream && list_empty(&peel->queue))
-		return quic_stream_was_used(streams, peel->id) ? -ENOSTR : -EINVAL;
+	if (!stream && list_empty(&peel->queue)) {
+		if (state != TCP_ESTABLISHED)
+			return -EPIPE;
+		return peel->id <= QUIC_VARINT_MAX && quic_stream_was_used(streams, peel->id) ?
+		       -ENOSTR : -EINVAL;
+	}
 	if (stream) {
 		stream->host = peel;
 		if (stream->has_recv && list_empty(&peel->queue)) {

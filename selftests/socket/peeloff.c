@@ -331,6 +331,36 @@ TEST(end_of_the_connection_is_an_error)
 }
 
 /* The descriptor of the connection goes while a reader and a writer sleep. */
+/* A peer may say what it has to say and go, before anybody here looked. */
+TEST(unread_data_outlives_the_connection)
+{
+	struct pair pair = {};
+	int whole, part;
+	char byte;
+
+	pair_open(&pair, AF_INET);
+	ASSERT_EQ(stream_send(pair.client, "whole", 5, 0, NEW | FIN, 0), 5);
+	ASSERT_EQ(stream_send(pair.client, "part", 4, 4, NEW, 0), 4);
+	close(pair.client);
+	pair.client = -1;
+	ASSERT_TRUE(wait_for(pair.server, POLLHUP, 5000));
+	EXPECT_ERRNO(peel(pair.server, 8, 0), EPIPE);
+	whole = peel(pair.server, 0, 0);
+	part = peel(pair.server, 4, 0);
+	ASSERT_GE(whole, 0);
+	ASSERT_GE(part, 0);
+	EXPECT_ERRNO(peel(pair.server, 0, 0), EPIPE);
+	EXPECT_ERRNO(recv(pair.server, &byte, 1, 0), ENOTCONN);
+	expect_read(whole, "whole");
+	EXPECT_EQ(recv(whole, &byte, 1, 0), 0);
+	expect_read(part, "part");
+	EXPECT_ERRNO(recv(part, &byte, 1, 0), ENOTCONN);
+	EXPECT_ERRNO(send(whole, "x", 1, MSG_NOSIGNAL), EPIPE);
+	close(whole);
+	close(part);
+	pair_close(&pair);
+}
+
 TEST(parent_closed_under_sleepers)
 {
 	struct pair pair = { .server_param = { .max_stream_data_bidi_remote = 4000 } };
