@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A QUIC socket with types: what comes out of it is data of a stream, an event, a datagram or handshake bytes.
+"""A QUIC socket's descriptor with types: what comes out of it is data of a stream, an event, a datagram or handshake bytes.
 
 Speaks to the kernel through the standard socket module. TLS is left to libquic.py, what to send and when to the callers.
+Programs import quicctl.QuicSocket, which does both.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 from dataclasses import dataclass
@@ -142,21 +144,22 @@ class Endpoint:
         control = [(uapi.SOL_QUIC, uapi.CMSG_STREAM_INFO, info.pack())]
         return self._handle.sendmsg([data], control, socket.MSG_NOSIGNAL)
 
-    def send_datagram(self, data: bytes) -> int:
+    def send_datagram(self, data: bytes, *, wait: bool = True) -> int:
         """Send one datagram."""
-        return self._handle.send(data, MsgFlag.DATAGRAM | socket.MSG_NOSIGNAL)
+        return self._handle.send(data, MsgFlag.DATAGRAM | socket.MSG_NOSIGNAL | (0 if wait else socket.MSG_DONTWAIT))
 
-    def receive(self, size: int = _RECEIVE_SIZE) -> Message:
-        """Take what comes next; raises ConnectionClosed when there is nothing left and there never will be."""
+    def receive(self, size: int = _RECEIVE_SIZE, *, wait: bool = True) -> Message:
+        """Take what comes next; raises ConnectionClosed when there is nothing left and there never will be.
+
+        BlockingIOError: nothing is there, or came in time.
+        """
         if self._buffer is None or len(self._buffer) < size:
             self._buffer = bytearray(size)
         view = memoryview(self._buffer)[:size]
         try:
-            count, control, flags, _ = self._handle.recvmsg_into([view], _ANCILLARY)
+            count, control, flags, _ = self._handle.recvmsg_into([view], _ANCILLARY, 0 if wait else socket.MSG_DONTWAIT)
         except OSError as failure:
-            if failure.errno in (errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE):
-                raise errors.ConnectionClosed("the connection is closed") from failure
-            raise
+            raise _closed(failure) from failure
         data = view[:count]
         if flags & MsgFlag.NOTIFICATION:
             return uapi.unpack_event(bytes(data))
@@ -177,6 +180,31 @@ class Endpoint:
         flags = (MsgFlag.STREAM_UNI if uni else 0) | (0 if wait else MsgFlag.STREAM_DONTWAIT)
         given = uapi.StreamInfo(uapi.NO_STREAM, flags)
         return uapi.StreamInfo.unpack(self._exchange(Option.STREAM_OPEN, given.pack())).stream_id
+
+    def incoming_stream(self) -> int | None:
+        """The stream whose data comes next, None if another message does; takes nothing and does not wait.
+
+        Raises BlockingIOError if nothing is there, ConnectionClosed if nothing ever will be.
+        """
+        try:
+            _, control, _, _ = self._handle.recvmsg(1, _ANCILLARY, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError as failure:
+            raise _closed(failure) from failure
+        for level, kind, payload in control:
+            if (level, kind) == (uapi.SOL_QUIC, uapi.CMSG_STREAM_INFO):
+                return uapi.StreamInfo.unpack(payload).stream_id
+        return None
+
+    def peel(self, stream_id: int) -> socket.socket:
+        """A socket of its own for a stream, with what of it was not received yet.
+
+        Its data then never comes out of this one, whose end it may outlive. Raises OSError: ENOSTR for a stream that is over
+        and read, EPIPE if the connection has ended and left nothing of it.
+        """
+        family = self._handle.family
+        given = uapi.pack_peeloff(stream_id, os.O_CLOEXEC)
+        descriptor = uapi.unpack_peeloff(self._exchange(Option.STREAM_PEELOFF, given))
+        return socket.socket(family, socket.SOCK_STREAM, uapi.IPPROTO_QUIC, fileno=descriptor)
 
     def reset_stream(self, stream_id: int, errcode: int) -> None:
         """Give up sending on a stream."""
@@ -286,6 +314,12 @@ def shown(address: Address) -> str:
     """An address as people write it."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _closed(failure: OSError) -> Exception:
+    if failure.errno in (errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE):
+        return errors.ConnectionClosed("the connection is closed")
+    return failure
 
 
 def _address_error(failure: OSError, address: Address) -> Exception:

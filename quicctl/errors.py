@@ -405,6 +405,11 @@ class StreamReset(QuicctlError):
     exit_code = 58
     default_remedy = "look at the other end's output"
 
+    def __init__(self, message: str, *, code: int | None = None, remedy: str | None = None) -> None:
+        """``code`` is the application error code that came with it, None if that is not known."""
+        super().__init__(message, remedy=remedy)
+        self.code = code
+
 
 class NetnsMissing(QuicctlError):
     """There is no network namespace of that name."""

@@ -81,6 +81,32 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A connection before its handshake."""
+
+    sock: Endpoint
+    peer: Address
+    tls: libquic.Tls
+    options: Options
+    server: bool
+
+    def finish(self) -> Connection:
+        """Do the handshake, however long it takes."""
+        try:
+            return self.agreed(self.tls.handshake())
+        except TlsFailure as failure:
+            raise self.explained(failure) from failure
+
+    def agreed(self, handshake: Handshake) -> Connection:
+        """The handshake was done in steps."""
+        return Connection(self.sock, self.peer, self.tls, handshake)
+
+    def explained(self, failure: TlsFailure) -> errors.QuicctlError:
+        """The failure as an error that says what to do."""
+        return explain(failure, self.peer, self.options, server=self.server)
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """A connection whose handshake is done, and what it agreed on."""
 
@@ -106,16 +132,25 @@ def client(
 
     ``before`` is called when early data may be sent, if there is a session to resume.
     """
-    family, where = endpoint.resolve(address)
     resumed = None if options.session is None else session.load(options.session)
+    with begun_client(address, options, hostname=hostname, resumed=resumed) as begun:
+        if before is not None and resumed:
+            before(begun.sock, begun.peer)
+        yield begun.finish()
+
+
+@contextlib.contextmanager
+def begun_client(
+    address: Address, options: Options, *, hostname: str | None = None, resumed: bytes | None = None
+) -> Iterator[Begun]:
+    """As client(), but for the handshake, and with a session from elsewhere."""
+    family, where = endpoint.resolve(address)
     with Endpoint(family) as sock, _credentials(options.identity, server=False) as credentials:
         _configure(sock, options)
         _use_token(sock, options.token)
         sock.connect(where)
         with _tls(sock, credentials, options, where, hostname=hostname or address[0], resumed=resumed) as tls:
-            if before is not None and resumed:
-                before(sock, where)
-            yield Connection(sock, where, tls, _shake(tls, options, where, server=False))
+            yield Begun(sock, where, tls, options, server=False)
         _keep_token(sock, options.token)
 
 
@@ -136,10 +171,17 @@ def listener(address: Address, options: Options) -> Iterator[tuple[Endpoint, lib
 @contextlib.contextmanager
 def accepted(sock: Endpoint, credentials: libquic.Credentials, options: Options) -> Iterator[Connection]:
     """Do the server's handshake on a socket that accept() gave; closes it at the end."""
+    with begun_server(sock, credentials, options) as begun:
+        yield begun.finish()
+
+
+@contextlib.contextmanager
+def begun_server(sock: Endpoint, credentials: libquic.Credentials, options: Options) -> Iterator[Begun]:
+    """As accepted(), but for the handshake."""
     with sock:
         peer = sock.peer
         with _tls(sock, credentials, options, peer) as tls:
-            yield Connection(sock, peer, tls, _shake(tls, options, peer, server=True))
+            yield Begun(sock, peer, tls, options, server=True)
 
 
 def connect(address: Address, options: Options, *, hostname: str | None = None) -> Report:
@@ -332,13 +374,6 @@ def _tls(
         raise explain(failure, peer, options, server=server) from failure
     with tls:
         yield tls
-
-
-def _shake(tls: libquic.Tls, options: Options, peer: Address, *, server: bool) -> Handshake:
-    try:
-        return tls.handshake()
-    except TlsFailure as failure:
-        raise explain(failure, peer, options, server=server) from failure
 
 
 def _save(tls: libquic.Tls, options: Options) -> bool:

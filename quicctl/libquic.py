@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""libquic.so.1 by ctypes: credentials, the blocking handshake, its result, the session to resume.
+"""libquic.so.1 by ctypes: credentials, the handshake whole or in steps, its result, the session to resume.
 
 The only file that calls C. Codes become TlsFailure here; what a failure means for the user is said in handshake.py.
 """
@@ -9,8 +9,11 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +36,7 @@ VERIFY = ("none", "ok", "failed", "ignored", "resumed")
 CLIENT_AUTH = ("none", "request", "require")
 EARLY_DATA = ("none", "rejected", "accepted")
 
+_OP_SENDMSG = 1
 _FLAG_EARLY_DATA = 1 << 0
 _SESSION_MAX = 1 << 16
 
@@ -156,6 +160,7 @@ def _library() -> ctypes.CDLL:
         function.argtypes = (ctypes.c_int, ctypes.POINTER(_Options), ctypes.POINTER(ctypes.c_void_p))
     for name in ("destroy", "handshake"):
         getattr(library, f"quic_tls_{name}").argtypes = (ctypes.c_void_p,)
+    library.quic_tls_step.argtypes = (ctypes.c_void_p, ctypes.POINTER(ctypes.POINTER(_Message)))
     library.quic_tls_get_result.argtypes = (ctypes.c_void_p, ctypes.POINTER(_Result))
     library.quic_tls_get_session.argtypes = (
         ctypes.c_void_p, ctypes.c_uint32, ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)
@@ -190,6 +195,9 @@ class Credentials:
 
     def __init__(self, *, server: bool) -> None:
         self._handle = ctypes.c_void_p()
+        self._closed = False
+        self._users = 1  # ourselves
+        self._lock = threading.Lock()
         create = "quic_credentials_create_server" if server else "quic_credentials_create_client"
         self._check(getattr(_library(), create)(ctypes.byref(self._handle)), "credentials cannot be made")
 
@@ -197,13 +205,31 @@ class Credentials:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _library().quic_credentials_destroy(self._handle)
-        self._handle = ctypes.c_void_p()
+        self.close()
 
-    @property
-    def handle(self) -> ctypes.c_void_p:
-        """For a handshake."""
+    def close(self) -> None:
+        """Forget them, as soon as no Tls uses them any more."""
+        if not self._closed:
+            self._closed = True
+            self._release()
+
+    def acquire(self) -> ctypes.c_void_p:
+        """For a Tls, which must release them."""
+        with self._lock:
+            self._users += 1
         return self._handle
+
+    def release(self) -> None:
+        """A Tls that acquired them is gone."""
+        self._release()
+
+    def _release(self) -> None:
+        with self._lock:
+            self._users -= 1
+            last = self._users == 0
+        if last:
+            _library().quic_credentials_destroy(self._handle)
+            self._handle = ctypes.c_void_p()
 
     def trust(self, ca_file: Path) -> None:
         """Trust the certificates of this file and not the system's."""
@@ -245,8 +271,28 @@ class Credentials:
             raise errors.CredentialsInvalid(f"{text}: {strerror(code)}", remedy=remedy or "check the file; PEM is expected")
 
 
+class Wait(Enum):
+    """What a handshake in steps waits for."""
+
+    READ = "read"
+    """Until the socket can be read."""
+    SOON = "soon"
+    """A moment: a socket without flow control credit never polls writable."""
+
+
+class _Message(ctypes.Structure):
+    """The two kinds of ``struct quic_handshake_step``, alike but for who reads the message."""
+
+    _fields_ = (
+        ("op", ctypes.c_int),
+        ("message", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("retval", ctypes.c_ssize_t),
+    )
+
+
 class Tls:
-    """TLS of one connected or accepted socket; the credentials must live as long."""
+    """TLS of one connected or accepted socket, which it does not own."""
 
     def __init__(
         self,
@@ -267,9 +313,12 @@ class Tls:
         A priority, in GnuTLS's words, chooses ciphers and groups in place of libquic's own.
         """
         self._handle = ctypes.c_void_p()
+        self._fd = fd
+        self.server = server
+        self._credentials: Credentials | None = credentials
         options = _Options(
             size=ctypes.sizeof(_Options),
-            credentials=credentials.handle.value,
+            credentials=credentials.acquire().value,
             hostname=None if hostname is None else hostname.encode(),
             alpns=None if alpn is None else alpn.encode(),
             priority=None if priority is None else priority.encode(),
@@ -282,24 +331,64 @@ class Tls:
         create: Any = _library().quic_tls_create_server if server else _library().quic_tls_create_client
         code = create(fd, ctypes.byref(options), ctypes.byref(self._handle))
         if code < 0:
+            self.close()
             raise TlsFailure(code, strerror(code), _agreed(_Result()))
 
     def __enter__(self) -> Tls:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget the session and its secrets."""
         _library().quic_tls_destroy(self._handle)
         self._handle = ctypes.c_void_p()
+        if self._credentials is not None:
+            self._credentials.release()
+            self._credentials = None
 
     def handshake(self) -> Handshake:
         """Do the whole of it; raises TlsFailure."""
-        code = _library().quic_tls_handshake(self._handle)
-        result = _Result(size=ctypes.sizeof(_Result))
-        _library().quic_tls_get_result(self._handle, ctypes.byref(result))
+        return self._ended(_library().quic_tls_handshake(self._handle))
+
+    def steps(self) -> Generator[Wait, None, Handshake]:
+        """Do it without waiting: yields what to wait for before going on, returns what was agreed; raises TlsFailure.
+
+        The time limit is the caller's business.
+        """
+        step = ctypes.POINTER(_Message)()
+        libc = ctypes.CDLL(None, use_errno=True)
+        code = _library().quic_tls_step(self._handle, ctypes.byref(step))
+        while code == 0 and step:
+            call = step.contents
+            sends = call.op == _OP_SENDMSG
+            function = libc.sendmsg if sends else libc.recvmsg
+            done = function(self._fd, ctypes.c_void_p(call.message), call.flags | socket.MSG_DONTWAIT)
+            if done < 0:
+                done = -ctypes.get_errno()
+            if done == -errno.EAGAIN:
+                yield Wait.SOON if sends else Wait.READ
+            elif done != -errno.EINTR:
+                call.retval = done
+                code = _library().quic_tls_step(self._handle, ctypes.byref(step))
+        return self._ended(code)
+
+    def expired(self) -> TlsFailure:
+        """The failure of a handshake in steps whose time is up."""
+        return TlsFailure(-errno.ETIMEDOUT, strerror(-errno.ETIMEDOUT), _agreed(self._result()))
+
+    def _ended(self, code: int) -> Handshake:
+        result = self._result()
         agreed = _agreed(result)
         if code < 0:
             raise TlsFailure(code, _text(result.error_text) or strerror(code), agreed)
         return agreed
+
+    def _result(self) -> _Result:
+        result = _Result(size=ctypes.sizeof(_Result))
+        _library().quic_tls_get_result(self._handle, ctypes.byref(result))
+        return result
 
     def session(self, timeout: float) -> bytes | None:
         """Client, after the handshake: what a later connection needs to resume; None if no ticket comes in time."""

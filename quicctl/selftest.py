@@ -89,7 +89,7 @@ GROUPS = (
         Kind.PYTEST,
         "selftests/quicctl",
         (Where.VM, Where.UML),
-        ("test_end_to_end", "test_end_to_end_cat", "test_end_to_end_module"),
+        ("test_end_to_end", "test_end_to_end_cat", "test_end_to_end_module", "test_end_to_end_python"),
     ),
     Group("signing", Kind.HOST_PYTEST, "selftests/guest", (Where.VM,), ("test_signing", "test_refusals")),
     Group("kernels", Kind.HOST_PYTEST, "selftests/guest", (Where.VM,), ("test_kernels",)),

@@ -50,6 +50,7 @@ class Option(IntEnum):
     SESSION_TICKET = 12
     CRYPTO_SECRET = 13
     TRANSPORT_PARAM_EXT = 14
+    STREAM_PEELOFF = 15
 
 
 class EventType(IntEnum):
@@ -153,6 +154,7 @@ TLS_ALERTS = {
 
 _STREAM_INFO = struct.Struct("=qI4x")
 _ERRINFO = struct.Struct("=qI4x")
+_PEELOFF = struct.Struct("=qIi")
 _EVENT_OPTION = struct.Struct("=BB")
 _CLOSE = struct.Struct("=IB3x64s")
 _TRANSPORT_PARAM = struct.Struct("=8BHHIIHHQQQQ")
@@ -409,6 +411,17 @@ def pack_event_option(kind: EventType, on: bool) -> bytes:
 def pack_errinfo(stream_id: int, errcode: int) -> bytes:
     """As ``struct quic_errinfo``."""
     return _ERRINFO.pack(stream_id, errcode)
+
+
+def pack_peeloff(stream_id: int, flags: int) -> bytes:
+    """As ``struct quic_stream_peeloff``; flags are those of open()."""
+    return _PEELOFF.pack(stream_id, flags, -1)
+
+
+def unpack_peeloff(data: bytes) -> int:
+    """The descriptor in a ``struct quic_stream_peeloff``."""
+    descriptor: int = _PEELOFF.unpack(data)[2]
+    return descriptor
 
 
 def pack_secret(*, send: bool, level: int, cipher: Cipher, secret: bytes) -> bytes:
