@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from quicctl import cache, errors, process, rootfs, toolroot
+from quicctl import cache, errors, process, sourcetree, toolroot
 from quicctl.kernel import Kernel, Tools
 
 _BUILDS_KEPT = 24
@@ -59,16 +59,6 @@ class LibraryBuild:
         return self.folder / "lib" / "libquic.so.1"
 
 
-def project() -> Path:
-    """The source tree that this package runs from; raises FileUnreadable outside of one."""
-    tree = Path(__file__).resolve().parent.parent
-    if not (tree / "module" / "Kbuild").exists():
-        raise errors.FileUnreadable(
-            f"{tree} holds no module sources", remedy="run quicctl from a clone: make, then .venv/bin/quicctl"
-        )
-    return tree
-
-
 def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = None) -> ModuleBuild:
     """Build quic.ko for a kernel with all warnings on; with tests, its KUnit suites run whenever it is loaded.
 
@@ -76,11 +66,11 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
 
     A kernel of a newer suite takes that suite's tools, and is built in a root of it; see toolroot.py.
     """
-    tree = project()
+    tree = sourcetree.project()
     if kernel.tools is None:
         _need_compiler()
     compiler = toolroot.identity(kernel.tools) if kernel.tools else _compiler_version()
-    sources = list(rootfs.tree_files(tree / "module"))
+    sources = list(sourcetree.tree_files(tree / "module"))
     options = [f"ARCH={kernel.arch}"] if kernel.arch == "um" else []
     if tests:
         options += ["CONFIG_IP_QUIC_TEST=y", "CONFIG_IP_QUIC_SAMPLE=m"]
@@ -127,10 +117,10 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
 
 def library(*, progress: Progress | None = None) -> LibraryBuild:
     """Build libquic for this machine and install it below a folder of the cache."""
-    tree = project()
+    tree = sourcetree.project()
     _need_compiler()
-    sources = list(rootfs.tree_files(tree / "libquic"))
-    uapi = list(rootfs.tree_files(tree / "module" / "include"))
+    sources = list(sourcetree.tree_files(tree / "libquic"))
+    uapi = list(sourcetree.tree_files(tree / "module" / "include"))
     key = cache.key(cache.tree_key([*sources, *uapi], tree), _compiler_version())
     home = cache.root() / "built" / f"libquic-{key}"
     fresh = not home.exists()
@@ -161,14 +151,14 @@ def library(*, progress: Progress | None = None) -> LibraryBuild:
 def install_library(prefix: Path, stage: Path, *, progress: Progress | None = None) -> None:
     """Install libquic, its headers and pages below a folder, made to lie below a prefix in the end."""
     build = library(progress=progress)
-    work = _workshop(project()) / "libquic"
+    work = _workshop(sourcetree.project()) / "libquic"
     argv = ["make", "-C", str(work / "libquic"), f"PREFIX={prefix}", f"DESTDIR={stage}", "install"]
     with cache.locked(work):
         if not (work / "libquic" / "Makefile").exists():  # the build itself came from the cache
-            tree = project()
-            _mirror(list(rootfs.tree_files(tree / "libquic")), tree / "libquic", work / "libquic")
+            tree = sourcetree.project()
+            _mirror(list(sourcetree.tree_files(tree / "libquic")), tree / "libquic", work / "libquic")
             uapi = tree / "module" / "include"
-            _mirror(list(rootfs.tree_files(uapi)), uapi, work / "module" / "include")
+            _mirror(list(sourcetree.tree_files(uapi)), uapi, work / "module" / "include")
         _make(argv, f"libquic of {build.folder} cannot be installed", progress)
 
 
@@ -177,7 +167,7 @@ def programs(folder: str, *, progress: Progress | None = None, options: Iterable
 
     Its Makefile builds into ``O=DIR`` and finds libquic by ``LIBQUIC=DIR`` (with lib/ and include/ in it).
     """
-    tree = project()
+    tree = sourcetree.project()
     _need_compiler()
     build = _workshop(tree) / "selftests" / folder
     arguments = [*options]
@@ -270,7 +260,7 @@ def _mirror(sources: Iterable[Path], base: Path, work: Path) -> None:
         if not place.exists() or place.read_bytes() != source.read_bytes():
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, place)
-    for old in [p for p in rootfs.tree_files(work) if p.relative_to(work) not in wanted]:
+    for old in [p for p in sourcetree.tree_files(work) if p.relative_to(work) not in wanted]:
         if old.suffix in (".c", ".h") and not old.name.endswith(".mod.c"):
             old.unlink()
 

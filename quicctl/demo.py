@@ -146,7 +146,7 @@ def _on_host(size: int, ko: Path | None, progress: Progress) -> DemoReport:
 
 
 def _in_guest(size: int, ko: Path | None, series: str | None, progress: Progress) -> DemoReport:
-    from quicctl import builder, guest, kernel
+    from quicctl import builder, guest, kernel, sourcetree
 
     booted = kernel.newest(series or kernel.DEFAULT_SERIES)
     built = ko or builder.module(booted, progress=progress).module
@@ -157,7 +157,7 @@ def _in_guest(size: int, ko: Path | None, series: str | None, progress: Progress
         ("sh", "-c", f'{" ".join(inner)} >"$QUIC_OUT/{_RESULT}"'),
         modules=(built,),
         files=(("lib", library.folder / "lib"),),
-        tree=builder.project(),
+        tree=sourcetree.project(),
         env={"QUICCTL_PLACE": "guest"},
         kernel=booted,
     )

@@ -112,15 +112,6 @@ def make_image(tree: Path, image: Path) -> None:
     )  # fmt: skip
 
 
-def tree_files(tree: Path) -> Iterator[Path]:
-    """The project's own files below tree: no build results, no environments, no version control."""
-    for folder, names, files in os.walk(tree):
-        names[:] = [n for n in names if not n.startswith(".") and n not in ("__pycache__", "node_modules")]
-        for name in files:
-            if not name.endswith((".o", ".ko", ".cmd", ".mod", ".mod.c", ".pyc", ".a")):
-                yield Path(folder) / name
-
-
 def _make_distribution(scratch: Path) -> None:
     source = archive.Archive()
     tree = scratch / "tree"

@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from quicctl import builder, cache, errors, guest, kernel, peers, process, uml
+from quicctl import builder, cache, errors, guest, kernel, peers, process, sourcetree, uml
 from quicctl.ktap import CaseResult, Parser, Status
 
 
@@ -370,7 +370,7 @@ class _Run:
                 _lint(unit, collector)
             else:
                 status = process.run(
-                    _host_argv(unit, self._progress), cwd=builder.project(), check=False,
+                    _host_argv(unit, self._progress), cwd=sourcetree.project(), check=False,
                     timeout=_LONG_SECONDS if unit.group.long else _UNIT_SECONDS[unit.where],
                     on_line=collector.line, env=_host_environment(),
                 ).returncode  # fmt: skip
@@ -520,7 +520,7 @@ _GUEST_ENVIRONMENT = {
 def _guest_job(lane: guest.Lane, units: list[Unit], series: str | None, scratch: Path, progress: Progress) -> guest.Job:
     """Build what the units need and write the script that runs them one after the other."""
     where = Where(lane.value)
-    tree = builder.project()
+    tree = sourcetree.project()
     booted = uml.debug_kernel(progress) if lane is guest.Lane.UML else kernel.newest(series or kernel.DEFAULT_SERIES)
     built = builder.module(booted, tests=lane is guest.Lane.UML, progress=progress)
     files = [("lib", builder.library(progress=progress).folder / "lib")]
@@ -607,7 +607,7 @@ def _build(unit: Unit, collector: _Collector, progress: Progress) -> None:
 
 
 def _lint(unit: Unit, collector: _Collector) -> None:
-    tree = builder.project()
+    tree = sourcetree.project()
     argv = {"ruff": ["ruff", "check", "--quiet", "quicctl", "selftests"], "mypy": ["mypy", "--strict", "quicctl"]}[unit.name]
     program = Path(sys.executable).parent / argv[0]
     if not program.exists():
@@ -621,7 +621,7 @@ def _lint(unit: Unit, collector: _Collector) -> None:
 
 def _units(group: Group) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What a group can start, each with the cases its source names; read from the source, nothing is run."""
-    tree = builder.project()
+    tree = sourcetree.project()
     folder = tree / group.folder
     if group.kind is Kind.BUILD:
         for name in (*(s.name for s in kernel.SERIES), "uml", "libquic"):

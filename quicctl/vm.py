@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import cache as remembered
 from pathlib import Path
 
-from quicctl import archive, cache, errors, guest, kernel, process, rootfs
+from quicctl import archive, cache, errors, guest, kernel, process, rootfs, sourcetree
 from quicctl.kernel import Kernel
 
 _NEEDED_AT_BOOT = ("virtio_pci", "virtio_blk", "virtio_console", "ext4", "overlay", "virtio_rng")
@@ -83,7 +83,7 @@ def _payload_image(job: guest.Job, scratch: Path, python: bool) -> Path:
         (whole / name).mkdir(parents=True)
     payload.rename(whole / "payload")
     if job.tree is not None:
-        for path in rootfs.tree_files(job.tree):
+        for path in sourcetree.tree_files(job.tree):
             place = whole / "tree" / path.relative_to(job.tree)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, place, follow_symlinks=False)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from quicctl import builder, errors, guest, kernel, matrix, uml
+from quicctl import builder, errors, guest, kernel, matrix, sourcetree, uml
 from quicctl.cli import output
 from quicctl.cli.options import JsonOption, KdirOption, KernelOption
 from quicctl.matrix import Compiler, Result
@@ -53,7 +53,7 @@ def build(
     """
     if sum((release is not None, kdir is not None, everything, series, where is not None)) > 1:
         raise typer.BadParameter("--kernel, --kdir, --all, --matrix and --where exclude each other")
-    builder.project()
+    sourcetree.project()
     targets = _targets(release, kdir, everything, series, where)
     if everything or series:
         _build_many(targets, series and clang, out, library, json)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quicctl import builder, kernel
+from quicctl import kernel, sourcetree
 from quicctl.cli import complete, output, share
 from quicctl.cli.options import DryRunOption, JsonOption
 from quicctl.packaging import build, proof, recipe, render, sources, tree
@@ -37,7 +37,7 @@ def package() -> None:
 
 
 def _recipe(revision: str, maintainer: str | None) -> Recipe:
-    what = recipe.of(builder.project(), revision=revision, maintainer=maintainer)
+    what = recipe.of(sourcetree.project(), revision=revision, maintainer=maintainer)
     return replace(what, share=tuple(share.files(what.date).items()))
 
 
@@ -56,7 +56,7 @@ def _make(
     folder = (out or Path("dist") / name).absolute()
     target = kernel.installed(release) if release is not None else None
     if dry_run:
-        steps = [f"write {folder / file}" for file in render.render(render.folder(builder.project()), name, what)]
+        steps = [f"write {folder / file}" for file in render.render(render.folder(sourcetree.project()), name, what)]
         if built:
             steps += [shlex.join(words) for words in build.commands(name, what, folder, target, suite)]
         output.show_plan(steps, json=json)
@@ -65,7 +65,7 @@ def _make(
         build.check_tools(name)
     output.progress(f"laying out {folder}")
     with output.writing(folder):
-        result = build.lay_out(name, builder.project(), what, folder)
+        result = build.lay_out(name, sourcetree.project(), what, folder)
     if built:
         result = build.build(result, what, suite=suite, kernel=target, progress=output.progress)
     output.show(result, json=json, render=_tables)
@@ -148,10 +148,10 @@ def dkms(
     folder = (out or Path("dist") / "dkms").absolute()
     home = folder / f"{what.module}-{what.version}"
     if dry_run:
-        output.show_plan([f"copy {builder.project() / 'module'} to {home}", f"write {home / 'dkms.conf'}"], json=json)
+        output.show_plan([f"copy {sourcetree.project() / 'module'} to {home}", f"write {home / 'dkms.conf'}"], json=json)
         return
     with output.writing(folder):
-        sources.dkms(builder.project(), what, folder)
+        sources.dkms(sourcetree.project(), what, folder)
     output.show(Packaged("dkms", folder, (home,)), json=json, render=_tables)
 
 
@@ -185,7 +185,7 @@ def ansible(
 
 def _write(name: str, what: Recipe, out: Path | None, dry_run: bool, json: bool) -> None:
     folder = (out or Path("dist") / name).absolute()
-    templates = render.folder(builder.project())
+    templates = render.folder(sourcetree.project())
     if dry_run:
         output.show_plan([f"write {folder / file}" for file in render.render(templates, name, what)], json=json)
         return
@@ -213,7 +213,7 @@ def tree_(
     Example: quicctl package tree linux-7.3 --prove
     """
     kdir = kdir.absolute()
-    module = builder.project() / "module"
+    module = sourcetree.project() / "module"
     changes = tree.removal(kdir, module) if remove else tree.plan(kdir, module)
     if dry_run:
         output.show_plan([change.diff().rstrip("\n") for change in changes], json=json)

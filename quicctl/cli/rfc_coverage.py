@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from quicctl import builder
 from quicctl import rfc_coverage as library
+from quicctl import sourcetree
 from quicctl.cli import output
 from quicctl.cli.options import JsonOption
 from quicctl.rfc_coverage import Coverage
@@ -22,7 +22,7 @@ def rfc_coverage(
 
     Example: quicctl rfc-coverage --write
     """
-    root = builder.project()
+    root = sourcetree.project()
     found = library.assess(root)
     if write:
         with output.writing(root / library.PAGE):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from quicctl import builder, errors, guest, process
+from quicctl import builder, errors, guest, process, sourcetree
 from quicctl.kernel import Kernel
 from quicctl.packaging import render
 
@@ -55,7 +55,7 @@ def _prove(kdir: Path, objects: Path, choice: str, progress: Progress) -> Proof:
         ("python3", "-m", "quicctl", "demo", "--inside", "--json", "--size", str(_MEBIBYTES)),
         modules=(ko,) if choice == "m" else (),
         files=(("lib", builder.library(progress=progress).folder / "lib"),),
-        tree=builder.project(), leaks=False, kernel=Kernel(release, objects, arch="um", image=objects / "linux"),
+        tree=sourcetree.project(), leaks=False, kernel=Kernel(release, objects, arch="um", image=objects / "linux"),
     )  # fmt: skip
     outcome = guest.run(guest.Lane.UML, job)
     if outcome.status != 0 or not outcome.healthy:
@@ -73,7 +73,7 @@ def _build(kdir: Path, objects: Path, choice: str) -> int:
     """Configure and build; returns how many warnings net/quic made."""
     make = ["nice", "make", "-C", str(kdir), f"O={objects}", "ARCH=um", f"-j{os.cpu_count() or 1}"]
     config = objects / ".config"
-    fragment = render.folder(builder.project()) / "tree" / "uml.config"
+    fragment = render.folder(sourcetree.project()) / "tree" / "uml.config"
     for name in ("quic.ko", "quic.o"):
         (objects / "net" / "quic" / name).unlink(missing_ok=True)
     process.run([*make, "defconfig"], timeout=300)

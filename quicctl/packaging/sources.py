@@ -8,29 +8,11 @@ import hashlib
 import io
 import shutil
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
-from quicctl import rootfs
+from quicctl import sourcetree
 from quicctl.packaging import render
 from quicctl.packaging.recipe import Recipe
-
-_PARTS = ("CHANGELOG.md", "LICENSES", "Makefile", "README.md", "docs", "libquic", "module", "packaging", "pyproject.toml",
-          "quicctl", "selftests")  # fmt: skip
-_BUILT = (".so", ".so.1", ".so.1.0.0", ".d")
-
-
-def files(tree: Path) -> Iterator[Path]:
-    """The project's files that belong into a source package, in order."""
-    for part in _PARTS:
-        path = tree / part
-        if path.is_file():
-            yield path
-        else:
-            for found in sorted(rootfs.tree_files(path)):
-                inside = found.relative_to(tree)
-                if not found.name.endswith(_BUILT) and "build" not in inside.parts[1:-1]:
-                    yield found
 
 
 def tarball(tree: Path, recipe: Recipe, folder: Path) -> Path:
@@ -42,8 +24,8 @@ def tarball(tree: Path, recipe: Recipe, folder: Path) -> Path:
         gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
-        for path in files(tree):
-            _add(archive, recipe, str(path.relative_to(tree)), path.read_bytes(), program=bool(path.stat().st_mode & 0o100))
+        for name, path in sourcetree.whole(tree):
+            _add(archive, recipe, name, path.read_bytes(), program=bool(path.stat().st_mode & 0o100))
         for name, text in recipe.share:
             _add(archive, recipe, f"share/{name}", text.encode())
     return place
@@ -67,7 +49,7 @@ def dkms(tree: Path, recipe: Recipe, folder: Path) -> Path:
     home = folder / f"{recipe.module}-{recipe.version}"
     if home.exists():
         shutil.rmtree(home)
-    for path in rootfs.tree_files(tree / "module"):
+    for path in sourcetree.tree_files(tree / "module"):
         place = home / path.relative_to(tree / "module")
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)

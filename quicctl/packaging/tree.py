@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from quicctl import errors, rootfs
+from quicctl import errors, sourcetree
 
 _HOME = Path("net/quic")
 _LEFT_BEHIND = {"Makefile", "compat.h", "compat.mk", "Kbuild"}
@@ -122,7 +122,7 @@ def apply(kdir: Path, changes: Sequence[Change]) -> None:
 
 def _files(module: Path) -> Iterator[tuple[Path, str]]:
     """Each file's place in the tree and its content."""
-    for source in rootfs.tree_files(module):
+    for source in sourcetree.tree_files(module):
         inside = source.relative_to(module)
         if inside.parts[0] == "include":
             yield inside, source.read_text()
@@ -133,7 +133,8 @@ def _files(module: Path) -> Iterator[tuple[Path, str]]:
 
 def _ours(kdir: Path) -> list[Path]:
     home = kdir / _HOME
-    return [path.relative_to(kdir) for path in rootfs.tree_files(home) if path.suffix in (".c", ".h") or path.name in _KBUILD]
+    found = sourcetree.tree_files(home)
+    return [path.relative_to(kdir) for path in found if path.suffix in (".c", ".h") or path.name in _KBUILD]
 
 
 def _refuse_another_quic(kdir: Path) -> None:
@@ -173,7 +174,7 @@ def _prune(folder: Path, kdir: Path) -> None:
     """Remove folders that the module had for itself, with what builds left there of it."""
     if _HOME not in (own := folder.relative_to(kdir), *own.parents):
         return
-    if any(path.suffix in (".c", ".h") or path.name in _KBUILD for path in rootfs.tree_files(folder)):
+    if any(path.suffix in (".c", ".h") or path.name in _KBUILD for path in sourcetree.tree_files(folder)):
         return
     for left in sorted(folder.rglob("*"), reverse=True):
         left.rmdir() if left.is_dir() else left.unlink()

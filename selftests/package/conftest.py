@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from quicctl import archive, builder, debroot, errors, guest, kernel
+from quicctl import archive, debroot, errors, guest, kernel, sourcetree
 from quicctl.cli import share
 from quicctl.packaging import build, recipe
 
-TREE = builder.project()
+TREE = sourcetree.project()
 MIB = 2
 Handshake = Callable[[kernel.Kernel, bytes, Path], dict[str, object]]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import TREE
 
-from quicctl import rootfs
+from quicctl import sourcetree
 from quicctl.packaging import build, recipe
 
 
@@ -33,7 +33,7 @@ def test_three_packages_are_built(packages: dict[str, Path]) -> None:
 def test_module_is_as_dkms_wants_it(packages: dict[str, Path], what: recipe.Recipe) -> None:
     held = names(packages["quic-dkms"])
     home = f"usr/src/quic-{what.version}"
-    wanted = {f"{home}/{path.relative_to(TREE / 'module')}" for path in rootfs.tree_files(TREE / "module")}
+    wanted = {f"{home}/{path.relative_to(TREE / 'module')}" for path in sourcetree.tree_files(TREE / "module")}
     assert wanted | {f"{home}/dkms.conf"} == {name for name in held if name.startswith("usr/")}
 
 

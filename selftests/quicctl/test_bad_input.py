@@ -177,9 +177,9 @@ def test_two_that_want_the_same_at_once_make_it_once(tmp_path: Path) -> None:
 BUILD = """
 import sys
 from pathlib import Path
-from quicctl import builder, kernel
+from quicctl import builder, kernel, sourcetree
 tree = Path(sys.argv[1])
-builder.project = lambda: tree / "project"
+sourcetree.project = lambda: tree / "project"
 built = builder.module(kernel.Kernel("6.12.1-test", tree / "kdir"))
 print(built.module.read_bytes() == (tree / "expected").read_bytes())
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quicctl import builder, errors, kernel
+from quicctl import builder, errors, kernel, sourcetree
 
 MAKEFILE = """\
 modules:
@@ -25,7 +25,7 @@ def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     (tree / "module").mkdir(parents=True)
     (tree / "module" / "Kbuild").write_text("obj-m := quic.o\n")
     (tree / "module" / "quic.c").write_text("int x;\n")
-    monkeypatch.setattr(builder, "project", lambda: tree)
+    monkeypatch.setattr(sourcetree, "project", lambda: tree)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tree
 
@@ -123,7 +123,7 @@ def test_tests_of_another_tree_do_not_get_in_the_way(tmp_path: Path, monkeypatch
         (tests / "Makefile").write_text("$(O)/core-tests: $(CURDIR)/main.c\n\tcp $< $@\n")
         (tests / "main.c").write_text(name)
         os.utime(tests / "main.c", (1, 1))
-        monkeypatch.setattr(builder, "project", lambda name=name: tmp_path / name)
+        monkeypatch.setattr(sourcetree, "project", lambda name=name: tmp_path / name)
         assert (builder.programs("core") / "core-tests").read_text() == name
 
 

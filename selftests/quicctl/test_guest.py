@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from quicctl import errors, guest, kernel, rootfs, uml, vm
+from quicctl import errors, guest, kernel, rootfs, sourcetree, uml, vm
 
 Boot = Callable[..., guest.Outcome]
 
@@ -165,7 +165,7 @@ def test_tree_is_taken_without_what_was_built(tmp_path: Path) -> None:
     for name in ("a.c", "a.o", ".a.o.cmd", "quic.ko", "quic.mod.c", "sub/b.py", ".git/config", "sub/__pycache__/b.pyc"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
-    assert {str(p.relative_to(tmp_path)) for p in rootfs.tree_files(tmp_path)} == {"a.c", "sub/b.py"}
+    assert {str(p.relative_to(tmp_path)) for p in sourcetree.tree_files(tmp_path)} == {"a.c", "sub/b.py"}
 
 
 def test_debug_guest_finds_an_environment_that_lies_below_tmp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from conftest import Cli
 from test_modinfo import make_module
 
-from quicctl import builder, clangtree, errors, kernel, matrix
+from quicctl import clangtree, errors, kernel, matrix, sourcetree
 from quicctl.matrix import Compiler, Result
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
@@ -174,7 +174,7 @@ def test_two_builds_at_once_build_once(tmp_path: Path) -> None:
     target = tree(tmp_path, "6.1.1-a", slow + "; rm {kdir}/at-work")
     argv = [sys.executable, "-m", "quicctl", "build", "--kdir", str(target.kdir), "--no-library", "--json"]
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
-    tree_of_ours = builder.project()
+    tree_of_ours = sourcetree.project()
     children = [
         subprocess.Popen(argv, env=env, cwd=tree_of_ours, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(3)
@@ -197,7 +197,7 @@ def test_full_disk_is_said_as_such(tmp_path: Path) -> None:
         pytest.skip("no mount namespaces for this user")
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
     words = ["unshare", "-Urm", "sh", "-c", mount, "sh", *argv]
-    done = subprocess.run(words, env=env, cwd=builder.project(), capture_output=True, text=True, timeout=100)
+    done = subprocess.run(words, env=env, cwd=sourcetree.project(), capture_output=True, text=True, timeout=100)
     assert done.returncode == errors.NoSpace.exit_code, done.stderr
     assert "full" in done.stderr
     assert done.stderr.count("remedy: ") == 1

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import Cli
 
-from quicctl import builder, errors
+from quicctl import errors, sourcetree
 from quicctl.packaging import tree
 
-MODULE = builder.project() / "module"
+MODULE = sourcetree.project() / "module"
 KCONFIG = 'menu "Networking"\nsource "net/sctp/Kconfig"\nsource "net/rds/Kconfig"\nendmenu\n'
 MAKEFILE = "obj-$(CONFIG_IP_SCTP)\t\t+= sctp/\nobj-$(CONFIG_RDS)\t\t+= rds/\n"
 

@@ -18,12 +18,12 @@ import pytest
 from conftest import Cli
 
 import quicctl
-from quicctl import builder, errors, process
+from quicctl import errors, process, sourcetree
 from quicctl.cli import share
 from quicctl.packaging import build, recipe, render, sources
 
 GOLDEN = Path(__file__).parent / "golden"
-TREE = builder.project()
+TREE = sourcetree.project()
 TEMPLATES = render.folder(TREE)
 SHARE = (("man/quicctl.1", "page\n"), ("completions/bash/quicctl", "script\n"))
 TARGETS = ("ansible", "arch", "deb", "dkms", "kmm", "rpm")
@@ -167,10 +167,10 @@ def test_sources_leave_out_what_was_built(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     for name in ("LICENSES", "docs", "packaging", "selftests"):
         (tmp_path / name).mkdir()
-    for name in ("CHANGELOG.md", "Makefile", "README.md", "pyproject.toml"):
+    top = {"CHANGELOG.md", "Makefile", "README.md", "hatch_build.py", "pyproject.toml"}
+    for name in top:
         (tmp_path / name).touch()
-    found = {str(path.relative_to(tmp_path)) for path in sources.files(tmp_path)}
-    assert found == {"CHANGELOG.md", "Makefile", "README.md", "pyproject.toml", "module/a.c", "quicctl/y.py"}
+    assert dict(sourcetree.whole(tmp_path)) == {name: tmp_path / name for name in {*top, "module/a.c", "quicctl/y.py"}}
 
 
 def test_dkms_tree_is_the_module_and_its_configuration(tmp_path: Path) -> None:

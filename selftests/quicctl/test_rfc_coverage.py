@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from quicctl import builder, errors, rfc_coverage
+from quicctl import errors, rfc_coverage, sourcetree
 from quicctl.rfc_coverage import Coverage, Level, Place
 
 # Split, so that the examples below are not taken for citations of this file.
@@ -119,7 +119,7 @@ def test_an_exception_names_what_exists(tmp_path: Path) -> None:
 
 
 def test_the_lists_of_this_project_are_whole() -> None:
-    found = rfc_coverage.assess(builder.project())
+    found = rfc_coverage.assess(sourcetree.project())
     assert {rfc.number: len(rfc.obligations) for rfc in found.rfcs if rfc.obligations} == {
         9000: 296, 9001: 78, 9002: 30, 9221: 10, 9287: 7, 9368: 35, 9369: 12,
     }  # fmt: skip
@@ -127,6 +127,6 @@ def test_the_lists_of_this_project_are_whole() -> None:
 
 
 def test_the_page_is_what_the_citations_yield() -> None:
-    root = builder.project()
+    root = sourcetree.project()
     page = rfc_coverage.render(rfc_coverage.assess(root))
     assert (root / rfc_coverage.PAGE).read_text() == page, f"run: .venv/bin/{rfc_coverage.COMMAND}, and commit what it wrote"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from quicctl import builder, errors, guest, selftest
+from quicctl import errors, guest, selftest, sourcetree
 from quicctl.ktap import Status
 from quicctl.selftest import Where
 
@@ -46,7 +46,7 @@ def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     (tree / "selftests" / "socket" / "states.c").write_text(PROGRAM)
     (tree / "selftests" / "socket" / "harness.c").write_text("int main(void) { return 0; }\n")
     (tree / "selftests" / "netns" / "test_loss.py").write_text("def test_drop():\n    pass\n")
-    monkeypatch.setattr(builder, "project", lambda: tree)
+    monkeypatch.setattr(sourcetree, "project", lambda: tree)
     return tree
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from quicctl import archive, builder, debroot, errors, kernel, process, toolroot
+from quicctl import archive, builder, debroot, errors, kernel, process, sourcetree, toolroot
 
 RELEASE = "7.3.4+deb13-cloud-amd64"
 TOOLS = kernel.Tools("next", ("binutils", "gcc-99"))
@@ -139,7 +139,7 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> kernel.Kernel:
     tree = tmp_path / "project"
     (tree / "module").mkdir(parents=True)
     (tree / "module" / "Kbuild").write_text("obj-m := quic.o\n")
-    monkeypatch.setattr(builder, "project", lambda: tree)
+    monkeypatch.setattr(sourcetree, "project", lambda: tree)
     kdir = tmp_path / "cache" / "quicctl" / "kernels" / "kdir"
     kdir.mkdir(parents=True)
     (kdir / "Makefile").write_text(MAKEFILE)

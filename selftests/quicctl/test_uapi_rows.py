@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from quicctl import builder, selftest
+from quicctl import selftest, sourcetree
 from quicctl.selftest import Where
 
 LIST = "selftests/socket/uapi-rows.txt"
@@ -39,7 +39,7 @@ def read(text: str) -> Iterator[Row]:
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    return list(read((builder.project() / LIST).read_text()))
+    return list(read((sourcetree.project() / LIST).read_text()))
 
 
 @pytest.fixture(scope="module")
