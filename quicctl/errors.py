@@ -282,6 +282,19 @@ class BenchFailed(QuicctlError):
     exit_code = 36
 
 
+class TracingUnavailable(QuicctlError):
+    """The kernel has no tracer, or it is not mounted, or refuses what is asked of it."""
+
+    exit_code = 37
+    default_remedy = "mount it (mount -t tracefs none /sys/kernel/tracing); the kernel needs CONFIG_EVENT_TRACING"
+
+
+class NotATrace(QuicctlError):
+    """A file that should hold text of the kernel's tracer does not."""
+
+    exit_code = 38
+
+
 # Packages.
 
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "status": "Show what the running kernel has loaded",
     "conns": "Show QUIC connections and listeners",
     "top": "Show QUIC connections as they change",
+    "trace": "Write what connections do as qlog files, for qvis and other readers",
     "handshake": "Connect to a QUIC server, or be one, and move data",
     "cat": "Send standard input to a QUIC peer, and write what comes to standard output",
     "tlshd": "Make TLS handshakes for QUIC sockets of the kernel's own",
