@@ -20,9 +20,9 @@ from types import TracebackType
 from typing import Any
 
 from aioquic.h3.connection import H3Connection
-from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
+from aioquic.h3.events import DatagramReceived, DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.events import StreamDataReceived
+from aioquic.quic.events import DatagramFrameReceived, StreamDataReceived
 
 from quicctl import endpoint, errors, libquic, uapi
 from quicctl.endpoint import Endpoint
@@ -53,6 +53,8 @@ class Exchange:
     """The peer has all that was sent."""
     requests: int = 1
     """As server: how many were answered."""
+    datagrams: int = 0
+    """As server of WebTransport: how many came, and were sent back."""
 
 
 class _StandIn:
@@ -94,13 +96,13 @@ class _Connection:
 
     tls: libquic.Handshake
 
-    def __init__(self, sock: Endpoint, timeout: float, *, client: bool) -> None:
+    def __init__(self, sock: Endpoint, timeout: float, *, client: bool, webtransport: bool = False) -> None:
         self.sock = sock
         self.events: list[uapi.Event] = []
         self._timeout = timeout
         self._pending: deque[H3Event] = deque()
         sock.settimeout(timeout)
-        self.h3 = H3Connection(_StandIn(sock, client=client))  # type: ignore[arg-type]
+        self.h3 = H3Connection(_StandIn(sock, client=client), enable_webtransport=webtransport)  # type: ignore[arg-type]
         sock.settimeout(_TICK)
 
     def incoming(self) -> Iterator[H3Event | uapi.Event]:
@@ -123,6 +125,8 @@ class _Connection:
             if isinstance(message, endpoint.StreamData):
                 data = StreamDataReceived(bytes(message.data), message.fin, message.stream_id)
                 self._pending.extend(self.h3.handle_event(data))
+            elif isinstance(message, endpoint.Datagram):
+                self._pending.extend(self.h3.handle_event(DatagramFrameReceived(bytes(message.data))))
             elif isinstance(message, uapi.Event):
                 self.events.append(message)
                 yield message
@@ -159,9 +163,9 @@ class _Message:
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
-    def exchange(self, connection: _Connection, acknowledged: bool, requests: int = 1) -> Exchange:
+    def exchange(self, connection: _Connection, acknowledged: bool, requests: int = 1, datagrams: int = 0) -> Exchange:
         events = tuple(connection.events)
-        return Exchange(self.headers, self.size, self.sha256, connection.tls, events, acknowledged, requests)
+        return Exchange(self.headers, self.size, self.sha256, connection.tls, events, acknowledged, requests, datagrams)
 
 
 class Session:
@@ -306,12 +310,14 @@ def answer(
     on_request: Callable[[Endpoint, int], None] | None = None,
     connections: int = 1,
     early_data: bool = False,
+    webtransport: bool = False,
 ) -> Exchange:
     """Serve connections one after the other, each request with the same body, each until its client leaves.
 
     Returns the first request of the last connection.
 
     A request is answered when it is whole: curl stops sending when it has its answer. Before that on_request is told which.
+    With webtransport a session of it is accepted, and each of its datagrams sent back.
     """
     family, where = endpoint.resolve((host, 0), passive=True)
     with Endpoint(family) as listener, libquic.Credentials(server=True) as credentials:
@@ -337,10 +343,11 @@ def answer(
                     timeout=timeout,
                     early_data=early_data,
                 )
-                connection = _Connection(sock, timeout, client=False)
+                connection = _Connection(sock, timeout, client=False, webtransport=webtransport)
                 connection.tls = tls
                 messages: dict[int, _Message] = {}
-                answered = 0
+                answered = datagrams = 0
+                session = None
                 acknowledged = False
                 head = [(b":status", b"200"), (b"content-length", str(len(body)).encode())]
                 for event in connection.incoming():
@@ -349,6 +356,15 @@ def answer(
                             iter(messages), None
                         ):
                             acknowledged = True
+                        case DatagramReceived():
+                            datagrams += 1
+                            connection.h3.send_datagram(event.stream_id, event.data)
+                        case HeadersReceived() if (b":protocol", b"webtransport") in event.headers:
+                            session = event.stream_id
+                            connection.h3.send_headers(session, head[:1])
+                        case DataReceived() if event.stream_id == session:
+                            if event.stream_ended:
+                                connection.h3.send_data(session, b"", end_stream=True)
                         case HeadersReceived() | DataReceived():
                             message = messages.setdefault(event.stream_id, _Message())
                             message.take(event)
@@ -358,7 +374,7 @@ def answer(
                                 answered += 1
                                 connection.send(event.stream_id, head, body)
                 first = next(iter(messages.values()), _Message())
-                exchange = first.exchange(connection, acknowledged, answered)
+                exchange = first.exchange(connection, acknowledged, answered, datagrams)
         return exchange
 
 

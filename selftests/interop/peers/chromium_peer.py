@@ -50,7 +50,7 @@ _FLAGS = (
     "--no-first-run", "--user-data-dir=/tmp/profile", "--disable-dev-shm-usage", "--remote-debugging-pipe", "--mute-audio",
     "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--disable-sync",
     "--enable-quic", "--origin-to-force-quic-on=*", "--disable-web-security",
-    "--host-resolver-rules=MAP localhost 127.0.0.1",
+    "--webtransport-developer-mode", "--host-resolver-rules=MAP localhost 127.0.0.1",
 )  # fmt: skip
 _FETCH = """(async (urls, body) => {
   const given = body && Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
@@ -62,6 +62,20 @@ _FETCH = """(async (urls, body) => {
     return btoa(text);
   };
   return Promise.all(urls.map(one));
+})"""
+
+
+_ECHO = """(async (url, count) => {
+  const session = new WebTransport(url);
+  await session.ready;
+  const [to, from] = [session.datagrams.writable.getWriter(), session.datagrams.readable.getReader()];
+  const got = [];
+  for (let number = 0; number < count; number += 1) {
+    await to.write(new TextEncoder().encode(`datagram ${number}`));
+    got.push(new TextDecoder().decode((await from.read()).value));
+  }
+  session.close();
+  return got;
 })"""
 
 
@@ -89,6 +103,11 @@ class Page:
         if "exceptionDetails" in answer:
             raise Refused(json.dumps(answer["exceptionDetails"]))
         return answer["result"].get("value")
+
+    def echo(self, url: str, count: int) -> list[str]:
+        """From a page that came over HTTPS: datagrams by WebTransport, one after the other, and what came back."""
+        answers: list[str] = self.evaluate(f"{_ECHO}({json.dumps(url)}, {count})")
+        return answers
 
     def begin(self, url: str) -> None:
         """Ask for something, and do not wait for it."""

@@ -8,6 +8,7 @@ import hashlib
 import random
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ from clients import Relaying
 from conftest import SLOW, Content, Pki, unsupported
 from moments import wait_for_moment
 from programs import HOST
-from relay import connection_ids
+from relay import Relay, connection_ids
 
 from quicctl import libquic, uapi
 from quicctl.endpoint import Endpoint
 
 PATIENCE = 30 * SLOW
-STREAMS = 200
+STREAMS = 100
+DATAGRAMS = 5
 UPDATE_AFTER = 6
 IDLE = 1.0
 _CERTIFICATE_UNKNOWN = 46
@@ -74,6 +76,22 @@ def ask(chromium: Chromium, port: int, count: int = 1, body: Path | None = None)
         return page.fetch([f"https://localhost:{port}/{number}" for number in range(count)], body)
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A connection on which several things are looked at."""
+
+    relay: Relay
+    brought: h3_peer.Exchange
+
+
+@pytest.fixture(scope="module")
+def watched(chromium: Chromium, pki: Pki, body: Content) -> Watched:
+    """One with nothing special."""
+    between = Relaying()
+    brought = fetch(chromium, pki, body, between=between)
+    return Watched(between.relay, brought)
+
+
 def test_our_server(chromium: Chromium, pki: Pki, body: Content) -> None:
     """A page, and more of what is there: all over one connection of ours."""
     server = answering(pki, body)
@@ -111,7 +129,7 @@ def test_our_server_with_each_cipher(cipher: str, chromium: Chromium, pki: Pki, 
     assert cipher.replace("-", "_") in brought.handshake.cipher_suite.upper().replace("-", "_")
 
 
-def test_our_server_answers_200_streams(chromium: Chromium, pki: Pki, tmp_path: Path) -> None:
+def test_our_server_answers_100_streams(chromium: Chromium, pki: Pki, tmp_path: Path) -> None:
     """Each costs the browser 40 ms on the debug kernel, so they are fewer than with other peers."""
     path = tmp_path / "page"
     path.write_bytes(b"page\n" * 20)
@@ -123,12 +141,10 @@ def test_our_server_updates_keys(chromium: Chromium, pki: Pki, body: Content) ->
     fetch(chromium, pki, body, count=3, on_request=lambda sock, number: sock.update_key() if number == 0 else None)
 
 
-def test_our_server_with_a_large_hello(chromium: Chromium, pki: Pki, body: Content) -> None:
+def test_our_server_with_a_large_hello(watched: Watched) -> None:
     """By itself: it brings a key share of X25519MLKEM768."""
-    between = Relaying()
-    brought = fetch(chromium, pki, body, between=between)
-    assert between.relay.client.first_flight >= 2
-    assert brought.handshake.group == "X25519"
+    assert watched.relay.client.first_flight >= 2
+    assert watched.brought.handshake.group == "X25519"
 
 
 @pytest.mark.parametrize("lost", ("both",))
@@ -139,11 +155,9 @@ def test_our_server_with_handshake_packets_lost(lost: str, chromium: Chromium, p
 
 
 @pytest.mark.rfc("RFC 9000, section 5.1")
-def test_our_server_with_an_empty_connection_id(chromium: Chromium, pki: Pki, body: Content) -> None:
+def test_our_server_with_an_empty_connection_id(watched: Watched) -> None:
     """By itself."""
-    between = Relaying()
-    fetch(chromium, pki, body, between=between)
-    assert connection_ids(between.relay.client.first[0])[1] == b""
+    assert connection_ids(watched.relay.client.first[0])[1] == b""
 
 
 @pytest.mark.rfc("RFC 9000, section 8.1.2")
@@ -175,10 +189,9 @@ def test_our_server_notices_a_peer_that_vanished(chromium: Chromium, pki: Pki) -
     assert not brought.acknowledged
 
 
-def test_our_server_hears_why_it_was_closed(chromium: Chromium, pki: Pki, body: Content) -> None:
+def test_our_server_hears_why_it_was_closed(watched: Watched) -> None:
     """Because the page is gone, which to Chromium is an error of the network without a code of QUIC."""
-    brought = fetch(chromium, pki, body)
-    close = next(event for event in brought.events if isinstance(event, uapi.ConnectionClose))
+    close = next(event for event in watched.brought.events if isinstance(event, uapi.ConnectionClose))
     assert (close.errcode, close.phrase) == (0, "70:net error")
 
 
@@ -207,41 +220,53 @@ def test_our_server_follows_a_translator(chromium: Chromium, pki: Pki, body: Con
 
 
 @pytest.mark.rfc("RFC 9000, section 13.4")
-def test_our_server_sees_marks_counted(chromium: Chromium, pki: Pki, body: Content) -> None:
-    between = Relaying()
-    fetch(chromium, pki, body, between=between)
-    marks = between.relay.server.marks
+def test_our_server_sees_marks_counted(watched: Watched) -> None:
+    marks = watched.relay.server.marks
     assert _ECT0 in marks, "our packets bore no mark"
     if _ECT0 not in marks[len(marks) // 2 :]:
         unsupported(f"it acknowledges without counts: our marks ended after {marks.count(_ECT0)} of {len(marks)} packets")
+
+
+@pytest.mark.rfc("RFC 9221, section 5")
+def test_our_server_exchanges_datagrams(chromium: Chromium, pki: Pki, body: Content) -> None:
+    """By WebTransport, which a page opens that came over another connection."""
+    first = answering(pki, body)
+    params = uapi.TransportParams(max_datagram_frame_size=65535, max_idle_timeout=int(2 * IDLE * 1e6))
+    server = h3_peer.Answering(pki.cert, pki.key, b"", host=HOST, timeout=PATIENCE, params=params, webtransport=True)
+    with chromium.page() as page:
+        page.load(f"https://localhost:{first.port}/page")
+        got = page.echo(f"https://localhost:{server.port}/echo", DATAGRAMS)
+    assert got == [f"datagram {number}" for number in range(DATAGRAMS)]
+    assert server.end().datagrams == DATAGRAMS
+    first.end()
 
 
 # With a browser that was told so when it was started.
 
 
 @pytest.fixture(scope="module")
-def told(pki: Pki) -> Iterator[Chromium]:
-    """Speaks version 2, and should change keys often."""
+def told(pki: Pki, body: Content) -> Watched:
+    """A connection of one that speaks version 2 and should change keys often."""
     flags = f"FLAGS_quic_key_update_confidentiality_limit%3D{UPDATE_AFTER}"
     made = Chromium(
         pki, "--quic-version=RFCv2", "--force-fieldtrials=QUIC/Enabled",
         f"--force-fieldtrial-params=QUIC.Enabled:set_quic_flags/{flags}",
     )  # fmt: skip
-    yield made
-    made.close()
+    between = Relaying()
+    try:
+        brought = fetch(made, pki, body, count=3, between=between)
+    finally:
+        made.close()
+    return Watched(between.relay, brought)
 
 
 @pytest.mark.rfc("RFC 9369, section 4")
-def test_our_server_speaks_version_2(told: Chromium, pki: Pki, body: Content) -> None:
-    between = Relaying()
-    fetch(told, pki, body, between=between)
-    assert {packet[1:5] for packet in between.relay.server.first if packet[0] & 0x80} == {_V2.to_bytes(4, "big")}
+def test_our_server_speaks_version_2(told: Watched) -> None:
+    assert {packet[1:5] for packet in told.relay.server.first if packet[0] & 0x80} == {_V2.to_bytes(4, "big")}
 
 
 @pytest.mark.rfc("RFC 9001, section 6.2")
-def test_our_server_follows_a_key_update(told: Chromium, pki: Pki, body: Content) -> None:
-    between = Relaying()
-    brought = fetch(told, pki, body, count=3, between=between)
-    if not any(isinstance(event, uapi.KeyUpdate) for event in brought.events):
-        assert between.relay.client.count > 2 * UPDATE_AFTER
+def test_our_server_follows_a_key_update(told: Watched) -> None:
+    if not any(isinstance(event, uapi.KeyUpdate) for event in told.brought.events):
+        assert told.relay.client.count > 2 * UPDATE_AFTER
         unsupported(f"told by a field trial, its one way to be told, to change keys after {UPDATE_AFTER} packets, it never did")
