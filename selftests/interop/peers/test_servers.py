@@ -66,7 +66,7 @@ PEERS = {
         {
             "test_our_client_after_their_retry": Holds(
                 "caddy", rb'json:"([a-zA-Z0-9_]+)', b"quic|h3|source_addr|stateless", b"strict_sni_host",
-                "of the names of its configuration, which its binary holds, none is about QUIC; by itself it asks nobody",
+                "of the names of its configuration, which its binary holds, none is about QUIC, and our client was not asked",
             )
         },
     ),
