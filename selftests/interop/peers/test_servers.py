@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import SLOW, Content, Pki, unsupported
-from h3_peer import Exchange, Session
+from h3_peer import NO_ERROR, Exchange, Session
 from programs import HOST, Server, Start, caddy, gtlsserver, haproxy, nginx, root
 from proof import Gap, Holds, Says
 from relay import relay
@@ -323,7 +323,8 @@ def test_our_client_moves(server: Server, pki: Pki, small_theirs: Content) -> No
 def test_our_client_behind_a_translator(server: Server, pki: Pki, small_theirs: Content) -> None:
     """Which forgets between two requests.
 
-    Who has forbidden moving may drop what comes from elsewhere (RFC 9000, section 9): then not a word comes to the new port.
+    Who has forbidden moving need not follow (RFC 9000, section 9). haproxy drops what comes from elsewhere, until it learns
+    that the old port is gone; then it ends the connection without an error.
     """
     with session(server.port, pki) as ours:
         forbidden = ours.sock.transport_params(remote=True).disable_active_migration
@@ -333,12 +334,15 @@ def test_our_client_behind_a_translator(server: Server, pki: Pki, small_theirs: 
         try:
             assert_whole(ours.fetch("/answer.bin"), small_theirs)
         except errors.ConnectionClosed:
-            asked, heard = between.client.count, between.server.count - between.heard_before
-            if not (forbidden and between.forgot and heard == 0):
+            close = next(event for event in ours.events if isinstance(event, uapi.ConnectionClose))
+            if not (forbidden and between.forgot and close.errcode in (0, NO_ERROR)):
                 raise
-            assert ours.sock.close_reason() == uapi.ConnectionClose(), "the idle timeout has no code"
-            assert asked > 0
-            unsupported("its transport parameters have disable_active_migration, and not a word of it came to the new port")
+            assert ours.sock.close_reason() == uapi.ConnectionClose(), "our end had a reason"
+            # Of more than CONNECTION_CLOSE, which may be repeated, the answer would have come.
+            assert between.server.count - between.heard_before <= 3
+            unsupported(
+                "its transport parameters have disable_active_migration: it drops what comes from the new port, or leaves"
+            )
         assert between.forgot
 
 
