@@ -418,9 +418,9 @@ class StreamReset(QuicctlError):
     exit_code = 58
     default_remedy = "look at the other end's output"
 
-    def __init__(self, message: str, *, code: int | None = None, remedy: str | None = None) -> None:
+    def __init__(self, message: str, *, code: int | None = None, remedy: str | None = None, detail: str = "") -> None:
         """``code`` is the application error code that came with it, None if that is not known."""
-        super().__init__(message, remedy=remedy)
+        super().__init__(message, remedy=remedy, detail=detail)
         self.code = code
 
 

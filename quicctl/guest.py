@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from quicctl import cache, errors, process, splat
+from quicctl import cache, errors, process, sourcetree, splat
 from quicctl.kernel import Kernel
 
 BASE = "/run/quic"
@@ -157,12 +157,7 @@ def guest_init() -> Path:
 
 def guest_folder() -> Path:
     """The folder selftests/guest of the project."""
-    folder = Path(__file__).resolve().parent.parent / "selftests" / "guest"
-    if not folder.is_dir():
-        raise errors.GuestUnavailable(
-            "guests need the project's source tree", remedy="run quicctl from a clone: make, then .venv/bin/quicctl"
-        )
-    return folder
+    return sourcetree.project() / "selftests" / "guest"
 
 
 class _Watch:

@@ -42,6 +42,13 @@ def tree_files(tree: Path) -> Iterator[Path]:
                 yield Path(folder) / name
 
 
+def everything(tree: Path) -> Iterator[tuple[str, Path]]:
+    """Every file of a tree: the name in it, the file; a carried one has the package in its place again."""
+    for home, prefix in ((tree, Path()), *([(tree.parent, Path("quicctl"))] if tree.name == CARRIED else [])):
+        for path in tree_files(home):
+            yield str(prefix / path.relative_to(home)), path
+
+
 def whole(tree: Path) -> Iterator[tuple[str, Path]]:
     """All that belongs into a source package: the name in the project, the file; in order."""
     for part in _PARTS:

@@ -83,8 +83,8 @@ def _payload_image(job: guest.Job, scratch: Path, python: bool) -> Path:
         (whole / name).mkdir(parents=True)
     payload.rename(whole / "payload")
     if job.tree is not None:
-        for path in sourcetree.tree_files(job.tree):
-            place = whole / "tree" / path.relative_to(job.tree)
+        for name, path in sourcetree.everything(job.tree):
+            place = whole / "tree" / name
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, place, follow_symlinks=False)
     image = scratch / "payload.img"
