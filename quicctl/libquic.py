@@ -168,6 +168,11 @@ def _library() -> ctypes.CDLL:
     return library
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _built() -> list[Path]:
     """The library as quicctl build left it in the cache, newest first."""
     from quicctl import cache as kept
@@ -358,7 +363,7 @@ class Tls:
         The time limit is the caller's business.
         """
         step = ctypes.POINTER(_Message)()
-        libc = ctypes.CDLL(None, use_errno=True)
+        libc = _libc()
         code = _library().quic_tls_step(self._handle, ctypes.byref(step))
         while code == 0 and step:
             call = step.contents
@@ -435,7 +440,7 @@ def handshake(fd: int, credentials: Credentials, *, server: bool, **options: Any
 
 def getsockopt(fd: int, level: int, option: int, value: bytes) -> bytes:
     """Read a socket option that takes a value in as well."""
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _libc()
     buffer = ctypes.create_string_buffer(value, len(value))
     size = ctypes.c_uint32(len(value))
     if libc.getsockopt(fd, level, int(option), buffer, ctypes.byref(size)) != 0:
