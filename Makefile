@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-#   make demo     install what is missing, build, load the module (here or in a guest), move data, show it
-#   make check    every test; LANES="core vm" for some of: core quicctl vm uml
-#   make venv     .venv/bin/quicctl alone
-#   make clean    what make put into this tree; the cache of kernels and guests stays
+#   make demo      install what is missing, build, load the module (here or in a guest), move data, show it
+#   make check     every test; LANES="core vm" for some of: core quicctl vm uml
+#   make venv      .venv/bin/quicctl alone
+#   make coverage  how much of quicctl its tests reach without a guest
+#   make clean     what make put into this tree; the cache of kernels and guests stays
 
 LANES	?= core quicctl vm uml
 
@@ -25,6 +26,12 @@ demo: deps .venv/base
 check: PACKAGES = $(CHECK_PACKAGES)
 check: deps .venv/tests
 	@.venv/bin/quicctl selftest $(foreach lane,$(LANES),--where $(patsubst quicctl,host,$(lane)))
+
+coverage: .venv/tests
+	@rm -rf .coverage
+	@.venv/bin/coverage run -m pytest -q selftests/quicctl
+	@.venv/bin/coverage combine -q
+	@.venv/bin/coverage report
 
 venv: .venv/base
 
@@ -54,7 +61,7 @@ deps:
 	@touch $@
 
 clean:
-	rm -rf .venv selftests/core/build
+	rm -rf .venv .coverage selftests/core/build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: all demo check venv deps clean
+.PHONY: all demo check coverage venv deps clean
