@@ -324,7 +324,7 @@ static void quic_output_mtu_probe(struct quic_sock *qs, struct quic_burst *burst
 	if (quic_conn_tx_begin(conn, tx, QUIC_CRYPTO_APP))
 		return;
 	quic_output_short_header(conn, tx);
-	quic_conn_fill_mtu_probe(tx);
+	quic_conn_fill_mtu_probe(conn, tx);
 	size = quic_output_seal(qs, burst->key, tx);
 	if (size < 0)
 		return;

@@ -464,7 +464,7 @@ void quic_conn_set_path_mss(struct quic_conn *conn, struct quic_path *path, u32 
 void quic_conn_update_pmtud(struct quic_conn *conn, u64 now);
 void quic_conn_pmtud_timeout(struct quic_conn *conn, u64 now);
 bool quic_conn_may_probe_mtu(const struct quic_conn *conn);
-void quic_conn_fill_mtu_probe(struct quic_tx_packet *tx);
+void quic_conn_fill_mtu_probe(struct quic_conn *conn, struct quic_tx_packet *tx);
 void quic_conn_mtu_probe_sent(struct quic_conn *conn, const struct quic_tx_packet *tx, u64 now);
 void quic_conn_mtu_probe_acked(struct quic_conn *conn, const struct quic_sent_packet *packet);
 void quic_conn_large_lost(struct quic_conn *conn, struct quic_path *path, bool silence);

@@ -622,6 +622,8 @@ bool quic_conn_path_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u8 i
 		quic_conn_tx_fill_ack(conn, tx, now);
 	if (tx->eliciting && quic_conn_path_room(conn, i) >= QUIC_MIN_DATAGRAM_SIZE)
 		quic_write_zeroes(&tx->w, quic_writer_left(&tx->w));
+	if (tx->eliciting)
+		quic_trace(filled, conn, tx);
 	return tx->eliciting;
 }
 

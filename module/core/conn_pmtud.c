@@ -105,15 +105,17 @@ bool quic_conn_may_probe_mtu(const struct quic_conn *conn)
 
 /**
  * quic_conn_fill_mtu_probe() - PING and PADDING until the packet is full
- * @tx: packet of the size that is probed, its header written
+ * @conn: connection
+ * @tx:   packet of the size that is probed, its header written
  *
  * RFC 9000, section 14.4.
  */
-void quic_conn_fill_mtu_probe(struct quic_tx_packet *tx)
+void quic_conn_fill_mtu_probe(struct quic_conn *conn, struct quic_tx_packet *tx)
 {
 	tx->start = tx->w.pos;
 	tx->eliciting = quic_frame_encode_type(&tx->w, QUIC_FRAME_PING);
 	quic_write_zeroes(&tx->w, quic_writer_left(&tx->w));
+	quic_trace(filled, conn, tx);
 }
 
 /**

@@ -417,7 +417,7 @@ static void sim_send_mtu_probe(struct sim_end *end)
 	quic_writer_init(&tx.w, wire, size - SIM_HEADER);
 	if (quic_conn_tx_begin(conn, &tx, QUIC_CRYPTO_APP))
 		return;
-	quic_conn_fill_mtu_probe(&tx);
+	quic_conn_fill_mtu_probe(conn, &tx);
 	quic_conn_tx_commit(conn, &tx, size, end->sim->now);
 	quic_conn_mtu_probe_sent(conn, &tx, end->sim->now);
 	end->mtu_probes++;

@@ -59,6 +59,31 @@ static void every_packet_and_frame_is_reported(struct kunit *test)
 	sim_destroy(sim);
 }
 
+/* Path frames and probes of the MTU leave in packets that others fill. */
+static void frames_of_probes_are_reported(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	const struct quic_test_trace *client = &quic_test_trace[0], *server = &quic_test_trace[1];
+
+	sim->client.conn.config.pmtud_interval = 5 * SIM_SECOND;
+	sim->mss = 65507;
+	sim->mtu = 4000;
+	sim->server.conn.local.max_udp_payload_size = 3000;
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	KUNIT_ASSERT_EQ(test, sim_move(&sim->client, SIM_ADDR(3, 1000), SIM_SERVER), 0);
+	sim_run_for(sim, SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, server->packets_received, client->packets_sent);
+	KUNIT_EXPECT_EQ(test, server->frames_received, client->frames_sent);
+	KUNIT_EXPECT_EQ(test, client->frames_received, server->frames_sent);
+	KUNIT_EXPECT_GE(test, client->frames_sent, client->packets_sent);
+	KUNIT_EXPECT_GE(test, server->frames_sent, server->packets_sent);
+	sim_run_for(sim, 10 * SIM_SECOND);
+	KUNIT_EXPECT_GT(test, sim->client.mtu_probes, 0);
+	KUNIT_EXPECT_GE(test, client->frames_sent, server->frames_received);
+	KUNIT_EXPECT_GE(test, client->frames_sent, client->packets_sent);
+	sim_destroy(sim);
+}
+
 /* RFC 9002, section 6.1.1: three later ones are acknowledged. */
 static void reordering_is_told_from_time(struct kunit *test)
 {
@@ -144,6 +169,7 @@ static void other_ends_are_told_apart(struct kunit *test)
 static struct kunit_case trace_cases[] = {
 	KUNIT_CASE(handshake_is_reported_once),
 	KUNIT_CASE(every_packet_and_frame_is_reported),
+	KUNIT_CASE(frames_of_probes_are_reported),
 	KUNIT_CASE(reordering_is_told_from_time),
 	KUNIT_CASE(both_ends_report_a_close),
 	KUNIT_CASE(other_ends_are_told_apart),
