@@ -74,6 +74,29 @@ def test_all_is_as_the_schema_has_it(converted: trace.Summary, schema: QlogSchem
         assert not wrong, "\n".join(sorted(wrong)[:10])
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"header": {"packet_type": "bogus"}},
+        {"header": {"packet_type": "1RTT", "dcid": "00f"}},
+        {"header": {"packet_type": "1RTT", "packet_number": -3}},
+        {"header": {"packet_type": "1RTT", "packet_number": 1 << 64}},
+        {"header": {"packet_type": "1RTT", "packet_number_length": 256}},
+        {"header": {"packet_type": "1RTT", "unheard": 1}},
+        {"header": {"packet_type": "1RTT"}, "unheard": 1},
+        {"header": {"packet_type": "1RTT"}, "frames": [{"frame_type": "bogus"}]},
+        {"header": {"packet_type": "1RTT"}, "frames": [{"frame_type": "max_data"}]},
+        {"header": {"packet_type": "1RTT"}, "frames": [{"frame_type": "ack", "acked_ranges": [[1, 2, 3]]}]},
+        {},
+    ],
+)
+def test_the_schema_refuses(data: dict[str, Any], schema: QlogSchema) -> None:
+    good = {"header": {"packet_type": "1RTT", "packet_number": 300}, "frames": [{"frame_type": "ping"}]}
+    assert schema.event({"time": 1.0, "name": "quic:packet_sent", "data": good}) == []
+    assert schema.event({"time": 1.0, "name": "quic:packet_sent", "data": data}) != []
+    assert schema.event({"time": 1.0, "name": "quic:unheard_of", "data": good}) != []
+
+
 def test_times_never_go_back(converted: trace.Summary) -> None:
     for file in converted.files:
         times = [event["time"] for event in read(file.path)[1:]]
