@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import socket
+import threading
 from collections import deque
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class FakeEndpoint:
     def __init__(self) -> None:
         self._event = os.eventfd(0, os.EFD_NONBLOCK)
         self._messages: deque[object] = deque()
+        self._lock = threading.Lock()
         self.far: dict[int, socket.socket] = {}
         self.near: dict[int, socket.socket] = {}
         self.calls: list[tuple[object, ...]] = []
@@ -50,8 +52,9 @@ class FakeEndpoint:
 
     def say(self, *messages: object) -> None:
         """Bytes of stream IDs, datagrams and events, in the order in which they are received."""
-        self._messages.extend(messages)
-        os.eventfd_write(self._event, 1)
+        with self._lock:
+            self._messages.extend(messages)
+            os.eventfd_write(self._event, 1)
 
     def stream(self, stream_id: int, data: bytes = b"") -> socket.socket:
         """The peer opens a stream with some data; returns its end."""
@@ -71,13 +74,14 @@ class FakeEndpoint:
     # What Endpoint does.
 
     def _first(self) -> object:
-        if not self._messages:
+        with self._lock:
+            if self._messages:
+                return self._messages[0]
             if self.ended:
                 raise errors.ConnectionClosed("the connection is closed")
             with contextlib.suppress(BlockingIOError):
-                os.eventfd_read(self._event)
+                os.eventfd_read(self._event)  # not readable any more, until something is said
             raise BlockingIOError(errno.EAGAIN, "nothing")
-        return self._messages[0]
 
     def incoming_stream(self) -> int | None:
         first = self._first()
