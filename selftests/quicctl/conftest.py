@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from quicctl import libquic, pki, sourcetree
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -25,3 +31,52 @@ def cli(tmp_path: Path) -> Cli:
         return subprocess.run(argv, cwd=tmp_path, env=clean, input=stdin, capture_output=True, text=True, timeout=100)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def libquic_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """libquic over the stand-in for the kernel that its own tests use."""
+    for tool in ("gcc", "make", "openssl", "pkg-config"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    if subprocess.run(["pkg-config", "--exists", "gnutls"], check=False).returncode:
+        pytest.skip("the headers of GnuTLS are not installed")
+    out = tmp_path_factory.mktemp("libquic")
+    done = subprocess.run(
+        ["make", "-C", sourcetree.project() / "selftests" / "libquic", f"O={out}", "fake"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    return out / "fake" / "libquic.so.1"
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> pki.Pki:
+    """An authority and the certificate of localhost."""
+    return pki.make(tmp_path_factory.mktemp("pki"))
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """A connected pair of the stand-in's sockets."""
+
+    client: int
+    server: int
+    kernel: ctypes.CDLL
+
+
+@pytest.fixture
+def ends(libquic_alone: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ends]:
+    """A connected pair, which the library is used on."""
+    monkeypatch.setenv("QUICCTL_LIBQUIC", str(libquic_alone))
+    libquic._library.cache_clear()
+    kernel = ctypes.CDLL(str(libquic_alone), use_errno=True)
+    calls = SimpleNamespace(sendmsg=kernel.__wrap_sendmsg, recvmsg=kernel.__wrap_recvmsg)
+    monkeypatch.setattr(libquic, "_libc", lambda: calls)
+    pair = (ctypes.c_int * 2)()
+    kernel.fake_pair(pair)
+    yield Ends(pair[0], pair[1], kernel)
+    kernel.fake_release(pair)
+    libquic._library.cache_clear()

@@ -6,62 +6,16 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from conftest import Ends
 
-from quicctl import errors, libquic, pki, sourcetree
+from quicctl import errors, libquic, pki
 from quicctl.libquic import Credentials, Handshake, Tls, TlsFailure, Wait
-
-FOLDER = sourcetree.project() / "selftests" / "libquic"
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for tool in ("gcc", "make", "openssl", "pkg-config"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    if subprocess.run(["pkg-config", "--exists", "gnutls"], check=False).returncode:
-        pytest.skip("the headers of GnuTLS are not installed")
-    out = tmp_path_factory.mktemp("libquic")
-    done = subprocess.run(["make", "-C", FOLDER, f"O={out}", "fake"], capture_output=True, text=True, timeout=110)
-    assert done.returncode == 0, done.stderr
-    return out / "fake" / "libquic.so.1"
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> pki.Pki:
-    return pki.make(tmp_path_factory.mktemp("pki"))
-
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """A connected pair of the stand-in's sockets."""
-
-    client: int
-    server: int
-    kernel: ctypes.CDLL
-
-
-@pytest.fixture
-def ends(built: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ends]:
-    monkeypatch.setenv("QUICCTL_LIBQUIC", str(built))
-    libquic._library.cache_clear()
-    kernel = ctypes.CDLL(str(built), use_errno=True)
-    calls = SimpleNamespace(sendmsg=kernel.__wrap_sendmsg, recvmsg=kernel.__wrap_recvmsg)
-    monkeypatch.setattr(libquic, "_libc", lambda: calls)
-    pair = (ctypes.c_int * 2)()
-    kernel.fake_pair(pair)
-    yield Ends(pair[0], pair[1], kernel)
-    kernel.fake_release(pair)
-    libquic._library.cache_clear()
 
 
 def both(
@@ -267,7 +221,7 @@ def test_credentials_outlive_their_owner_while_they_are_used(ends: Ends, keys: p
     assert not made._handle
 
 
-def test_where_the_library_is(ends: Ends, built: Path) -> None:
+def test_where_the_library_is(ends: Ends) -> None:
     assert libquic.location().endswith("libquic.so.1")
     assert libquic.strerror(-errno.ENOMEM)
 
