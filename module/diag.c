@@ -70,7 +70,9 @@ static u8 quic_diag_flags(struct quic_sock *qs)
 	       (conn->plaintext ? QUIC_DIAG_PLAINTEXT : 0) |
 	       (sock_flag(quic_sock_sk(qs), SOCK_DEAD) ? QUIC_DIAG_ORPHAN : 0) |
 	       (cong->app_limited ? QUIC_DIAG_APP_LIMITED : 0) |
-	       (quic_cong_in_slow_start(cong) ? QUIC_DIAG_SLOW_START : 0);
+	       (quic_cong_in_slow_start(cong) ? QUIC_DIAG_SLOW_START : 0) |
+	       (quic_offload_does(qs, QUIC_OFFLOAD_TX) ? QUIC_DIAG_OFFLOAD_TX : 0) |
+	       (quic_offload_does(qs, QUIC_OFFLOAD_RX) ? QUIC_DIAG_OFFLOAD_RX : 0);
 }
 
 static void quic_diag_streams(const struct quic_streams *streams, struct quic_diag_info *info)

@@ -155,18 +155,18 @@ static void quic_host_free_keys(struct work_struct *work)
 	struct quic_key *key, *next;
 
 	llist_for_each_entry_safe(key, next, node, dead)
-		quic_key_free(key);
+		quic_key_wipe(key);
 }
 
 static DECLARE_WORK(quic_dead_keys_work, quic_host_free_keys);
 
 /**
- * quic_host_key_dispose() - free a key from any context
- * @key: key that nobody uses any more, or NULL
+ * quic_host_key_dispose() - drop a reference to a key, in any context
+ * @key: the key, or NULL
  */
 void quic_host_key_dispose(struct quic_key *key)
 {
-	if (key && llist_add(&key->dead, &quic_dead_keys))
+	if (key && refcount_dec_and_test(&key->refs) && llist_add(&key->dead, &quic_dead_keys))
 		queue_work(quic_wq, &quic_dead_keys_work);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "drop.h"
 #include "net.h"
+#include "offload.h"
 #include "protect.h"
 #include "restart.h"
 #include "sock.h"
@@ -40,6 +41,8 @@ struct quic_input_batch {
 	u32 bytes;		/* of @skb */
 	const union quic_addr *local;
 	const union quic_addr *peer;
+	bool by_device;		/* 1-RTT packets are in clear already, */
+	u32 generation;		/* opened with that key */
 };
 
 static void quic_input_count(struct quic_sock *qs, enum quic_mib field)
@@ -77,6 +80,16 @@ static void quic_input_try_reset(struct quic_sock *qs, const u8 *data, u32 len, 
 	    quic_remote_cids_is_reset(&conn->remote_cids,
 				      data + len - QUIC_STATELESS_TOKEN_LEN))
 		quic_conn_on_stateless_reset(conn, now);
+}
+
+/* A device has opened a packet: was it with the key that we would have taken? */
+static int quic_input_check_device(const struct quic_input_batch *batch,
+				   const struct quic_key *key)
+{
+	if (likely(key && key->generation == batch->generation))
+		return 0;
+	quic_offload_distrust(batch->qs);
+	return -EKEYREJECTED;
 }
 
 /*
@@ -120,11 +133,16 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 		if (level == QUIC_CRYPTO_APP)
 			key = quic_input_app_key(qs, packet[0] & QUIC_HEADER_KEY_PHASE, rx.pn,
 						 &choice);
-		err = key ? quic_protect_open(key, packet, hdr_len, len - hdr_len, rx.pn) :
-			    -EBADMSG;
+		if (unlikely(batch->by_device) && level == QUIC_CRYPTO_APP)
+			err = quic_input_check_device(batch, key);
+		else
+			err = key ? quic_protect_open(key, packet, hdr_len, len - hdr_len, rx.pn) :
+				    -EBADMSG;
 		if (err == -EBADMSG) {
 			quic_drop_packet(qs, QUIC_DROP_AUTHENTICATION, len);
 			quic_conn_on_forgery(conn);
+		} else if (err == -EKEYREJECTED) {
+			quic_drop_packet(qs, QUIC_DROP_OFFLOAD, len);
 		} else if (err) {	/* the cipher may not run here: as if it had been lost */
 			quic_drop_packet(qs, QUIC_DROP_CIPHER_BUSY, len);
 		}
@@ -323,8 +341,9 @@ static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_bu
 		}
 		mask.first = packet;
 		mask.pn = packet + hdr->pn_offset;
-		quic_protect_unmask(use == QUIC_VERSION_OTHER ? qs->other_rx : qs->rx_key[level],
-				    &mask, 1);
+		if (likely(level != QUIC_CRYPTO_APP || !batch->by_device))
+			quic_protect_unmask(use == QUIC_VERSION_OTHER ? qs->other_rx :
+					    qs->rx_key[level], &mask, 1);
 	} else if (hdr->packet_len < hdr->pn_offset + 4) {
 		quic_drop_packet(qs, QUIC_DROP_TOO_SHORT, hdr->packet_len);
 		return false;
@@ -417,7 +436,7 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 	u32 i, opened = 0;
 	u64 dcid;
 
-	if (!qs->conn.plaintext) {
+	if (!qs->conn.plaintext && !batch->by_device) {
 		for (i = 0; i < n; i++) {
 			mask[i].first = datagram[i].data;
 			mask[i].pn = datagram[i].data + pn_offset;
@@ -438,6 +457,8 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 	}
 	qs->rx_packets += opened;
 	QUIC_ADD_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_PKT_DECFASTPATHS, opened);
+	if (quic_offload_is_on())
+		quic_offload_rx_opened(qs, opened, batch->by_device);
 }
 
 /* Is the segment what quic_input_burst() takes? */
@@ -598,6 +619,7 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 	struct quic_input_batch batch = { .qs = qs };
 	enum quic_drop_reason reason = QUIC_DROP_CLOSED;
 	union quic_addr local, peer;
+	int opened;
 
 	if (qs->conn.state == QUIC_CONN_IDLE || qs->conn.state == QUIC_CONN_CLOSED || !skb->len)
 		goto drop;
@@ -618,6 +640,13 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 	batch.now = quic_sock_now();
 	batch.ecn = quic_addr_skb_ecn(skb);
 	trace_quic_datagrams_received(&qs->conn, skb->len, skb_shinfo(skb)->gso_size, batch.ecn);
+	if (quic_offload_is_on()) {
+		opened = quic_offload_rx(qs, skb, &batch.generation);
+		reason = QUIC_DROP_OFFLOAD;
+		if (opened < 0)
+			goto drop;
+		batch.by_device = opened == QUIC_OFFLOAD_RX_DONE;
+	}
 	quic_conn_on_datagram(&qs->conn, batch.path, skb->len, batch.now);
 	/* The backlog comes here with BH on; what protects packets is per processor. */
 	local_bh_disable();

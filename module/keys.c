@@ -19,7 +19,6 @@ MODULE_IMPORT_NS("CRYPTO_INTERNAL");
 
 #define QUIC_LABEL_PREFIX	"tls13 "
 #define QUIC_LABEL_MAX		48
-#define QUIC_KEY_MAX		32
 
 /* How to get the fast AEAD that never goes asynchronous; found out on first use. */
 enum quic_aead_kind {
@@ -342,7 +341,6 @@ static struct quic_key *quic_key_new(u32 version, const struct quic_secret *secr
 {
 	const struct quic_version_keys *keys = quic_version_keys(version);
 	struct quic_cipher *c = quic_cipher_find(secret->cipher);
-	u8 buf[QUIC_KEY_MAX];
 	struct quic_key *key;
 	int err;
 
@@ -353,6 +351,8 @@ static struct quic_key *quic_key_new(u32 version, const struct quic_secret *secr
 	if (!key)
 		return ERR_PTR(-ENOMEM);
 	key->cipher = secret->cipher;
+	key->len = c->key_len;
+	refcount_set(&key->refs, 1);
 
 	key->aead = quic_aead_alloc(c, &key->is_internal);
 	if (IS_ERR(key->aead)) {
@@ -361,12 +361,11 @@ static struct quic_key *quic_key_new(u32 version, const struct quic_secret *secr
 		goto err_free;
 	}
 	err = quic_hkdf_expand_label(secret->cipher, secret->data, secret->len, keys->label_key,
-				     buf, c->key_len) ?:
-	      crypto_aead_setkey(key->aead, buf, c->key_len) ?:
+				     key->key, c->key_len) ?:
+	      crypto_aead_setkey(key->aead, key->key, c->key_len) ?:
 	      crypto_aead_setauthsize(key->aead, QUIC_TAG_LEN) ?:
 	      quic_hkdf_expand_label(secret->cipher, secret->data, secret->len, keys->label_iv,
 				     key->iv, QUIC_IV_LEN);
-	memzero_explicit(buf, sizeof(buf));
 	if (err)
 		goto err_free;
 	return key;
@@ -389,7 +388,6 @@ struct quic_key *quic_key_create(u32 version, const struct quic_secret *secret)
 {
 	struct quic_key *key = quic_key_new(version, secret);
 	const struct quic_cipher *c;
-	u8 buf[QUIC_KEY_MAX];
 	struct quic_hp *hp;
 	int err;
 
@@ -398,9 +396,8 @@ struct quic_key *quic_key_create(u32 version, const struct quic_secret *secret)
 
 	c = quic_cipher_find(secret->cipher);
 	err = quic_hkdf_expand_label(secret->cipher, secret->data, secret->len,
-				     quic_version_keys(version)->label_hp, buf, c->key_len);
-	hp = err ? ERR_PTR(err) : quic_hp_create(buf, c->key_len, c->chacha);
-	memzero_explicit(buf, sizeof(buf));
+				     quic_version_keys(version)->label_hp, key->hp_key, c->key_len);
+	hp = err ? ERR_PTR(err) : quic_hp_create(key->hp_key, c->key_len, c->chacha);
 	if (IS_ERR(hp)) {
 		quic_key_free(key);
 		return ERR_CAST(hp);
@@ -431,6 +428,8 @@ struct quic_key *quic_key_update(u32 version, struct quic_secret *secret,
 	new_key = err ? ERR_PTR(err) : quic_key_new(version, &next);
 	if (!IS_ERR(new_key)) {
 		new_key->hp = quic_hp_get(key->hp);
+		memcpy(new_key->hp_key, key->hp_key, key->len);
+		new_key->generation = key->generation + 1;
 		*secret = next;
 	}
 	memzero_explicit(&next, sizeof(next));
@@ -438,17 +437,29 @@ struct quic_key *quic_key_update(u32 version, struct quic_secret *secret,
 }
 
 /**
- * quic_key_free() - wipe and free a key
- * @key: the key, or NULL
+ * quic_key_wipe() - wipe and free a key that nobody uses any more
+ * @key: the key
+ *
+ * May sleep.
  */
-void quic_key_free(struct quic_key *key)
+void quic_key_wipe(struct quic_key *key)
 {
-	if (!key)
-		return;
 	if (key->aead)
 		crypto_free_aead(key->aead);	/* wipes its context */
 	quic_hp_put(key->hp);
 	kfree_sensitive(key);
+}
+
+/**
+ * quic_key_free() - drop a reference to a key
+ * @key: the key, or NULL
+ *
+ * May sleep.
+ */
+void quic_key_free(struct quic_key *key)
+{
+	if (key && refcount_dec_and_test(&key->refs))
+		quic_key_wipe(key);
 }
 
 /**

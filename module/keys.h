@@ -8,12 +8,14 @@
 
 #include <crypto/aead.h>
 #include <linux/llist.h>
+#include <linux/refcount.h>
 #include <linux/types.h>
 
 #include "core/header.h"
 
 struct quic_hp;
 
+#define QUIC_KEY_MAX		32
 #define QUIC_SECRET_MAX		48
 #define QUIC_IV_LEN		12
 #define QUIC_HMAC_LEN		32	/* of quic_hmac_sha256() */
@@ -23,8 +25,11 @@ struct quic_hp;
  * @aead:   packet protection
  * @hp:     header protection, shared by all generations: RFC 9001, section 6
  * @iv:     nonce base
+ * @key, @hp_key, @len: what @aead and @hp were made of, for devices that do their work
+ * @generation: updates before it. RFC 9001, section 6
  * @cipher: TLS_CIPHER_*
  * @is_internal: @aead is the bare synchronous driver: only usable where crypto_simd_usable()
+ * @refs:   whoever uses it
  * @dead:   waits to be freed in process context
  */
 struct quic_key {
@@ -33,6 +38,11 @@ struct quic_key {
 	u8 iv[QUIC_IV_LEN];
 	u16 cipher;
 	bool is_internal;
+	u8 len;
+	u32 generation;
+	u8 key[QUIC_KEY_MAX];
+	u8 hp_key[QUIC_KEY_MAX];
+	refcount_t refs;
 	struct llist_node dead;
 };
 
@@ -49,8 +59,8 @@ bool quic_cipher_is_supported(u32 cipher);
 u8 quic_cipher_secret_len(u16 cipher);
 
 /*
- * All of these may sleep. Keys come back allocated; quic_key_free() wipes and
- * frees (NULL allowed).
+ * All of these may sleep. Keys come back allocated, with one reference;
+ * quic_key_free() drops it (NULL allowed), the last one wipes and frees.
  */
 struct quic_key *quic_key_create(u32 version, const struct quic_secret *secret);
 /* The next generation: replaces *@secret, keeps header protection of @key. */
@@ -59,6 +69,13 @@ struct quic_key *quic_key_update(u32 version, struct quic_secret *secret,
 int quic_keys_initial(u32 version, const struct quic_cid *dcid, bool is_server,
 		      struct quic_key **tx, struct quic_key **rx);
 void quic_key_free(struct quic_key *key);
+void quic_key_wipe(struct quic_key *key);	/* with its last reference gone */
+
+static inline struct quic_key *quic_key_get(struct quic_key *key)
+{
+	refcount_inc(&key->refs);
+	return key;
+}
 
 /* These never sleep. */
 /* RFC 9001, section 5.8. @retry: the packet up to its tag, which answers one to @original. */

@@ -9,6 +9,7 @@
 #include "demux_hello.h"
 #include "keys.h"
 #include "net.h"
+#include "offload.h"
 #include "peeloff.h"
 #include "proto.h"
 #include "sock.h"
@@ -41,9 +42,12 @@ static int __init quic_init(void)
 	err = quic_peeloff_init();
 	if (err)
 		goto net;
-	err = quic_sysctl_init();
+	err = quic_offload_init();
 	if (err)
 		goto peeloff;
+	err = quic_sysctl_init();
+	if (err)
+		goto offload;
 	err = quic_diag_init();
 	if (err)
 		goto sysctl;
@@ -57,6 +61,8 @@ diag:
 	quic_diag_exit();
 sysctl:
 	quic_sysctl_exit();
+offload:
+	quic_offload_exit();
 peeloff:
 	quic_peeloff_exit();
 net:
@@ -81,6 +87,7 @@ static void __exit quic_exit(void)
 	quic_proto_exit();
 	quic_diag_exit();
 	quic_sysctl_exit();
+	quic_offload_exit();
 	quic_peeloff_exit();
 	quic_host_exit();
 	/* Work that is still queued may hold the last references to UDP sockets. */

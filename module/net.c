@@ -24,6 +24,7 @@ static int __net_init quic_net_init(struct net *net)
 	INIT_HLIST_HEAD(&qn->conns);
 	quic_udp_net_init(net);
 	qn->reply_time = jiffies - HZ;
+	qn->offload = true;
 
 	qn->stat = alloc_percpu(struct quic_mibs);
 	if (!qn->stat)

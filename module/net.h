@@ -52,6 +52,7 @@ struct quic_mibs {
  * @listeners: sockets in LISTEN (RCU readers)
  * @conns:     sockets that connected or were accepted, for /proc
  * @hellos:    clients that have no listener yet: demux_hello.c
+ * @offload:   connections may use devices
  */
 struct quic_net {
 	spinlock_t lock;	/* see above */
@@ -59,6 +60,7 @@ struct quic_net {
 	struct hlist_head listeners;
 	struct hlist_head conns;
 	struct quic_hello_table *hellos;
+	bool offload;
 	DEFINE_SNMP_STAT(struct quic_mibs, stat);
 	struct proc_dir_entry *proc;
 	unsigned long reply_time;	/* token bucket of stateless replies */

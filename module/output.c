@@ -9,6 +9,7 @@
 #include <linux/random.h>
 
 #include "net.h"
+#include "offload.h"
 #include "protect.h"
 #include "restart.h"
 #include "sock.h"
@@ -41,6 +42,8 @@ static DEFINE_PER_CPU(struct quic_wire_ring, quic_wire_ring);
  * struct quic_burst - packets that will leave as one GSO packet
  * @qs:    socket
  * @key:   that protects them
+ * @device: what encrypts them on their way, or NULL: they are, already
+ * @first_pn: packet number of the first
  * @page:  being written to; the burst holds a reference
  * @used:  bytes of it that are taken
  * @room:  its size
@@ -57,6 +60,8 @@ static DEFINE_PER_CPU(struct quic_wire_ring, quic_wire_ring);
 struct quic_burst {
 	struct quic_sock *qs;
 	struct quic_key *key;
+	struct quic_offload_assoc *device;
+	u64 first_pn;
 	struct page *page;
 	u32 used;
 	u32 room;
@@ -165,9 +170,15 @@ static int quic_burst_flush(struct quic_burst *burst)
 
 	if (!burst->nr_packets)
 		return 0;
-	if (!qs->conn.plaintext)
+	if (!qs->conn.plaintext && !burst->device)
 		quic_protect_mask(burst->key, burst->mask, burst->nr_packets);
 	skb = linear ? quic_burst_linear(burst) : quic_burst_paged(burst);
+	if (skb && unlikely(burst->device) &&
+	    quic_offload_tx_mark(skb, burst->device, burst->key, burst->first_pn,
+				 burst->nr_packets)) {
+		kfree_skb(skb);
+		skb = NULL;
+	}
 	if (skb)
 		err = quic_udp_xmit(qs, quic_sock_route(qs), skb,
 				    burst->nr_packets > 1 ? burst->gso_size : 0, burst->ecn);
@@ -191,7 +202,8 @@ static int quic_burst_add(struct quic_burst *burst, const struct quic_tx_packet 
 	int err = 0;
 
 	if (burst->nr_packets &&
-	    (burst->ended || len > burst->gso_size || tx->ecn != burst->ecn ||
+	    (burst->ended || len > burst->gso_size ||
+	     (burst->device && tx->pn != burst->first_pn + burst->nr_packets) || tx->ecn != burst->ecn ||
 	     burst->nr_packets == burst->most ||
 	     burst->bytes + len > QUIC_BURST_BYTES)) {
 		err = quic_burst_flush(burst);
@@ -210,6 +222,7 @@ static int quic_burst_add(struct quic_burst *burst, const struct quic_tx_packet 
 		burst->frag[last].len = len;
 	}
 	if (!burst->nr_packets) {
+		burst->first_pn = tx->pn;
 		burst->gso_size = len;
 		burst->ecn = tx->ecn;
 	} else if (len < burst->gso_size) {
@@ -264,6 +277,17 @@ int quic_output_seal(struct quic_sock *qs, struct quic_key *key, struct quic_tx_
 	return hdr_len + len + QUIC_TAG_LEN;
 }
 
+/* The same for a packet of a burst, which a device may encrypt when it leaves. */
+static int quic_burst_seal(struct quic_burst *burst, struct quic_tx_packet *tx)
+{
+	if (likely(!burst->device))
+		return quic_output_seal(burst->qs, burst->key, tx);
+	if (tx->direct)
+		memcpy(tx->start, tx->direct, tx->direct_len);
+	memset(tx->w.pos, 0, QUIC_TAG_LEN);
+	return tx->w.pos - tx->w.start + QUIC_TAG_LEN;
+}
+
 /* Memory or the cipher was not to be had: settle tries again in a moment. */
 static bool quic_output_later(struct quic_conn *conn)
 {
@@ -298,7 +322,7 @@ static bool quic_output_packet(struct quic_sock *qs, struct quic_burst *burst,
 	quic_output_short_header(conn, tx);
 	if (!quic_conn_tx_fill(conn, tx, now))
 		return false;
-	size = quic_output_seal(qs, burst->key, tx);
+	size = quic_burst_seal(burst, tx);
 	if (size < 0) {
 		quic_conn_tx_abandon(conn, tx);
 		return quic_output_later(conn);
@@ -325,7 +349,7 @@ static void quic_output_mtu_probe(struct quic_sock *qs, struct quic_burst *burst
 		return;
 	quic_output_short_header(conn, tx);
 	quic_conn_fill_mtu_probe(conn, tx);
-	size = quic_output_seal(qs, burst->key, tx);
+	size = quic_burst_seal(burst, tx);
 	if (size < 0)
 		return;
 	quic_conn_tx_commit(conn, tx, size, now);
@@ -352,7 +376,9 @@ static void quic_output_app(struct quic_sock *qs, u64 now)
 
 	burst.qs = qs;
 	burst.key = qs->tx_key[QUIC_CRYPTO_APP];
-	burst.most = quic_burst_most(quic_conn_path(conn));
+	burst.device = quic_offload_is_on() ? quic_offload_tx_begin(qs, burst.key) : NULL;
+	burst.most = burst.device && !burst.device->dev->caps.gso ?
+			     1 : quic_burst_most(quic_conn_path(conn));
 	burst.page = NULL;
 	quic_burst_reset(&burst);
 	if (!quic_conn_path_is_too_small(conn) && quic_conn_wants_tx(conn, QUIC_CRYPTO_APP, now))

@@ -6,6 +6,7 @@
 #include <net/snmp.h>
 
 #include "net.h"
+#include "offload.h"
 #include "sock.h"
 
 static const char * const quic_mib_names[QUIC_MIB_MAX] = {
@@ -174,6 +175,27 @@ static int quic_proc_eps_show(struct seq_file *seq, void *v)
 	return 0;
 }
 
+static int quic_proc_offload_show(struct seq_file *seq, void *v)
+{
+	quic_offload_show(seq, seq->private);
+	return 0;
+}
+
+/* "0": no connection of the netns uses a device, "1": it may. */
+static int quic_proc_offload_write(struct file *file, char *data, size_t len)
+{
+	struct net *net = pde_data(file_inode(file));
+	bool on;
+	int err;
+
+	if (!ns_capable(net->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
+	err = kstrtobool(data, &on);
+	if (!err)
+		quic_offload_switch_net(net, on);
+	return err;
+}
+
 static const struct seq_operations quic_proc_conns_ops = {
 	.start	= quic_proc_conns_start,
 	.next	= quic_proc_conns_next,
@@ -205,7 +227,9 @@ int quic_proc_net_init(struct net *net)
 	    !proc_create_net("conns", 0444, qn->proc, &quic_proc_conns_ops,
 			     sizeof(struct seq_net_private)) ||
 	    !proc_create_net("eps", 0444, qn->proc, &quic_proc_eps_ops,
-			     sizeof(struct seq_net_private))) {
+			     sizeof(struct seq_net_private)) ||
+	    !proc_create_net_single_write("offload", 0644, qn->proc, quic_proc_offload_show,
+					  quic_proc_offload_write, net)) {
 		quic_proc_net_exit(net);
 		return -ENOMEM;
 	}

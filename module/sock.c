@@ -75,6 +75,7 @@ int quic_sock_init(struct sock *sk)
 	INIT_WORK(&qs->key_work, quic_handshake_key_work);
 	INIT_WORK(&qs->move_work, quic_migrate_work);
 	INIT_WORK(&qs->restart_work, quic_restart_work);
+	quic_offload_state_init(qs);
 	INIT_LIST_HEAD(&qs->handshake_queue);
 	INIT_LIST_HEAD(&qs->event_queue);
 	INIT_LIST_HEAD(&qs->data_queue);
@@ -164,6 +165,7 @@ void quic_sock_destroy(struct sock *sk)
 	if (qs->is_dead)
 		return;
 	qs->is_dead = true;
+	quic_offload_release(qs);
 	quic_timer_stop(qs);
 	quic_recv_queue_purge(qs);
 	__skb_queue_purge(&qs->undecryptable);

@@ -17,6 +17,7 @@
 #include "chunk.h"
 #include "core/conn.h"
 #include "keys.h"
+#include "offload.h"
 #include "udp.h"
 
 /**
@@ -148,6 +149,7 @@ struct quic_sock {
 	struct work_struct key_work;	/* derives the next generation */
 	struct work_struct move_work;
 	struct work_struct restart_work;	/* and Initial keys */
+	struct quic_offload_state offload;
 
 	struct quic_route route[QUIC_PATHS_MAX];
 	struct quic_route preferred;

@@ -94,6 +94,11 @@ static const struct quic_option quic_options[] = {
 		.set = quic_set_transport_param_ext,
 		.get = quic_get_transport_param_ext,
 	},
+	[QUIC_SOCKOPT_OFFLOAD] = {
+		.set = quic_set_offload,
+		.get = quic_get_offload,
+		.size = sizeof(__u32),
+	},
 };
 
 static const struct quic_option *quic_option_find(int optname)

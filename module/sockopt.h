@@ -25,6 +25,8 @@ int quic_set_connection_migration(struct quic_sock *qs, void *data, u32 len);
 /* sockopt_conn.c */
 int quic_set_event(struct quic_sock *qs, void *data, u32 len);
 int quic_get_event(struct quic_sock *qs, void *data, u32 *len);
+int quic_set_offload(struct quic_sock *qs, void *data, u32 len);
+int quic_get_offload(struct quic_sock *qs, void *data, u32 *len);
 int quic_set_connection_close(struct quic_sock *qs, void *data, u32 len);
 int quic_get_connection_close(struct quic_sock *qs, void *data, u32 *len);
 int quic_set_key_update(struct quic_sock *qs, void *data, u32 len);

@@ -47,6 +47,40 @@ int quic_get_event(struct quic_sock *qs, void *data, u32 *len)
 }
 
 /**
+ * quic_set_offload() - set QUIC_SOCKOPT_OFFLOAD
+ * @qs:   locked
+ * @data: __u32
+ * @len:  unused
+ *
+ * Return: 0, or -EINVAL.
+ */
+int quic_set_offload(struct quic_sock *qs, void *data, u32 len)
+{
+	u32 flags = *(u32 *)data;
+
+	if (flags & ~QUIC_OFFLOAD_ALLOWED)
+		return -EINVAL;
+	quic_offload_switch(qs, flags & QUIC_OFFLOAD_ALLOWED);
+	return 0;
+}
+
+/**
+ * quic_get_offload() - get QUIC_SOCKOPT_OFFLOAD
+ * @qs:   locked
+ * @data: __u32, out
+ * @len:  unused
+ *
+ * Return: 0.
+ */
+int quic_get_offload(struct quic_sock *qs, void *data, u32 *len)
+{
+	*(u32 *)data = (qs->offload.is_off ? 0 : QUIC_OFFLOAD_ALLOWED) |
+		       (quic_offload_does(qs, QUIC_OFFLOAD_TX) ? QUIC_OFFLOAD_SENDING : 0) |
+		       (quic_offload_does(qs, QUIC_OFFLOAD_RX) ? QUIC_OFFLOAD_RECEIVING : 0);
+	return 0;
+}
+
+/**
  * quic_set_connection_close() - set QUIC_SOCKOPT_CONNECTION_CLOSE
  * @qs:   locked
  * @data: struct quic_connection_close

@@ -15,6 +15,7 @@
 #include <net/udp_tunnel.h>
 
 #include "net.h"
+#include "offload.h"
 #include "sock.h"
 #include "udp.h"
 
@@ -294,6 +295,8 @@ static int quic_udp_send(struct sk_buff *skb, const struct quic_udp_tx *tx)
 	skb->mark = READ_ONCE(tx->sk->sk_mark);
 	skb->priority = READ_ONCE(tx->sk->sk_priority);
 	skb_set_owner_w(skb, tx->sk);
+	if (unlikely(quic_offload_is_marked(skb)))
+		quic_offload_tx_own(skb);
 	if (likely(tx->txhash))
 		__skb_set_sw_hash(skb, tx->txhash, true);
 	else
@@ -349,6 +352,8 @@ int quic_udp_xmit(struct quic_sock *qs, struct quic_route *route, struct sk_buff
 		skb_dst_set_noref(skb, tx.dst);
 		err = quic_udp_send(skb, &tx);
 	} else {
+		if (unlikely(quic_offload_is_marked(skb)))
+			quic_offload_tx_unmark(skb);
 		kfree_skb(skb);
 		err = -EHOSTUNREACH;
 	}

@@ -31,6 +31,9 @@ Progress = Callable[[str], None]
 SAMPLE = "quic_rpc.ko"
 """A kernel's user of QUIC, built along with the tests."""
 
+SIMDEV = "quic_simdev.ko"
+"""Simulated devices that protect packets, for selftests; built along, not installed."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleBuild:
@@ -71,7 +74,7 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
         _need_compiler()
     compiler = toolroot.identity(kernel.tools) if kernel.tools else _compiler_version()
     sources = list(sourcetree.tree_files(tree / "module"))
-    options = [f"ARCH={kernel.arch}"] if kernel.arch == "um" else []
+    options = ["CONFIG_IP_QUIC_SIMDEV=m", *([f"ARCH={kernel.arch}"] if kernel.arch == "um" else [])]
     if tests:
         options += ["CONFIG_IP_QUIC_TEST=y", "CONFIG_IP_QUIC_SAMPLE=m"]
     if kernel.compiler:
@@ -103,6 +106,7 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
                 raise errors.BuildFailed(f"make built no quic.ko for {kernel.release}", detail=process.tail(said))
             _check_vermagic(built, kernel)
             shutil.copy(built, scratch / "quic.ko")
+            shutil.copy(work / "simdev" / SIMDEV, scratch / SIMDEV)
             if tests:
                 shutil.copy(work / "sample" / SAMPLE, scratch / SAMPLE)
 

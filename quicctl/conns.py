@@ -78,6 +78,8 @@ class Conn:
     orphan: bool | None = None
     application_limited: bool | None = None
     slow_start: bool | None = None
+    device: tuple[bool, bool] | None = None
+    """Whether a device encrypts, and decrypts, its packets."""
     path: int | None = None
     original_dcid: str | None = None
     local_cid: str | None = None
@@ -183,6 +185,7 @@ def from_diag(sock: sock_diag.Socket, name: str | None) -> Conn:
         orphan=bool(info.flags & 0x08),
         application_limited=bool(info.flags & 0x10),
         slow_start=bool(info.flags & 0x20),
+        device=(bool(info.flags & 0x40), bool(info.flags & 0x80)),
         path=info.path,
         original_dcid=info.original_dcid.hex() or None,
         local_cid=info.local_cid.hex() or None,

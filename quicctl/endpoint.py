@@ -276,6 +276,15 @@ class Endpoint:
         """Begin the next key phase."""
         self._set(Option.KEY_UPDATE, b"")
 
+    def allow_offload(self, allowed: bool) -> None:
+        """Whether devices may protect the packets of the connection; they may by default."""
+        self._set(Option.OFFLOAD, struct.pack("=I", allowed))
+
+    def offload(self) -> tuple[bool, bool, bool]:
+        """Whether devices may protect packets; whether one encrypts, whether one decrypts."""
+        (flags,) = struct.unpack("=I", self._get(Option.OFFLOAD, 4))
+        return bool(flags & 1), bool(flags & 2), bool(flags & 4)
+
     def _set(self, option: Option, value: bytes) -> None:
         self._handle.setsockopt(uapi.SOL_QUIC, option, value)
 

@@ -81,6 +81,7 @@ GROUPS = (
     Group("kunit", Kind.KUNIT, "module/tests", (Where.UML,)),
     Group("socket", Kind.PROGRAMS, "selftests/socket", (Where.VM, Where.UML)),
     Group("netns", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML)),
+    Group("offload", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML), ("test_offload",)),
     Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML), peers=True),
     Group("peers", Kind.PYTEST, "selftests/interop/peers", (Where.UML,), peers=True),
     Group("consumer", Kind.PYTEST, "selftests/interop/consumers", (Where.UML,), peers=True),
@@ -528,6 +529,7 @@ def _guest_job(lane: guest.Lane, units: list[Unit], series: str | None, scratch:
         name = Path(folder).name
         work = builder.programs(name, progress=progress)
         files += [(f"tests/{name}/{program.name}", program) for program in _executables(work)]
+    files.append((builder.SIMDEV, built.module.parent / builder.SIMDEV))
     if lane is guest.Lane.UML:
         files.append((builder.SAMPLE, built.module.parent / builder.SAMPLE))
     mounts: list[tuple[str, Path]] = []

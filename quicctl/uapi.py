@@ -51,6 +51,7 @@ class Option(IntEnum):
     CRYPTO_SECRET = 13
     TRANSPORT_PARAM_EXT = 14
     STREAM_PEELOFF = 15
+    OFFLOAD = 16
 
 
 class EventType(IntEnum):

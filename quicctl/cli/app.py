@@ -34,6 +34,7 @@ COMMANDS = {
     "config": "Show and change settings",
     "status": "Show what the running kernel has loaded",
     "conns": "Show QUIC connections and listeners",
+    "offload": "Show devices that protect packets, allow or forbid them",
     "top": "Show QUIC connections as they change",
     "trace": "Write what connections do as qlog files, for qvis and other readers",
     "handshake": "Connect to a QUIC server, or be one, and move data",

@@ -22,6 +22,10 @@ RootOption = Annotated[Path, typer.Option("--root", metavar="DIR", help="The sys
 WaitOption = Annotated[
     float, typer.Option("--wait", metavar="SECONDS", help="How long to wait for connections to end before giving up.")
 ]
+NamespaceOption = Annotated[
+    str | None,
+    typer.Option("--netns", metavar="NAME", help="Network namespace. Default: this one.", autocompletion=complete.namespaces),
+]
 NamespacesOption = Annotated[
     list[str] | None,
     typer.Option(

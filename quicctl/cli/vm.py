@@ -114,8 +114,9 @@ def _job(where: guest.Lane, series: str, ko: Path | None, module: bool, **condit
     target = uml.debug_kernel(output.progress) if where is guest.Lane.UML else kernel.newest(series)
     if ko is None and module and (tree / "module" / "Kbuild").exists():
         modules = (builder.module(target, progress=output.progress).module,)
+        files = ((builder.SIMDEV, modules[0].parent / builder.SIMDEV),)
     if (tree / "libquic" / "Makefile").exists():
-        files = (("lib", builder.library(progress=output.progress).folder / "lib"),)
+        files = (*files, ("lib", builder.library(progress=output.progress).folder / "lib"),)
     return guest.Job(modules=modules, files=files, tree=tree, kernel=target if where is guest.Lane.VM else None, **conditions)
 
 

@@ -34,6 +34,8 @@ class Seen:
     """The flow label, 0 with IPv4."""
     dcid: bytes
     """Where a short header's connection ID stands, if it has eight bytes."""
+    head: bytes = b""
+    """The first bytes of the UDP payload."""
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ def _read(packet: bytes, size: int, outgoing: bool) -> Seen | None:
     if protocol != _UDP or len(packet) <= start + 8:
         return None
     first, dcid = packet[start + 8], packet[start + 9 : start + 17]
-    return Seen(outgoing, ecn, bool(first & 0x80), size, source, label, dcid)
+    return Seen(outgoing, ecn, bool(first & 0x80), size, source, label, dcid, packet[start + 8 :])
 
 
 @contextmanager

@@ -24,7 +24,7 @@ TEST(unknown_options_and_directions)
 
 	EXPECT_ERRNO(set(fd, 15, buffer, 8), ENOPROTOOPT);
 	EXPECT_ERRNO(set(fd, -1, buffer, 8), ENOPROTOOPT);
-	EXPECT_ERRNO(get(fd, 16, buffer, &len), ENOPROTOOPT);
+	EXPECT_ERRNO(get(fd, 17, buffer, &len), ENOPROTOOPT);
 	EXPECT_ERRNO(get(fd, 1000000, buffer, &len), ENOPROTOOPT);
 	EXPECT_ERRNO(set(fd, QUIC_SOCKOPT_STREAM_OPEN, buffer, 16), ENOPROTOOPT);
 	EXPECT_ERRNO(get(fd, QUIC_SOCKOPT_STREAM_RESET, buffer, &len), ENOPROTOOPT);

@@ -42,6 +42,7 @@ struct quic_tx_packet;
 	EM(QUIC_DROP_AUTHENTICATION,	"authentication")		\
 	EM(QUIC_DROP_KEY_UNAVAILABLE,	"key_unavailable")		\
 	EM(QUIC_DROP_CIPHER_BUSY,	"cipher_busy")			\
+	EM(QUIC_DROP_OFFLOAD,		"offload")			\
 	EM(QUIC_DROP_WAITING_FULL,	"waiting_full")			\
 	EM(QUIC_DROP_RECEIVE_BUFFER,	"receive_buffer")		\
 	EM(QUIC_DROP_BACKLOG_FULL,	"backlog_full")			\

@@ -98,6 +98,15 @@ enum quic_crypto_level {
 #define QUIC_SOCKOPT_CRYPTO_SECRET		13
 #define QUIC_SOCKOPT_TRANSPORT_PARAM_EXT	14
 #define QUIC_SOCKOPT_STREAM_PEELOFF		15	/* ours, until a number is assigned */
+#define QUIC_SOCKOPT_OFFLOAD			16	/* ours: __u32, below */
+
+/*
+ * QUIC_SOCKOPT_OFFLOAD: may devices protect the packets of the connection? Set: 0 or
+ * QUIC_OFFLOAD_ALLOWED, which is the default. Get: also whether they do.
+ */
+#define QUIC_OFFLOAD_ALLOWED	0x1
+#define QUIC_OFFLOAD_SENDING	0x2
+#define QUIC_OFFLOAD_RECEIVING	0x4
 
 #define QUIC_VERSION_V1			0x00000001
 #define QUIC_VERSION_V2			0x6b3343cf

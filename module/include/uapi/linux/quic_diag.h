@@ -39,6 +39,8 @@ enum {
 #define QUIC_DIAG_ORPHAN	0x08	/* its owner has closed it */
 #define QUIC_DIAG_APP_LIMITED	0x10	/* the window is not used */
 #define QUIC_DIAG_SLOW_START	0x20
+#define QUIC_DIAG_OFFLOAD_TX	0x40	/* a device encrypts */
+#define QUIC_DIAG_OFFLOAD_RX	0x80	/* a device decrypts */
 
 /* A connection ID; len 0: none, or the reader may not know it (CAP_NET_ADMIN). */
 struct quic_diag_cid {

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Devices that protect packets, read from the module's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Cli
+
+from quicctl import errors, module, offload
+
+TEXT = "offload on\nDEVICE\tASSOCS\tMOST\tTX_DEVICE\tTX_SOFTWARE\tRX_DEVICE\tRX_SOFTWARE\neth0\t2\t64\t10\t1\t20\t0\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "offload"
+    path.write_text(TEXT)
+    monkeypatch.setattr(offload, "_FILE", path)
+    monkeypatch.setattr(module, "usable", lambda: True)
+    return path
+
+
+def test_devices_and_counters() -> None:
+    found = offload.parse(TEXT)
+    assert found.allowed
+    assert found.devices == (
+        offload.Device("eth0", 2, 64, {"TX_DEVICE": 10, "TX_SOFTWARE": 1, "RX_DEVICE": 20, "RX_SOFTWARE": 0}),
+    )
+    assert offload.parse("offload off\nDEVICE\tASSOCS\tMOST\n") == offload.Offload(False, ())
+
+
+def test_switch(file: Path) -> None:
+    offload.allow(False)
+    assert file.read_text() == "0"
+
+
+def test_older_module_has_no_file(file: Path) -> None:
+    file.unlink()
+    with pytest.raises(errors.ModuleNotLoaded, match="knows no devices"):
+        offload.offload()
+
+
+def test_without_the_module(cli: Cli) -> None:
+    ended = cli("offload")
+    assert ended.returncode == errors.ModuleNotLoaded.exit_code
+    assert "quicctl load" in ended.stderr
