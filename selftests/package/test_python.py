@@ -17,7 +17,6 @@ import pytest
 from quicctl import sourcetree
 
 TREE = sourcetree.project()
-NOT_SHIPPED = (".ci/", ".gitignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +65,7 @@ def test_wheel_carries_the_project_once(made: Made) -> None:
     with zipfile.ZipFile(made.wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     carried = f"quicctl/{sourcetree.CARRIED}/"
-    expected = {
-        name if name.startswith("quicctl/") else carried + name
-        for name in made.tracked
-        if not name.startswith(".") and not name.endswith(".gitignore")
-    }
+    expected = {name if name.startswith("quicctl/") else carried + name for name in made.tracked if not name.startswith(".")}
     assert names == expected
 
 
@@ -91,7 +86,7 @@ def test_installed_tool_builds_and_packages(installed: Path, made: Made, tmp_pat
     [source] = (tmp_path / "deb").glob("*.orig.tar.gz")
     with tarfile.open(source) as archive:
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
-    assert names >= {name for name in made.tracked if not name.startswith(NOT_SHIPPED) and not name.endswith(".gitignore")}
+    assert names >= {name for name in made.tracked if not name.startswith(".")}
 
 
 def test_installed_library_is_at_hand(installed: Path, tmp_path: Path) -> None:
