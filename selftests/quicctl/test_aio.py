@@ -380,6 +380,15 @@ def test_listener_serves_no_more_at_a_time_than_it_may(listening: Listening) -> 
     asyncio.run(main())
 
 
+def test_failed_handshakes_leave_room_for_others(listening: Listening) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(10), await aio.listen("127.0.0.1", 4, backlog=1) as listener:
+            listening.say(failing(), failing(), Shaking())
+            (await listener.accept()).close()
+
+    asyncio.run(main())
+
+
 def test_listener_closes_under_those_that_wait(listening: Listening) -> None:
     left = Shaking()
 

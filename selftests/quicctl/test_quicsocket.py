@@ -28,7 +28,7 @@ def fake() -> FakeEndpoint:
 @pytest.fixture
 def client(fake: FakeEndpoint) -> Iterator[QuicSocket]:
     with QuicSocket(*established(fake, tickets=(None, b"ticket"))) as made:
-        made.settimeout(10)
+        made.settimeout(60)  # longer than in_thread() waits: who is forgotten is noticed
         yield made
 
 
