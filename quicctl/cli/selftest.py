@@ -13,7 +13,8 @@ from quicctl import selftest as tests
 from quicctl.cli import complete, output
 from quicctl.cli.options import JsonOption
 
-_SHOWN_LINES = 40
+_SHOWN_LINES = 60
+_SHOWN_FIRST = 15
 
 
 def selftest(
@@ -97,8 +98,23 @@ class _Shower:
         reason = f": {case.detail}" if case.status is ktap.Status.SKIP else ""
         output.progress(f"{case.status.upper()} {result.lane} {result.group}/{case.name}{took}{reason}")
         if case.status is ktap.Status.FAIL:
-            for line in case.detail.splitlines()[:_SHOWN_LINES]:
+            for line in _excerpt(case.detail):
                 output.progress(f"    {line}")
+
+
+def _excerpt(detail: str) -> list[str]:
+    """What was said about a failure; of much, how it begins and how it ends: pytest comes to the point at last."""
+    lines = detail.splitlines()
+    if len(lines) <= _SHOWN_LINES:
+        return lines
+    return [*lines[:_SHOWN_FIRST], f"[{len(lines) - _SHOWN_LINES} lines]", *lines[_SHOWN_FIRST - _SHOWN_LINES :]]
+
+
+def _reason(detail: str) -> str:
+    """A failure in a line: what pytest marks as the error, or else the first."""
+    lines = detail.splitlines() or [""]
+    marked = [line[1:].strip() for line in lines if line.startswith("E ")]
+    return (marked or lines)[0][:100]
 
 
 def _tables(report: tests.Report) -> list[output.Table]:
@@ -114,7 +130,7 @@ def _tables(report: tests.Report) -> list[output.Table]:
     tables = [output.Table(f"selftests, {report.seconds:.0f} s", ("where", "group", "passed", "failed", "skipped", ""), rows)]
     failed = [r for r in report.results if r.case.status is ktap.Status.FAIL]
     if failed:
-        names = [[r.lane, f"{r.group}/{r.case.name}", (r.case.detail.splitlines() or [""])[0][:100]] for r in failed]
+        names = [[r.lane, f"{r.group}/{r.case.name}", _reason(r.case.detail)] for r in failed]
         tables.append(output.Table("failed", ("where", "test", "why"), names))
         tables.append(output.Table("kept", (), [[str(folder)] for folder in report.folders]))
     return tables

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import queue
+import stat
 import subprocess
 import sys
 import threading
@@ -306,8 +307,14 @@ def test_input_that_cannot_be_read(tmp_path: Path) -> None:
     os.close(folder)
 
 
-def test_output_without_room() -> None:
-    full = os.open("/dev/full", os.O_WRONLY)
+def test_output_without_room(tmp_path: Path) -> None:
+    device = Path("/dev/full")
+    if not device.exists():  # a container may do without
+        if os.geteuid() != 0:
+            pytest.skip("there is no /dev/full, and making one needs root")
+        device = tmp_path / "full"
+        os.mknod(device, stat.S_IFCHR | 0o600, os.makedev(1, 7))
+    full = os.open(device, os.O_WRONLY)
     with pytest.raises(errors.NoSpace):
         cat.Output(full).write(memoryview(b"x"))
     os.close(full)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from quicctl import errors, guest, selftest, sourcetree
+from quicctl.cli import selftest as shown
 from quicctl.ktap import Status
 from quicctl.selftest import Where
 
@@ -297,3 +298,12 @@ def test_pytest_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     units = selftest.select(["netns"], [Where.VM])
     with pytest.raises(errors.ToolMissing, match="pytest is not installed"):
         selftest.run(units)
+
+
+def test_failure_is_told_by_what_pytest_marks() -> None:
+    detail = "\n".join(["x = 1", *(f"line {n}" for n in range(100)), ">   assert x", "E       assert 1 == 2", "E       more"])
+    assert shown._reason(detail) == "assert 1 == 2"
+    assert shown._reason("the guest ended\nlater") == "the guest ended"
+    excerpt = shown._excerpt(detail)
+    assert excerpt[0] == "x = 1" and excerpt[-1] == "E       more" and "[44 lines]" in excerpt
+    assert shown._excerpt("short") == ["short"]
