@@ -24,7 +24,7 @@ from test_loss import move, same
 from test_migration import PORT, SECOND, Mover
 from wire import Wire, ip
 
-from quicctl import handshake, trace, transfer
+from quicctl import handshake, trace, tracefs, transfer
 
 sys.path.append(str(Path(__file__).parents[1] / "quicctl"))
 
@@ -209,10 +209,12 @@ def test_a_signal_ends_it_and_leaves_nothing(number: signal.Signals, tmp_path: P
     assert not list(INSTANCES.glob("quicctl-*"))
 
 
-def test_rings_that_are_too_small_are_told(link: Wire, pki: Pki, tmp_path: Path) -> None:
+def test_rings_that_are_too_small_are_told(link: Wire, pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that does not come around: events are lost, counted, and the files stay good."""
-    near, far = content(tmp_path, "near", 5 << 20), content(tmp_path, "far", 5 << 20)
+    near, far = content(tmp_path, "near", 1 << 20), content(tmp_path, "far", 1 << 20)
     over = threading.Event()
+    opened = tracefs.open_instance
+    monkeypatch.setattr(tracefs, "open_instance", lambda **given: opened(**{**given, "buffer_kb": 64}))
 
     def blocked() -> bool:
         return over.is_set()
@@ -221,7 +223,7 @@ def test_rings_that_are_too_small_are_told(link: Wire, pki: Pki, tmp_path: Path)
         over.wait(60 * SLOW)
 
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(trace.trace, tmp_path / "qlog", buffer_mib=1, stopped=blocked, on_progress=progress)
+        future = pool.submit(trace.trace, tmp_path / "qlog", stopped=blocked, on_progress=progress)
         time.sleep(1)
         try:
             same(*move(link, "v4", pki, near, far, tmp_path), near, far)
