@@ -26,8 +26,9 @@ from quicctl.endpoint import Endpoint
 
 ALPN = "offload"
 PATIENCE = 60 * SLOW
-SIZE = 1 << 20
-CHUNK = 1 << 14
+SIZE = (1 << 20) if SLOW <= 2 else (1 << 19)
+CHUNK = SIZE // 64
+PACKETS = SIZE // 1500
 MARKER = b"this must not be seen on any wire "
 _PRIORITY = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+{}"
 CIPHERS = ("AES-128-GCM", "AES-256-GCM", "AES-128-CCM", "CHACHA20-POLY1305")
@@ -175,10 +176,10 @@ def test_wire_bytes_are_those_of_software(cipher: str, version: str, gso: bool, 
     for device in (wire.here, wire.there):
         counts = device.counts()
         assert device.get("verify_different") == 0
-        assert device.get("tx_encrypted") >= device.get("verify_equal") > SIZE // 1500
+        assert device.get("tx_encrypted") >= device.get("verify_equal") > PACKETS
         if not device.get("verify_skipped"):
             assert device.get("tx_encrypted") == device.get("verify_equal")
-        assert counts["RX_DEVICE"] > SIZE // 1500, counts
+        assert counts["RX_DEVICE"] > PACKETS, counts
         assert taken(device)
         assert device.get("tx_failed") == device.get("tx_discarded") == device.get("rx_auth_failed") == 0
 
@@ -209,8 +210,8 @@ def test_keys_are_updated_in_the_middle(wire: Simulated, pki: Pki) -> None:
         counts = device.counts()
         assert counts["REKEYS"] >= 3, "RX holds the next key ahead, TX follows"
         assert counts["REKEY_FAILED"] == counts["DISTRUSTED"] == counts["WRONG"] == 0, counts
-        assert counts["RX_DEVICE"] > SIZE // 1500
-        assert device.get("wire_reordered") > 50
+        assert counts["RX_DEVICE"] > PACKETS
+        assert device.get("wire_reordered") > PACKETS // 14
 
 
 @pytest.mark.rfc("RFC 9001, section 6.6")
@@ -222,11 +223,11 @@ def test_wire_loses_and_corrupts(wire: Simulated, pki: Pki) -> None:
     gone(wire)
     for device in (wire.here, wire.there):
         counts = device.counts()
-        assert device.get("wire_lost") > 5
+        assert device.get("wire_lost") > PACKETS // 200
         assert 0 < device.get("rx_auth_failed") <= (wire.here.get("wire_corrupted") + wire.there.get("wire_corrupted"))
         assert 0 < counts["AUTH_FAILED"] <= device.get("rx_auth_failed"), "aggregates count once"
         assert counts["WRONG"] == counts["DISTRUSTED"] == 0
-        assert taken(device) and counts["RX_DEVICE"] > 500
+        assert taken(device) and counts["RX_DEVICE"] > PACKETS * 2 // 3
 
 
 @pytest.mark.rfc("RFC 9001, section 6.3")
@@ -238,7 +239,7 @@ def test_phase_bit_is_forged(wire: Simulated, pki: Pki) -> None:
     gone(wire)
     for device in (wire.here, wire.there):
         counts = device.counts()
-        assert device.get("rx_auth_failed") + device.get("rx_phase_mismatch") > 20
+        assert device.get("rx_auth_failed") + device.get("rx_phase_mismatch") > PACKETS // 35
         assert counts["AUTH_FAILED"] + counts["PHASE_MISMATCH"] > 0
         assert counts["RX_SOFTWARE"] > 0 < counts["RESYNCS"]
         assert counts["WRONG"] == counts["DISTRUSTED"] == 0
@@ -259,8 +260,8 @@ def test_device_does_less(knobs: dict[str, int], wire: Simulated, pki: Pki) -> N
     gone(wire)
     for device in (wire.here, wire.there):
         counts = device.counts()
-        assert (counts["TX_DEVICE"] > 500) == (directions == TX), counts
-        assert (counts["RX_DEVICE"] > 500) == (directions == RX), counts
+        assert (counts["TX_DEVICE"] > PACKETS * 2 // 3) == (directions == TX), counts
+        assert (counts["RX_DEVICE"] > PACKETS * 2 // 3) == (directions == RX), counts
         assert (counts["REFUSED"] > 0) == (directions == 0)
 
 
@@ -288,7 +289,7 @@ def test_device_declines_packets(wire: Simulated, pki: Pki) -> None:
     gone(wire)
     for device in (wire.here, wire.there):
         counts = device.counts()
-        assert counts["DECLINED"] == counts["TX_SOFTWARE"] > 100
+        assert counts["DECLINED"] == counts["TX_SOFTWARE"] > PACKETS // 7
         assert counts["TX_DEVICE"] > counts["DECLINED"]
         assert device.get("tx_encrypted") == counts["TX_DEVICE"]
 
@@ -333,7 +334,7 @@ def test_device_goes_away_under_load_and_comes_back(how: str, wire: Simulated, p
     assert at.seen
     assert not any(MARKER in packet.head for packet in at.of(outgoing=False))
     assert len(adds) == rounds
-    assert wire.here.get("tx_encrypted") > 100
+    assert wire.here.get("tx_encrypted") > PACKETS // 7
 
 
 def test_wire_would_show_what_is_in_clear(wire: Simulated, pki: Pki) -> None:
@@ -376,8 +377,8 @@ def test_packets_of_another_route_are_encrypted(wire: Simulated, pki: Pki) -> No
         move(wire, pki, at_near=divert)
     gone(wire)
     counts = wire.here.counts()
-    assert counts["REROUTED"] == counts["TX_SOFTWARE"] > 100, counts
-    assert len(at.of(outgoing=False)) > 10
+    assert counts["REROUTED"] == counts["TX_SOFTWARE"] > PACKETS // 7, counts
+    assert len(at.of(outgoing=False)) > 3
     assert not any(MARKER in packet.head for packet in at.seen)
 
 
@@ -398,7 +399,7 @@ def test_connection_forbids_devices(wire: Simulated, pki: Pki) -> None:
     move(wire, pki, at_near=forbid)
     gone(wire)
     assert seen == [(True, True, True), (True, True, True), (False, False, False)]
-    assert 200 < wire.here.counts()["TX_DEVICE"] < wire.there.counts()["TX_DEVICE"]
+    assert PACKETS // 4 < wire.here.counts()["TX_DEVICE"] < wire.there.counts()["TX_DEVICE"]
 
 
 def test_tool_shows_devices(wire: Simulated, pki: Pki) -> None:
@@ -453,7 +454,7 @@ def test_connection_moves_to_another_path_and_back(wire: Simulated, pki: Pki) ->
         counts = device.counts()
         assert counts["ADDS"] >= 4, "two for the first path, two for the second"
         assert counts["WRONG"] == counts["DISTRUSTED"] == 0, counts
-        assert counts["TX_DEVICE"] > 500 and counts["RX_DEVICE"] > 500, counts
+        assert counts["TX_DEVICE"] > PACKETS * 2 // 3 and counts["RX_DEVICE"] > PACKETS * 2 // 3, counts
 
 
 @pytest.mark.parametrize("gso", (True, False), ids=("gso", "single"))
@@ -500,5 +501,5 @@ def test_foreign_stack_reads_what_the_device_wrote(gso: bool, wire: Simulated, p
     served.result(PATIENCE)
     gone(wire)
     counts = wire.there.counts()
-    assert counts["TX_DEVICE"] > 300 and counts["RX_DEVICE"] > 300, counts
+    assert counts["TX_DEVICE"] > PACKETS * 2 // 5 and counts["RX_DEVICE"] > PACKETS * 2 // 5, counts
     assert counts["AUTH_FAILED"] == counts["WRONG"] == 0
