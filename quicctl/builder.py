@@ -80,9 +80,7 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
     if kernel.compiler:
         options.append(f"CC={kernel.compiler}")
         compiler = _compiler_version(kernel.compiler)
-    key = cache.key(
-        cache.tree_key(sources, tree), kernel.release, str(kernel.kdir), _stamp(kernel.kdir), *options, compiler
-    )
+    key = cache.key(cache.tree_key(sources, tree), kernel.release, str(kernel.kdir), _stamp(kernel.kdir), *options, compiler)
     # What another compiler built than the kernel's is for looking at, and no candidate for loading.
     home = cache.root() / ("compiled" if kernel.compiler else "built") / f"{kernel.release}-{key}"
     fresh = not home.exists()
@@ -106,7 +104,9 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
                 raise errors.BuildFailed(f"make built no quic.ko for {kernel.release}", detail=process.tail(said))
             _check_vermagic(built, kernel)
             shutil.copy(built, scratch / "quic.ko")
-            shutil.copy(work / "simdev" / SIMDEV, scratch / SIMDEV)
+            simdev = work / "simdev" / SIMDEV
+            if simdev.exists():
+                shutil.copy(simdev, scratch / SIMDEV)
             if tests:
                 shutil.copy(work / "sample" / SAMPLE, scratch / SAMPLE)
 

@@ -33,6 +33,7 @@ DROP_TRIGGERS = {
     "too_short": "invalid", "small_initial": "invalid", "other_dcid": "invalid", "source_cid": "invalid",
     "packet_number": "invalid", "duplicate": "duplicate", "frame": "invalid", "key_phase": "invalid",
     "authentication": "decryption_failure", "key_unavailable": "key_unavailable", "cipher_busy": "internal_error",
+    "offload": "internal_error",
     "waiting_full": "rejected", "receive_buffer": "rejected", "backlog_full": "rejected", "listener_full": "rejected",
     "validation": "rejected", "no_memory": "internal_error", "checksum": "invalid", "no_connection": "connection_unknown",
     "no_listener": "connection_unknown", "address": "rejected", "closed": "general",

@@ -525,7 +525,8 @@ def _guest_job(lane: guest.Lane, units: list[Unit], series: str | None, scratch:
         name = Path(folder).name
         work = builder.programs(name, progress=progress)
         files += [(f"tests/{name}/{program.name}", program) for program in _executables(work)]
-    files.append((builder.SIMDEV, built.module.parent / builder.SIMDEV))
+    if (simdev := built.module.parent / builder.SIMDEV).exists():
+        files.append((builder.SIMDEV, simdev))
     if lane is guest.Lane.UML:
         files.append((builder.SAMPLE, built.module.parent / builder.SAMPLE))
     mounts: list[tuple[str, Path]] = []

@@ -114,9 +114,10 @@ def _job(where: guest.Lane, series: str, ko: Path | None, module: bool, **condit
     target = uml.debug_kernel(output.progress) if where is guest.Lane.UML else kernel.newest(series)
     if ko is None and module and (tree / "module" / "Kbuild").exists():
         modules = (builder.module(target, progress=output.progress).module,)
-        files = ((builder.SIMDEV, modules[0].parent / builder.SIMDEV),)
+        if (simdev := modules[0].parent / builder.SIMDEV).exists():
+            files = ((builder.SIMDEV, simdev),)
     if (tree / "libquic" / "Makefile").exists():
-        files = (*files, ("lib", builder.library(progress=output.progress).folder / "lib"),)
+        files = (*files, ("lib", builder.library(progress=output.progress).folder / "lib"))
     return guest.Job(modules=modules, files=files, tree=tree, kernel=target if where is guest.Lane.VM else None, **conditions)
 
 

@@ -26,7 +26,7 @@ WITHOUT_JSON = {"vm shell", "tlshd"}
 CHANGES_THINGS = {
     "sign", "install", "uninstall", "load", "unload", "reload", "config set", "config profile", "config persist",
     "config forget", "package deb", "package rpm", "package arch", "package dkms", "package kmm", "package ansible",
-    "package tree", "man", "trace",
+    "package tree", "man", "offload", "trace",
 }  # fmt: skip
 # Those that end at once and change nothing, whether there is a module or not.
 HARMLESS = (
