@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _KEPT = 32
+_LONG_HEADER = 0x80
 _HOST = "127.0.0.1"
 
 
@@ -56,6 +57,7 @@ class Relay:
         self.heard_before = 0
         """Datagrams of the server that came before that."""
         self._forget_after = forget_after
+        self._confirmed = False
         self._near, self._far = _socket(), _socket()
         self._near.bind((_HOST, 0))
         self._far.connect((_HOST, server_port))
@@ -80,6 +82,11 @@ class Relay:
         """Before the client's next datagram: another port towards the server; what it sends to the old one is lost."""
         self._forget_after = self.client.count
 
+    def _is_time_to_forget(self) -> bool:
+        """Not during the handshake, which stays where it began: RFC 9000, section 9. A server confirms it in 1-RTT packets."""
+        due = self._forget_after is not None and self.client.count >= self._forget_after
+        return due and self._confirmed and not self.forgot
+
     def _forget(self) -> None:
         fresh = _socket()
         fresh.connect(self._far.getpeername())
@@ -98,12 +105,13 @@ class Relay:
                     datagram, mark, client = _receive(self._near)
                     if self.server.count == 0:
                         self.client.first_flight += 1
-                    if self.client.count == self._forget_after:
+                    if self._is_time_to_forget():
                         self._forget()
                     if self.client.passes(datagram, mark):
                         _send(self._far, datagram, mark)
                 if self._far in ready:  # the new one is not
                     datagram, mark, _ = _receive(self._far)
+                    self._confirmed |= not datagram[0] & _LONG_HEADER
                     if self.server.passes(datagram, mark) and client is not None:
                         _send(self._near, datagram, mark, client)
 

@@ -93,7 +93,7 @@ def numbers(packets: Records) -> set[tuple[str, int]]:
 
 def test_a_transfer_that_loses_packets(link: Wire, pki: Pki, tmp_path: Path) -> None:
     near, far = content(tmp_path, "near", SIZE), content(tmp_path, "far", SIZE)
-    link.near.impair("delay", "5ms", "loss", "3%")
+    link.near.impair("delay", "5ms", "loss", "8%")
     with tracing(tmp_path / "qlog") as end:
         client, server = move(link, "v4", pki, near, far, tmp_path)
         same(client, server, near, far)
