@@ -67,15 +67,14 @@ class _Source:
 
 
 def _host_sources() -> list[_Source]:
-    shown = process.run(
-        ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT) $(CODENAME)",
-         "Created-By: Packages"],
-    ).stdout  # fmt: skip
+    ask = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT) $(CODENAME)", "Created-By: Packages"]
+    # Where apt-get update never ran, older ones tell nothing unless no more is asked for than the configuration has.
+    shown = process.run(ask).stdout or process.run([*ask, "--no-release-info"]).stdout
     sources = []
     for line in shown.splitlines():
-        # Without the lists that apt-get update brings no code name is known.
-        uri, suite, component, *codename = line.split()
-        sources.append(_Source(uri, suite, codename[0] if codename else suite, component))
+        uri, suite, component, codename = line.split()
+        # Without the lists that apt-get update brings no code name is known, and the word stays.
+        sources.append(_Source(uri, suite, suite if codename.startswith("$") else codename, component))
     return sources
 
 

@@ -47,7 +47,7 @@ def test_suite_may_be_written_by_an_alias(machine: pytest.MonkeyPatch) -> None:
 
 
 def test_lists_that_were_never_fetched_tell_no_code_name(machine: pytest.MonkeyPatch) -> None:
-    pretend(machine, "bookworm", "bookworm main ")
+    pretend(machine, "bookworm", "bookworm main $(CODENAME)")
     assert written() == [("http://mirror.example/debian", "bookworm", "main")]
 
 
@@ -55,3 +55,17 @@ def test_sources_of_another_distribution(machine: pytest.MonkeyPatch) -> None:
     pretend(machine, "trixie", "jammy main jammy")
     with pytest.raises(errors.ArchiveUnavailable, match="not set up for trixie"):
         written()
+
+
+def test_apt_of_this_machine_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is set up, and in a root whose lists were never fetched."""
+    if process.which("apt-get") is None:
+        pytest.skip("this machine has no apt")
+    own = archive._host_sources()
+    assert own and all(source.codename and not source.codename.startswith("$") for source in own)
+    fresh = tmp_path / "apt.conf"
+    fresh.write_text(f'Dir::State::lists "{tmp_path}/none";\n')
+    monkeypatch.setenv("APT_CONFIG", str(fresh))
+    unfetched = archive._host_sources()
+    assert {source.suite for source in unfetched} == {source.suite for source in own}
+    assert all(source.codename == source.suite for source in unfetched)
