@@ -13,7 +13,7 @@ PYTHON	?= $(shell /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (
 	     echo /usr/bin/python3 || echo python3)
 
 # What a build and a guest need, and what only the tests and the debug kernel need.
-DEMO_PACKAGES	:= gcc libc6-dev make patch pkg-config libgnutls28-dev libelf1 pahole kmod e2fsprogs xz-utils \
+DEMO_PACKAGES	:= gcc libc6-dev make mount patch pkg-config libgnutls28-dev libelf1 pahole kmod e2fsprogs xz-utils \
 		   qemu-system-x86 python3-venv ca-certificates openssl
 CHECK_PACKAGES	:= $(DEMO_PACKAGES) bc bison flex libelf-dev libssl-dev iproute2 gnutls-bin
 
