@@ -16,7 +16,7 @@
 struct quic_key;
 struct quic_sock;
 
-/* What is counted for each device, and for each network namespace. */
+/* What is counted for each device. */
 enum quic_offload_count {
 	QUIC_OFFLOAD_COUNT_TX_DEVICE,	/* packets handed to the device in clear */
 	QUIC_OFFLOAD_COUNT_TX_SOFTWARE,	/* laid out for it, but encrypted by the kernel */

@@ -27,7 +27,7 @@ u32 quic_offload_epoch(void)
 }
 
 /**
- * quic_offload_count() - count for a device and for the netns that it is in
+ * quic_offload_count() - count for a device
  * @dev:  device
  * @what: which counter
  * @n:    how many
