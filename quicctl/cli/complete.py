@@ -50,7 +50,7 @@ def settings(incomplete: str) -> list[str]:
 
 def groups(incomplete: str) -> list[str]:
     """Groups of tests."""
-    from quicctl.selftest import GROUPS
+    from quicctl.catalogue import GROUPS
 
     return _fitting((group.name for group in GROUPS), incomplete)
 

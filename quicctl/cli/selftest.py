@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from quicctl import errors, interop, ktap, peers
+from quicctl import catalogue, errors, interop, ktap, peers
 from quicctl import selftest as tests
+from quicctl.catalogue import Where
 from quicctl.cli import complete, output
 from quicctl.cli.options import JsonOption
 
@@ -27,7 +28,7 @@ def selftest(
         ),
     ] = None,
     where: Annotated[
-        list[tests.Where] | None, typer.Option("--where", help="Lane to run in; may be given several times. Default: all.")
+        list[Where] | None, typer.Option("--where", help="Lane to run in; may be given several times. Default: all.")
     ] = None,
     kernel: Annotated[
         list[str] | None,
@@ -54,8 +55,8 @@ def selftest(
 
     Example: quicctl selftest --where uml socket/streams
     """
-    wheres = where or list(tests.Where)
-    units = tests.select(patterns or [], wheres)
+    wheres = where or list(Where)
+    units = catalogue.select(patterns or [], wheres)
     if list_:
         for unit in units:
             for case in unit.cases or ("*",):
@@ -122,7 +123,7 @@ def _tables(report: tests.Report) -> list[output.Table]:
     for result in report.results:
         groups.setdefault((result.lane, result.group), []).append(result.case)
     rows = []
-    order = [str(lane) for lane in tests.Where]
+    order = [str(lane) for lane in Where]
     for (where, group), cases in sorted(groups.items(), key=lambda item: order.index(item[0][0].split()[0])):
         counts = [sum(c.status is status for c in cases) for status in (ktap.Status.PASS, ktap.Status.FAIL, ktap.Status.SKIP)]
         verdict = "fail" if counts[1] else "pass" if counts[0] else "skip"

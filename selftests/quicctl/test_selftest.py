@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from quicctl import errors, guest, selftest, sourcetree
+from quicctl import catalogue, errors, guest, selftest, sourcetree
+from quicctl.catalogue import Where
 from quicctl.cli import selftest as shown
 from quicctl.ktap import Status
-from quicctl.selftest import Where
 
 SUITE = """
 static struct kunit_case cases[] = {
@@ -53,7 +53,7 @@ def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def names(patterns: list[str], *wheres: Where) -> list[str]:
-    units = selftest.select(patterns, wheres or list(Where))
+    units = catalogue.select(patterns, wheres or list(Where))
     return [f"{u.where}:{u.group.name}/{u.name}" + (f"={','.join(u.cases)}" if u.cases else "") for u in units]
 
 
@@ -100,6 +100,15 @@ def test_long_tests_run_only_when_asked_for_by_name(project: Path) -> None:
     assert names(["package/test_all/test_drop"]) == ["host:package/test_all=test_drop"]
 
 
+def test_peers_are_tried_in_one_lane_unless_asked_for(project: Path) -> None:
+    (project / "selftests" / "interop").mkdir()
+    (project / "selftests" / "interop" / "test_stranger.py").write_text("def test_hello():\n    pass\n")
+    tried = "interop/test_stranger"
+    assert [name for name in names([]) if tried in name] == [f"uml:{tried}"]
+    assert [name for name in names([], Where.VM, Where.CORE) if tried in name] == [f"vm:{tried}"]
+    assert names(["interop"]) == [f"vm:{tried}", f"uml:{tried}"]
+
+
 @pytest.mark.parametrize("pattern", ["nonsense", "socket/other", "*/nothing"])
 def test_pattern_that_matches_nothing_is_an_error(pattern: str) -> None:
     with pytest.raises(errors.NoSuchTest) as caught:
@@ -132,7 +141,7 @@ def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
 
         monkeypatch.setattr(selftest, "_guest_job", lambda *_: None)
         monkeypatch.setattr(guest, "run", boot)
-        return selftest.run(selftest.select(["socket"], [Where.VM]))
+        return selftest.run(catalogue.select(["socket"], [Where.VM]))
 
     return run
 
@@ -194,7 +203,7 @@ def test_lane_that_cannot_run_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> N
         raise errors.GuestUnavailable("no emulator", remedy="install one")
 
     monkeypatch.setattr(selftest, "_guest_job", refuse)
-    report = selftest.run(selftest.select(["socket"], [Where.VM]))
+    report = selftest.run(catalogue.select(["socket"], [Where.VM]))
     assert (report.passed, report.failed) == (0, 1)
     assert "no emulator" in report.results[0].case.detail
 
@@ -211,7 +220,7 @@ def test_lanes_run_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setattr(selftest, "_guest_job", lambda *_: None)
     monkeypatch.setattr(guest, "run", boot)
     said: list[str] = []
-    report = selftest.run(selftest.select(["socket"], [Where.VM, Where.UML]), progress=said.append)
+    report = selftest.run(catalogue.select(["socket"], [Where.VM, Where.UML]), progress=said.append)
     assert (report.passed, report.failed) == (4, 0)
     assert {r.where for r in report.results} == {Where.VM, Where.UML}
     assert set(report.folders) == {tmp_path / "vm", tmp_path / "uml"}
@@ -223,7 +232,7 @@ def test_groups_with_peers_have_a_guest_of_their_own(monkeypatch: pytest.MonkeyP
         (project / "selftests" / folder).mkdir()
         (project / "selftests" / folder / "test_stranger.py").write_text("def test_hello():\n    pass\n")
 
-    def job(_lane: guest.Lane, units: list[selftest.Unit], *_: object) -> guest.Job:
+    def job(_lane: guest.Lane, units: list[selftest.Program], *_: object) -> guest.Job:
         return guest.Job(tuple(sorted({unit.group.name for unit in units})), files=tuple(("", tmp_path) for _ in units))
 
     def boot(_lane: guest.Lane, job: guest.Job, *, on_output: guest.Sink) -> guest.Outcome:
@@ -234,7 +243,7 @@ def test_groups_with_peers_have_a_guest_of_their_own(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(selftest, "_guest_job", job)
     monkeypatch.setattr(guest, "run", boot)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)  # two guests at once, the third waits
-    units = selftest.select(["netns", "interop", "peers"], [Where.VM, Where.UML])
+    units = catalogue.select(["netns", "interop", "peers"], [Where.VM, Where.UML])
     report = selftest.run(units)
     assert report.failed == 0
     assert report.passed == len(units) + 3
@@ -252,14 +261,14 @@ def test_several_kernels_are_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     monkeypatch.setattr(selftest, "_guest_job", job)
     monkeypatch.setattr(guest, "run", boot)
-    report = selftest.run(selftest.select(["socket"], [Where.VM]), series=["6.1", "7"])
+    report = selftest.run(catalogue.select(["socket"], [Where.VM]), series=["6.1", "7"])
     assert {r.lane for r in report.results} == {"vm 6.1", "vm 7"}
     assert [r.lane for r in report.results if r.case.status is Status.FAIL] == ["vm 7"]
 
 
 def test_unknown_kernel_is_said_so_before_anything_runs() -> None:
     with pytest.raises(errors.HeadersMissing) as caught:
-        selftest.run(selftest.select(["socket"], [Where.VM]), series=["5.4"])
+        selftest.run(catalogue.select(["socket"], [Where.VM]), series=["5.4"])
     assert "6.12" in caught.value.remedy
 
 
@@ -268,7 +277,7 @@ def test_lane_whose_process_dies_is_a_failure(monkeypatch: pytest.MonkeyPatch) -
         os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(selftest, "_guest_job", die)
-    report = selftest.run(selftest.select(["socket"], [Where.VM, Where.UML]))
+    report = selftest.run(catalogue.select(["socket"], [Where.VM, Where.UML]))
     assert outcome(report) == {"lane/runs": Status.FAIL}
     assert "SIGKILL" in report.results[0].case.detail
 
@@ -288,14 +297,14 @@ def test_interrupted_run_ends_its_lanes(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(selftest, "_guest_job", lambda *_: None)
     monkeypatch.setattr(guest, "run", boot)
     with pytest.raises(KeyboardInterrupt):
-        selftest.run(selftest.select(["socket"], [Where.VM, Where.UML]), on_result=interrupt)
+        selftest.run(catalogue.select(["socket"], [Where.VM, Where.UML]), on_result=interrupt)
     assert (tmp_path / "vm").exists() or (tmp_path / "uml").exists()
     assert not multiprocessing.active_children()
 
 
 def test_pytest_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    units = selftest.select(["netns"], [Where.VM])
+    units = catalogue.select(["netns"], [Where.VM])
     with pytest.raises(errors.ToolMissing, match="pytest is not installed"):
         selftest.run(units)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from quicctl import builder, errors, guest, interop, kernel, peers, selftest, sourcetree, splat, uml
+from quicctl import builder, catalogue, errors, guest, interop, kernel, peers, selftest, sourcetree, splat, uml
+from quicctl.catalogue import Where
 from quicctl.cli.app import app
 from quicctl.kernel import Kernel
 from quicctl.ktap import Status
-from quicctl.selftest import Where
 
 PROGRAM = "TEST(opens)\n{\n}\n\nTEST(closes)\n{\n}\n"
 SUITE = """
@@ -96,7 +96,7 @@ def guests(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gu
 
 
 def run(patterns: list[str], where: Where, **more: object) -> dict[str, Status]:
-    report = selftest.run(selftest.select(patterns, [where]), **more)  # type: ignore[arg-type]
+    report = selftest.run(catalogue.select(patterns, [where]), **more)  # type: ignore[arg-type]
     return {f"{result.group}/{result.case.name}": result.case.status for result in report.results}
 
 
@@ -117,6 +117,19 @@ def test_guest_gets_programs_library_and_orders(guests: Guests) -> None:
     assert job.env == {"QUIC_SLOW": "2"}
     assert f"{guest.BASE}/payload/tests/socket/states opens" in guests.scripts[0]
     assert "selftests/netns/test_loss.py" in guests.scripts[0]
+
+
+def test_files_of_a_group_are_one_program(guests: Guests, project: Path) -> None:
+    (project / "selftests" / "netns" / "test_ecn.py").write_text("def test_mark():\n    pass\n\ndef test_bleach():\n    pass\n")
+    guests.said = "#quicctl begin 0\n1..2\nok 1 test_ecn.test_mark\nok 2 test_loss.test_drop\n#quicctl end 0 0\n"
+    assert run(["netns/test_loss", "mark"], Where.VM) == {
+        "netns/test_ecn.test_mark": Status.PASS,
+        "netns/test_loss.test_drop": Status.PASS,
+        "guest/kernel reports nothing": Status.PASS,
+    }
+    [script] = guests.scripts
+    assert script.count("-m pytest") == 1
+    assert "selftests/netns/test_ecn.py::test_mark selftests/netns/test_loss.py " in script
 
 
 def test_debug_guest_has_suites_and_sample(guests: Guests) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from quicctl import selftest, sourcetree
-from quicctl.selftest import Where
+from quicctl import catalogue, sourcetree
+from quicctl.catalogue import Where
 
 LIST = "selftests/socket/uapi-rows.txt"
 _KEY = re.compile(r"\d+(\.\d+)+")
@@ -44,7 +44,7 @@ def rows() -> list[Row]:
 
 @pytest.fixture(scope="module")
 def known() -> set[str]:
-    return {name for _, name in selftest.catalogue(list(Where))}
+    return {name for _, name in catalogue.names(list(Where))}
 
 
 def full(case: str) -> str:
