@@ -39,7 +39,7 @@ class Brought:
 
 def _attend(
     sock: Endpoint, tls: libquic.Handshake, body: bytes, begin: Callable[[Endpoint], None] | None, expected: int | None,
-    whole: bool,
+    whole: bool, told: queue.SimpleQueue[uapi.Event],
 ) -> Brought:  # fmt: skip
     hashes: dict[int, Any] = {}
     sizes: dict[int, int] = {}
@@ -53,6 +53,7 @@ def _attend(
             break
         if isinstance(message, uapi.Event):
             events.append(message)
+            told.put(message)
             acknowledged |= isinstance(message, uapi.StreamUpdate) and message.state == uapi.StreamState.SEND_RECVD
         elif isinstance(message, endpoint.Datagram):
             datagrams += 1
@@ -103,6 +104,8 @@ class Server:
         early_data: bool = False,
         connections: int = 1,
     ) -> None:
+        self.told: queue.SimpleQueue[uapi.Event] = queue.SimpleQueue()
+        """What the kernel tells, as it does."""
         self._patience = 4 * timeout
         self._port: queue.Queue[int | BaseException] = queue.Queue()
         self._result: queue.Queue[Brought | BaseException] = queue.Queue()
@@ -129,7 +132,7 @@ class Server:
                                 priority=priority, early_data=early_data,
                             )  # fmt: skip
                             sock.settimeout(timeout)
-                            brought = _attend(sock, tls, body, begin, expected, whole)
+                            brought = _attend(sock, tls, body, begin, expected, whole, self.told)
                     self._result.put(brought)
             except OSError as failure:
                 timed_out = failure.errno == errno.EAGAIN

@@ -16,7 +16,8 @@ from typing import Any
 
 import h3_peer
 import pytest
-from clients import CLIENTS, PATIENCE, Ask, Brought, Client, Relaying, answering, body_of, close_of, fetch
+import raw_peer
+from clients import CLIENTS, HOST, PATIENCE, Ask, Brought, Client, Relaying, answering, body_of, close_of, fetch
 from conftest import SLOW, Content, Pki, unsupported
 from programs import root
 from relay import connection_ids
@@ -95,28 +96,22 @@ def update_by_command(client: Client, pki: Pki, folder: Path) -> Brought:
 
     But it keeps the connection alive, with packets under the new keys.
     """
-    server = answering(client, pki, b"!", idle=2 * IDLE)
-    between = Relaying()
-    with between(server.port) as relay:
-        child = client.start(Ask(relay.port, folder, pki.ca, update=True))
-        try:
-            assert child.stdin is not None and child.stdout is not None and child.stderr is not None
-            child.stdin.write(b"hello")
-            child.stdin.flush()
-            assert child.stdout.read(1) == b"!"
-            child.stdin.write(b"K\n")
-            child.stdin.flush()
-            said = b""
-            while b"KEYUPDATE" not in said:
-                said += os.read(child.stderr.fileno(), 4096)
-            heard = relay.client.count
-            deadline = time.monotonic() + PATIENCE
-            while relay.client.count == heard and time.monotonic() < deadline:
-                time.sleep(0.02)
-        finally:
-            process.kill(child)
-            child.communicate()
-        return server.end()
+    leaves = uapi.TransportParams(max_idle_timeout=int(2e6 * IDLE))
+    server = raw_peer.Server(pki.cert, pki.key, b"!", host=HOST, timeout=PATIENCE, params=leaves)
+    child = client.start(Ask(server.port, folder, pki.ca, update=True))
+    try:
+        assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+        child.stdin.write(b"hello")
+        child.stdin.flush()
+        assert child.stdout.read(1) == b"!"
+        child.stdin.write(b"K\n")
+        child.stdin.flush()
+        while not isinstance(server.told.get(timeout=PATIENCE), uapi.KeyUpdate):
+            pass
+    finally:
+        process.kill(child)
+        child.communicate()
+    return server.end()
 
 
 def test_our_server_with_a_large_hello(client: Client, pki: Pki, small: Content, tmp_path: Path) -> None:
