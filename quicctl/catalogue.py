@@ -55,7 +55,7 @@ class Group:
     peers: bool = False
     """Whether the tests use programs of other suites, see peers.py; lane uml has them."""
     once: bool = False
-    """Whether, unless a pattern asks for more, the last of the lanes is enough: it is the peers that these tests try."""
+    """Whether, unless a pattern asks for more, the last of the lanes is enough: it is peers or the tool that the tests try."""
     long: bool = False
     """Whether the tests take many minutes: they run only if asked for by the group's name."""
 
@@ -74,7 +74,8 @@ GROUPS = (
     Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML), peers=True, once=True),
     Group("peers", Kind.PYTEST, "selftests/interop/peers", (Where.UML,), peers=True),
     Group("consumer", Kind.PYTEST, "selftests/interop/consumers", (Where.UML,), peers=True),
-    Group("tool", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end", "test_end_to_end_module")),
+    Group("tool", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end",), once=True),
+    Group("loading", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end_module",)),
     Group("cat", Kind.PYTEST, "selftests/quicctl", (Where.UML,), ("test_end_to_end_cat",)),
     Group("python", Kind.PYTEST, "selftests/quicctl", (Where.UML,), ("test_end_to_end_python",)),
     Group("signing", Kind.HOST_PYTEST, "selftests/guest", (Where.VM,), ("test_signing", "test_refusals")),
