@@ -95,8 +95,15 @@ static bool quic_rmem_has_room(struct sock *sk, u32 size, bool early)
 	return !early && !quic_recv_is_waiting(quic_sk(sk));
 }
 
-/* Charge received memory; false: the receive buffer is full. */
-static bool quic_rmem_charge(struct sock *sk, u32 size, bool early)
+/**
+ * quic_rmem_charge() - charge received memory
+ * @sk:    socket, locked
+ * @size:  bytes
+ * @early: is it data that others must come before?
+ *
+ * Return: false: the receive buffer is full, or there is no memory.
+ */
+bool quic_rmem_charge(struct sock *sk, u32 size, bool early)
 {
 	if (unlikely(!quic_rmem_has_room(sk, size, early)))
 		return false;
@@ -107,7 +114,12 @@ static bool quic_rmem_charge(struct sock *sk, u32 size, bool early)
 	return true;
 }
 
-static void quic_rmem_uncharge(struct sock *sk, u32 size)
+/**
+ * quic_rmem_uncharge() - received memory is gone
+ * @sk:   socket, locked
+ * @size: bytes
+ */
+void quic_rmem_uncharge(struct sock *sk, u32 size)
 {
 	atomic_sub(size, &sk->sk_rmem_alloc);
 	sk_mem_uncharge(sk, size);
@@ -375,7 +387,12 @@ static void quic_slot_free(struct quic_slot *slot)
 		free_pages((unsigned long)slot, slot->order);
 }
 
-static void quic_slot_uncharge(struct sock *sk, u32 size)
+/**
+ * quic_wmem_uncharge() - memory of data to send is gone
+ * @sk:   socket, locked
+ * @size: bytes
+ */
+void quic_wmem_uncharge(struct sock *sk, u32 size)
 {
 	sk_wmem_queued_add(sk, -(int)size);
 	sk_mem_uncharge(sk, size);
@@ -387,7 +404,7 @@ static void quic_slot_drop(struct sock *sk, struct quic_send_buf *buf, struct qu
 	if (buf->cursor == slot)
 		buf->cursor = NULL;
 	list_del(&slot->list);
-	quic_slot_uncharge(sk, slot->truesize);
+	quic_wmem_uncharge(sk, slot->truesize);
 	local_bh_disable();
 	quic_slot_free(slot);
 	local_bh_enable();
@@ -554,7 +571,7 @@ void quic_host_send_release(struct quic_conn *conn, struct quic_send_buf *buf, u
 	if (!last)
 		return;
 	list_cut_position(&first, &buf->chunks, &last->list);
-	quic_slot_uncharge(quic_sock_sk(quic_conn_sock(conn)), size);
+	quic_wmem_uncharge(quic_sock_sk(quic_conn_sock(conn)), size);
 	local_bh_disable();
 	list_for_each_entry_safe(slot, next, &first, list)
 		quic_slot_free(slot);

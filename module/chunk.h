@@ -87,6 +87,9 @@ struct quic_recv_chunk *quic_recv_chunk_new(struct quic_sock *qs, u8 kind, u32 l
 void quic_recv_chunk_free(struct quic_recv_chunk *chunk);
 void quic_recv_chunks_free(struct list_head *queue, struct quic_recv_chunk *last);
 void quic_recv_queue_purge(struct quic_sock *qs);
+bool quic_rmem_charge(struct sock *sk, u32 size, bool early);
+void quic_rmem_uncharge(struct sock *sk, u32 size);
+void quic_wmem_uncharge(struct sock *sk, u32 size);
 /* Is there still somebody to hand received data to? */
 bool quic_host_has_reader(const struct quic_sock *qs);
 /* Keys that softirq may not free. */

@@ -39,6 +39,23 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 }
 #endif
 
+/* 6.3: completions got their data, not the request. */
+#ifndef QUIC_HAVE_CRYPTO_DONE_DATA
+#include <crypto/aead.h>
+
+void quic_protect_later_done(void *data, int err);
+
+static inline void quic_crypto_done(struct crypto_async_request *req, int err)
+{
+	quic_protect_later_done(req->data, err);	/* the only one there is */
+}
+
+#define aead_request_set_callback(req, flags, done, data)					\
+	aead_request_set_callback(req, flags,							\
+		__builtin_choose_expr(__builtin_types_compatible_p(typeof(done), void *),	\
+				      NULL, quic_crypto_done), data)
+#endif
+
 /* 6.13: the namespace became a string. */
 #ifndef QUIC_HAVE_IMPORT_NS_STRING
 #undef MODULE_IMPORT_NS

@@ -15,6 +15,7 @@ ccflags-y += $(call quic-probe,QUIC_HAVE_ENCAP_ERR_PORT,linux/udp.h,'__be16 port
 ccflags-y += $(call quic-probe,QUIC_HAVE_HRTIMER_SETUP,linux/hrtimer.h,'hrtimer_setup.struct hrtimer')
 ccflags-y += $(call quic-probe,QUIC_HAVE_TSTAMP_TYPE,linux/skbuff.h,'SKB_CLOCK_MONOTONIC')
 ccflags-y += $(call quic-probe,QUIC_HAVE_IMPORT_NS_STRING,linux/module.h,'MODULE_INFO.import_ns. ns.')
+ccflags-y += $(call quic-probe,QUIC_HAVE_CRYPTO_DONE_DATA,linux/crypto.h,'crypto_completion_t..void ')
 ccflags-y += $(call quic-probe,QUIC_HAVE_SYSCTL_SZ,net/net_namespace.h,'register_net_sysctl_sz.struct net')
 ccflags-y += $(call quic-probe,QUIC_HAVE_CONST_CTL_TABLE,linux/sysctl.h,'proc_handler.const struct ctl_table')
 ccflags-y += $(call quic-probe,QUIC_HAVE_CHACHA_STATE,crypto/chacha.h,'struct chacha_state [{]')

@@ -4,46 +4,17 @@
  * protection comes off many packets at once, each is opened where it lies and
  * handed to the core. RFC 9001, section 5.5.
  */
+#include "async.h"
 #include "drop.h"
+#include "input.h"
 #include "net.h"
 #include "offload.h"
 #include "protect.h"
 #include "restart.h"
 #include "sock.h"
 
-/* Packets opened between two looks at the masks: also bounds the stack. */
-#define QUIC_INPUT_BATCH	32
-
 /* Smaller datagrams cannot be a stateless reset. RFC 9000, section 10.3. */
 #define QUIC_STATELESS_RESET_MIN	21
-
-/**
- * struct quic_rx_datagram - one segment of a received skb
- * @skb:  what pins it
- * @data: its bytes, in one piece, ours to write to
- * @len:  how many
- */
-struct quic_rx_datagram {
-	struct sk_buff *skb;
-	u8 *data;
-	u32 len;
-};
-
-/* What all segments of one skb have in common. */
-struct quic_input_batch {
-	struct quic_sock *qs;
-	u64 now;
-	struct sk_buff *skb;
-	u32 share;		/* memory that each segment stands for */
-	u32 datagram_len;
-	u8 ecn;
-	u8 path;		/* QUIC_PATH_NONE: that of no path, between @local and @peer */
-	u32 bytes;		/* of @skb */
-	const union quic_addr *local;
-	const union quic_addr *peer;
-	bool by_device;		/* 1-RTT packets are in clear already, */
-	u32 generation;		/* opened with that key */
-};
 
 static void quic_input_count(struct quic_sock *qs, enum quic_mib field)
 {
@@ -54,8 +25,8 @@ static void quic_input_count(struct quic_sock *qs, enum quic_mib field)
  * The key for a 1-RTT packet of that phase and number. The next one is made before anybody asks for
  * it: RFC 9001, sections 6.3 #1 #2 and 6.5.
  */
-static struct quic_key *quic_input_app_key(struct quic_sock *qs, bool phase, u64 pn,
-					   enum quic_key_choice *choice)
+static inline struct quic_key *quic_input_key(struct quic_sock *qs, bool phase, u64 pn,
+					      enum quic_key_choice *choice)
 {
 	*choice = quic_key_phase_choose(&qs->conn.key_phase, phase, pn);
 	switch (*choice) {
@@ -66,6 +37,21 @@ static struct quic_key *quic_input_app_key(struct quic_sock *qs, bool phase, u64
 	default:
 		return qs->rx_key[QUIC_CRYPTO_APP];
 	}
+}
+
+/**
+ * quic_input_app_key() - the key for a 1-RTT packet
+ * @qs:     socket, locked
+ * @phase:  phase that its header tells
+ * @pn:     its number
+ *
+ * Return: the key, or NULL.
+ */
+struct quic_key *quic_input_app_key(struct quic_sock *qs, bool phase, u64 pn)
+{
+	enum quic_key_choice choice;
+
+	return quic_input_key(qs, phase, pn, &choice);
 }
 
 /*
@@ -82,6 +68,56 @@ static void quic_input_try_reset(struct quic_sock *qs, const u8 *data, u32 len, 
 		quic_conn_on_stateless_reset(conn, now);
 }
 
+/**
+ * quic_input_failed() - the first packet of a datagram could not be opened
+ * @batch: what it came with
+ * @data:  the datagram
+ * @len:   its length
+ */
+void quic_input_failed(const struct quic_input_batch *batch, const u8 *data, u32 len)
+{
+	quic_input_try_reset(batch->qs, data, len, batch->now);
+}
+
+static inline u64 quic_input_expand(struct quic_sock *qs, u8 level, const u8 *packet,
+				    u32 pn_offset, u8 pn_len)
+{
+	u32 truncated = 0;
+	u8 i;
+
+	for (i = 0; i < pn_len; i++)
+		truncated = truncated << 8 | packet[pn_offset + i];
+	return quic_pn_expand(quic_conn_largest_received(&qs->conn, level), truncated, pn_len);
+}
+
+/**
+ * quic_input_pn() - the number of a 1-RTT packet
+ * @qs:     socket, locked
+ * @packet: its header, without protection
+ * @pn_len: bytes of the number
+ *
+ * RFC 9000, appendix A.3.
+ *
+ * Return: the number; there is no such packet if it is more than QUIC_PN_MAX.
+ */
+u64 quic_input_pn(struct quic_sock *qs, const u8 *packet, u8 pn_len)
+{
+	return quic_input_expand(qs, QUIC_CRYPTO_APP, packet, 1 + QUIC_CID_LEN, pn_len);
+}
+
+/* A packet that could not be opened. */
+static void quic_input_refuse(struct quic_sock *qs, int err, u32 len)
+{
+	if (err == -EBADMSG) {
+		quic_drop_packet(qs, QUIC_DROP_AUTHENTICATION, len);
+		quic_conn_on_forgery(&qs->conn);
+	} else if (err == -EKEYREJECTED) {
+		quic_drop_packet(qs, QUIC_DROP_OFFLOAD, len);
+	} else {	/* the cipher may not run here: as if it had been lost */
+		quic_drop_packet(qs, QUIC_DROP_CIPHER_BUSY, len);
+	}
+}
+
 /* A device has opened a packet: was it with the key that we would have taken? */
 static int quic_input_check_device(const struct quic_input_batch *batch,
 				   const struct quic_key *key)
@@ -90,6 +126,72 @@ static int quic_input_check_device(const struct quic_input_batch *batch,
 		return 0;
 	quic_offload_distrust(batch->qs);
 	return -EKEYREJECTED;
+}
+
+/*
+ * An authenticated packet: frames. It is @packet to @packet + @len, its header @hdr_len long; @rx has
+ * its number and level. Inline, since a call would cost each packet its nine arguments.
+ */
+static __always_inline void quic_input_use(const struct quic_input_batch *batch,
+					   struct sk_buff *skb, u8 *packet, u32 hdr_len, u32 len,
+					   struct quic_rx_packet *rx, enum quic_key_choice choice,
+					   bool other)
+{
+	struct quic_sock *qs = batch->qs;
+	struct quic_conn *conn = &qs->conn;
+	u8 level = rx->level;
+	bool plain = level == QUIC_CRYPTO_APP && conn->plaintext;
+	u8 reserved;
+
+	/*
+	 * Only now, or the time it takes would tell the number of a packet that was made up.
+	 * RFC 9000, section 12.3 #4 #5; RFC 9001, section 9.5 #1.
+	 */
+	if (quic_conn_is_duplicate(conn, level, rx->pn)) {
+		quic_drop_packet(qs, QUIC_DROP_DUPLICATE, len);
+		return;
+	}
+	if (!plain && level == QUIC_CRYPTO_APP &&
+	    !quic_conn_on_key(conn, choice, rx->pn, batch->now)) {
+		quic_drop_packet(qs, QUIC_DROP_KEY_PHASE, len);
+		return;
+	}
+	/*
+	 * Only now are the reserved bits the peer's word. RFC 9000, sections 17.2 #7 and 17.3.1 #3. The
+	 * spin bit is not asked: RFC 9000, section 17.4 #4.
+	 */
+	reserved = level == QUIC_CRYPTO_APP ? QUIC_HEADER_SHORT_RESERVED :
+					      QUIC_HEADER_LONG_RESERVED;
+	if (packet[0] & reserved) {
+		quic_drop_packet(qs, QUIC_DROP_RESERVED_BITS, len);
+		quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION, 0,
+			       "reserved header bits");
+		return;
+	}
+	if (other)
+		quic_restart_follow(qs);
+
+	rx->ecn = batch->ecn;
+	rx->path = batch->path;
+	if (unlikely(rx->path == QUIC_PATH_NONE) && level == QUIC_CRYPTO_APP)
+		rx->path = quic_path_admit(qs, batch->local, batch->peer, packet + 1,
+					   batch->bytes, batch->now);
+	rx->now = batch->now;
+	rx->payload = packet + hdr_len;
+	rx->len = len - hdr_len - (plain ? 0 : QUIC_TAG_LEN);
+	rx->share = batch->share;
+	rx->host = skb;
+	switch (quic_conn_recv_packet(conn, rx)) {
+	case -ENOBUFS:
+		quic_drop_packet(qs, QUIC_DROP_RECEIVE_BUFFER, len);
+		break;
+	case -EPROTO:
+		if (conn->close.local)
+			quic_drop_packet(qs, QUIC_DROP_FRAME, len);
+		else if (!conn->close.app)
+			quic_input_count(qs, QUIC_MIB_FRM_INCLOSES);
+		break;
+	}
 }
 
 /*
@@ -107,98 +209,69 @@ static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff
 	struct quic_rx_packet rx;
 	struct quic_key *key;
 	u32 hdr_len = pn_offset + pn_len;
-	u32 truncated = 0;
 	bool plain;
-	u8 reserved;
-	u32 tag;
 	int err;
-	u8 i;
 
-	for (i = 0; i < pn_len; i++)
-		truncated = truncated << 8 | packet[pn_offset + i];
-	rx.pn = quic_pn_expand(quic_conn_largest_received(conn, level), truncated, pn_len);
+	rx.level = level;
+	rx.pn = quic_input_expand(qs, level, packet, pn_offset, pn_len);
 	if (rx.pn > QUIC_PN_MAX) {
 		quic_drop_packet(qs, QUIC_DROP_PACKET_NUMBER, len);
 		return false;
 	}
 
 	plain = level == QUIC_CRYPTO_APP && conn->plaintext;
-	tag = plain ? 0 : QUIC_TAG_LEN;
-	if (len < hdr_len + tag) {
+	if (len < hdr_len + (plain ? 0 : QUIC_TAG_LEN)) {
 		quic_drop_packet(qs, QUIC_DROP_TOO_SHORT, len);
 		return false;
 	}
 	if (!plain) {
 		key = other ? qs->other_rx : qs->rx_key[level];
 		if (level == QUIC_CRYPTO_APP)
-			key = quic_input_app_key(qs, packet[0] & QUIC_HEADER_KEY_PHASE, rx.pn,
-						 &choice);
+			key = quic_input_key(qs, packet[0] & QUIC_HEADER_KEY_PHASE, rx.pn,
+					     &choice);
 		if (unlikely(batch->by_device) && level == QUIC_CRYPTO_APP)
 			err = quic_input_check_device(batch, key);
 		else
 			err = key ? quic_protect_open(key, packet, hdr_len, len - hdr_len, rx.pn) :
 				    -EBADMSG;
-		if (err == -EBADMSG) {
-			quic_drop_packet(qs, QUIC_DROP_AUTHENTICATION, len);
-			quic_conn_on_forgery(conn);
-		} else if (err == -EKEYREJECTED) {
-			quic_drop_packet(qs, QUIC_DROP_OFFLOAD, len);
-		} else if (err) {	/* the cipher may not run here: as if it had been lost */
-			quic_drop_packet(qs, QUIC_DROP_CIPHER_BUSY, len);
-		}
-		if (err)
+		if (err) {
+			quic_input_refuse(qs, err, len);
 			return false;
+		}
 	}
-	/*
-	 * Only now, or the time it takes would tell the number of a packet that was made up.
-	 * RFC 9000, section 12.3 #4 #5; RFC 9001, section 9.5 #1.
-	 */
-	if (quic_conn_is_duplicate(conn, level, rx.pn)) {
-		quic_drop_packet(qs, QUIC_DROP_DUPLICATE, len);
-		return true;
-	}
-	if (!plain && level == QUIC_CRYPTO_APP &&
-	    !quic_conn_on_key(conn, choice, rx.pn, batch->now)) {
-		quic_drop_packet(qs, QUIC_DROP_KEY_PHASE, len);
-		return true;
-	}
-	/*
-	 * Only now are the reserved bits the peer's word. RFC 9000, sections 17.2 #7 and 17.3.1 #3. The
-	 * spin bit is not asked: RFC 9000, section 17.4 #4.
-	 */
-	reserved = level == QUIC_CRYPTO_APP ? QUIC_HEADER_SHORT_RESERVED :
-					      QUIC_HEADER_LONG_RESERVED;
-	if (packet[0] & reserved) {
-		quic_drop_packet(qs, QUIC_DROP_RESERVED_BITS, len);
-		quic_conn_fail(conn, QUIC_TRANSPORT_ERROR_PROTOCOL_VIOLATION, 0,
-			       "reserved header bits");
-		return true;
-	}
-	if (other)
-		quic_restart_follow(qs);
+	quic_input_use(batch, skb, packet, hdr_len, len, &rx, choice, other);
+	return true;
+}
 
-	rx.level = level;
-	rx.ecn = batch->ecn;
-	rx.path = batch->path;
-	if (unlikely(rx.path == QUIC_PATH_NONE) && level == QUIC_CRYPTO_APP)
-		rx.path = quic_path_admit(qs, batch->local, batch->peer, packet + 1,
-					  batch->bytes, batch->now);
-	rx.now = batch->now;
-	rx.payload = packet + hdr_len;
-	rx.len = len - hdr_len - tag;
-	rx.share = batch->share;
-	rx.host = skb;
-	switch (quic_conn_recv_packet(conn, &rx)) {
-	case -ENOBUFS:
-		quic_drop_packet(qs, QUIC_DROP_RECEIVE_BUFFER, len);
-		break;
-	case -EPROTO:
-		if (conn->close.local)
-			quic_drop_packet(qs, QUIC_DROP_FRAME, len);
-		else if (!conn->close.app)
-			quic_input_count(qs, QUIC_MIB_FRM_INCLOSES);
-		break;
+/**
+ * quic_input_opened() - a 1-RTT packet that a driver has opened, or failed to
+ * @batch:  what it came with
+ * @opened: the packet
+ *
+ * Keys may have changed since it was given to the driver.
+ *
+ * Return: false: it could not be opened.
+ */
+bool quic_input_opened(const struct quic_input_batch *batch,
+		       const struct quic_async_packet *opened)
+{
+	struct quic_rx_packet rx = { .level = QUIC_CRYPTO_APP, .pn = opened->pn };
+	const struct quic_rx_datagram *datagram = &opened->datagram;
+	u8 *packet = datagram->data;
+	u32 hdr_len = 1 + QUIC_CID_LEN + (packet[0] & QUIC_HEADER_PN_LEN_MASK) + 1;
+	enum quic_key_choice choice;
+	struct quic_key *key;
+
+	if (opened->err) {
+		quic_input_refuse(batch->qs, opened->err, datagram->len);
+		return false;
 	}
+	key = quic_input_key(batch->qs, packet[0] & QUIC_HEADER_KEY_PHASE, rx.pn, &choice);
+	if (key && key->generation == opened->key->generation)
+		quic_input_use(batch, datagram->skb, packet, hdr_len, datagram->len, &rx, choice,
+			       false);
+	else
+		quic_drop_packet(batch->qs, QUIC_DROP_KEY_PHASE, datagram->len);
 	return true;
 }
 
@@ -373,9 +446,17 @@ static bool quic_input_has_quic_bit(const struct quic_conn *conn, const struct q
 	       hdr->type == QUIC_PACKET_VERSION_NEGOTIATION;
 }
 
-/* A datagram of any packets, coalesced or not. RFC 9000, section 12.2. */
-static void quic_input_datagram(const struct quic_input_batch *batch, struct sk_buff *skb,
-				u8 *data, u32 len)
+/**
+ * quic_input_datagram() - a datagram of any packets, coalesced or not
+ * @batch: what it came with
+ * @skb:   where it lies
+ * @data:  its bytes
+ * @len:   how many
+ *
+ * RFC 9000, section 12.2.
+ */
+void quic_input_datagram(const struct quic_input_batch *batch, struct sk_buff *skb, u8 *data,
+			 u32 len)
 {
 	const u8 *end = data + len;
 	struct quic_sock *qs = batch->qs;
@@ -426,6 +507,19 @@ static void quic_input_new_dcid(const struct quic_input_batch *batch, u64 dcid)
 	quic_conn_on_dcid(&qs->conn, path, (u8 *)&dcid, sizeof(dcid));
 }
 
+/**
+ * quic_input_dcid() - the connection ID of an authenticated 1-RTT packet
+ * @batch:  what it came with
+ * @packet: the packet
+ */
+void quic_input_dcid(const struct quic_input_batch *batch, const u8 *packet)
+{
+	u64 dcid = get_unaligned((const u64 *)(packet + 1));
+
+	if (unlikely(dcid != batch->qs->rx_dcid))
+		quic_input_new_dcid(batch, dcid);
+}
+
 /* Segments that are each one 1-RTT packet: header protection comes off all at once. */
 static void quic_input_burst(const struct quic_input_batch *batch,
 			     const struct quic_rx_datagram *datagram, u32 n)
@@ -461,8 +555,13 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 		quic_offload_rx_opened(qs, opened, batch->by_device);
 }
 
-/* Is the segment what quic_input_burst() takes? */
-static bool quic_input_is_plain_app(const struct quic_sock *qs, const u8 *data, u32 len)
+/**
+ * quic_input_is_plain_app() - is a segment one 1-RTT packet, for which there is a key?
+ * @qs:   socket, locked
+ * @data: the segment
+ * @len:  its length
+ */
+bool quic_input_is_plain_app(const struct quic_sock *qs, const u8 *data, u32 len)
 {
 	const struct quic_conn *conn = &qs->conn;
 
@@ -471,20 +570,6 @@ static bool quic_input_is_plain_app(const struct quic_sock *qs, const u8 *data, 
 	       len >= 1 + QUIC_CID_LEN + 4 + (conn->plaintext ? 0 : QUIC_SAMPLE_LEN) &&
 	       conn->state == QUIC_CONN_ESTABLISHED && qs->rx_key[QUIC_CRYPTO_APP];
 }
-
-/**
- * struct quic_segments - a walk over the segments of an skb
- * @head:   the skb
- * @part:   where the walk is: the head or one of its frag_list
- * @frag:   -1: in the linear part of @part
- * @start:  offset of the piece in the head skb
- */
-struct quic_segments {
-	struct sk_buff *head;
-	struct sk_buff *part;
-	int frag;
-	u32 start;
-};
 
 static u32 quic_segments_piece(const struct quic_segments *it, u8 **data)
 {
@@ -511,8 +596,11 @@ static bool quic_segments_next(struct quic_segments *it)
 	return it->part;
 }
 
-/* May packets of @skb be decrypted where they lie? */
-static bool quic_input_may_write(const struct sk_buff *skb)
+/**
+ * quic_input_may_write() - may packets be decrypted where they lie?
+ * @skb: in which
+ */
+bool quic_input_may_write(const struct sk_buff *skb)
 {
 	const struct sk_buff *part;
 
@@ -536,8 +624,18 @@ static struct sk_buff *quic_input_copy(const struct sk_buff *skb, u32 offset, u3
 	return copy;
 }
 
-static bool quic_input_segment(struct quic_segments *it, bool in_place, u32 offset, u32 len,
-			       struct quic_rx_datagram *datagram)
+/**
+ * quic_input_segment() - the next segment of an skb in one piece
+ * @it:       the walk
+ * @in_place: quic_input_may_write(); else all are copied
+ * @offset:   of the segment
+ * @len:      its length
+ * @datagram: result; @datagram->skb is a copy if it is not the one that is walked
+ *
+ * Return: false: no memory.
+ */
+bool quic_input_segment(struct quic_segments *it, bool in_place, u32 offset, u32 len,
+			struct quic_rx_datagram *datagram)
 {
 	u8 *data;
 	u32 size;
@@ -608,13 +706,14 @@ static void quic_input_walk(struct quic_input_batch *batch, struct sk_buff *skb)
 }
 
 /**
- * quic_input() - a datagram or aggregate for this socket
+ * quic_input_resume() - go on with a datagram or aggregate
  * @qs:  socket, locked
- * @skb: data at the QUIC header; taken over
+ * @skb: as quic_input() got it; taken over
+ * @job: what became of its packets at a driver, or NULL: it just came
  *
  * The caller settles afterwards.
  */
-void quic_input(struct quic_sock *qs, struct sk_buff *skb)
+void quic_input_resume(struct quic_sock *qs, struct sk_buff *skb, struct quic_async_job *job)
 {
 	struct quic_input_batch batch = { .qs = qs };
 	enum quic_drop_reason reason = QUIC_DROP_CLOSED;
@@ -636,6 +735,10 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 		batch.bytes = skb->len;
 	}
 
+	if (quic_async_is_on() && !job && quic_async_wants(qs, skb)) {
+		quic_async_open(qs, skb);
+		return;
+	}
 	qs->rx_bytes += skb->len;
 	batch.now = quic_sock_now();
 	batch.ecn = quic_addr_skb_ecn(skb);
@@ -650,7 +753,10 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 	quic_conn_on_datagram(&qs->conn, batch.path, skb->len, batch.now);
 	/* The backlog comes here with BH on; what protects packets is per processor. */
 	local_bh_disable();
-	quic_input_walk(&batch, skb);
+	if (unlikely(job))
+		quic_async_walk(&batch, job);
+	else
+		quic_input_walk(&batch, skb);
 	local_bh_enable();
 	consume_skb(skb);
 	return;
@@ -658,6 +764,18 @@ void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 drop:
 	quic_drop_packet(qs, reason, skb->len);
 	kfree_skb(skb);
+}
+
+/**
+ * quic_input() - a datagram or aggregate for this socket
+ * @qs:  socket, locked
+ * @skb: data at the QUIC header; taken over
+ *
+ * The caller settles afterwards.
+ */
+void quic_input(struct quic_sock *qs, struct sk_buff *skb)
+{
+	quic_input_resume(qs, skb, NULL);
 }
 
 /**

@@ -12,6 +12,7 @@
 #include <linux/tls.h>
 #include <uapi/linux/quic.h>
 
+#include "async.h"
 #include "keys.h"
 #include "protect.h"
 
@@ -26,7 +27,18 @@ enum quic_aead_kind {
 	QUIC_AEAD_PLAIN,	/* the default driver is synchronous */
 	QUIC_AEAD_INTERNAL,	/* the bare driver below the SIMD wrapper */
 	QUIC_AEAD_SYNC,		/* only by asking for synchronous ones */
+	QUIC_AEAD_LATER,	/* likewise, and the default driver completes later: an accelerator */
 };
+
+/*
+ * Who completes later: empty: the driver that the crypto API prefers, on machines that have no fast
+ * one of the other kind; "preferred": on all machines; "pcrypt()": a template around it; else the
+ * name of a driver.
+ */
+static char quic_async_aead[64];
+module_param_string(async_aead, quic_async_aead, sizeof(quic_async_aead), 0644);
+MODULE_PARM_DESC(async_aead,
+		 "AEAD driver that completes later: its name, a template as \"pcrypt()\", or \"preferred\"; empty: only where the processor has none of its own");
 
 struct quic_cipher {
 	const char *aead;
@@ -261,6 +273,11 @@ int quic_hkdf_expand_label(u16 cipher, const u8 *secret, u8 secret_len, const ch
 				label, out, len);
 }
 
+static bool quic_aead_is_async(struct crypto_aead *aead)
+{
+	return crypto_aead_tfm(aead)->__crt_alg->cra_flags & CRYPTO_ALG_ASYNC;
+}
+
 /*
  * Which driver? Measured: the SIMD wrapper is asynchronous in 6.1 and 6.12, and asking for a
  * synchronous one yields a driver 13 times slower than what is under the wrapper.
@@ -270,13 +287,14 @@ static enum quic_aead_kind quic_aead_probe(const struct quic_cipher *c)
 	enum quic_aead_kind kind = QUIC_AEAD_UNKNOWN;
 	struct crypto_aead *aead;
 
+	bool later = false;
+
 	aead = crypto_alloc_aead(c->aead, 0, 0);
 	if (!IS_ERR(aead)) {
-		if (!(crypto_aead_tfm(aead)->__crt_alg->cra_flags & CRYPTO_ALG_ASYNC))
-			kind = QUIC_AEAD_PLAIN;
+		later = quic_aead_is_async(aead);
 		crypto_free_aead(aead);
-		if (kind)
-			return kind;
+		if (!later)
+			return QUIC_AEAD_PLAIN;
 	}
 
 	if (c->internal) {
@@ -290,7 +308,7 @@ static enum quic_aead_kind quic_aead_probe(const struct quic_cipher *c)
 				return kind;
 		}
 	}
-	return QUIC_AEAD_SYNC;
+	return later ? QUIC_AEAD_LATER : QUIC_AEAD_SYNC;
 }
 
 static struct crypto_aead *quic_aead_alloc(struct quic_cipher *c, bool *is_internal)
@@ -324,7 +342,7 @@ static struct crypto_aead *quic_aead_alloc(struct quic_cipher *c, bool *is_inter
 
 	/* A driver that was loaded meanwhile may be another one than was probed. */
 	if (crypto_aead_reqsize(aead) > QUIC_PROTECT_REQSIZE ||
-	    (crypto_aead_tfm(aead)->__crt_alg->cra_flags & CRYPTO_ALG_ASYNC)) {
+	    quic_aead_is_async(aead)) {
 		crypto_free_aead(aead);
 		*is_internal = false;
 		aead = crypto_alloc_aead(c->aead, 0, CRYPTO_ALG_ASYNC);
@@ -334,6 +352,75 @@ static struct crypto_aead *quic_aead_alloc(struct quic_cipher *c, bool *is_inter
 		}
 	}
 	return aead;
+}
+
+/*
+ * A template around the driver that is preferred, once: what it makes of that is preferred from then
+ * on. @wrap: its name with parentheses.
+ */
+static struct crypto_aead *quic_aead_wrap(const struct quic_cipher *c, const char *wrap)
+{
+	struct crypto_aead *aead = crypto_alloc_aead(c->aead, 0, 0);
+	size_t len = strlen(wrap) - 1;
+	char name[CRYPTO_MAX_ALG_NAME];
+	const char *driver;
+	int n;
+
+	if (IS_ERR(aead))
+		return aead;
+	driver = crypto_tfm_alg_driver_name(crypto_aead_tfm(aead));
+	if (!strncmp(driver, wrap, len))
+		return aead;
+	n = snprintf(name, sizeof(name), "%.*s%s)", (int)len, wrap, driver);
+	crypto_free_aead(aead);
+	return n < sizeof(name) ? crypto_alloc_aead(name, 0, 0) : ERR_PTR(-ENAMETOOLONG);
+}
+
+/* The driver that completes later, or NULL. */
+static struct crypto_aead *quic_aead_later(struct quic_cipher *c)
+{
+	char want[sizeof(quic_async_aead)];
+	struct crypto_aead *aead;
+	size_t len;
+
+	kernel_param_lock(THIS_MODULE);
+	strscpy(want, strim(quic_async_aead), sizeof(want));
+	kernel_param_unlock(THIS_MODULE);
+	len = strlen(want);
+	if (!len && READ_ONCE(c->kind) != QUIC_AEAD_LATER)
+		return NULL;
+
+	if (!len || !strcmp(want, "preferred"))
+		aead = crypto_alloc_aead(c->aead, 0, 0);
+	else if (len > 2 && !strcmp(want + len - 2, "()"))
+		aead = quic_aead_wrap(c, want);
+	else
+		aead = crypto_alloc_aead(want, 0, 0);
+	if (IS_ERR(aead)) {
+		pr_warn_ratelimited("quic: async_aead=%s is no driver of %s: error %ld; packets are protected synchronously\n",
+				    want, c->aead, PTR_ERR(aead));
+		return NULL;
+	}
+	/* The driver of one cipher is not that of all. */
+	if (quic_aead_is_async(aead) && !strcmp(crypto_aead_tfm(aead)->__crt_alg->cra_name, c->aead))
+		return aead;
+	crypto_free_aead(aead);
+	return NULL;
+}
+
+/* What key->aead gets, for the driver that completes later; it is done without if that has no use. */
+static void quic_key_add_later(struct quic_key *key, struct quic_cipher *c)
+{
+	key->later = quic_aead_later(c);
+	if (!key->later)
+		return;
+	if (crypto_aead_setkey(key->later, key->key, c->key_len) ||
+	    crypto_aead_setauthsize(key->later, QUIC_TAG_LEN)) {
+		crypto_free_aead(key->later);
+		key->later = NULL;
+		return;
+	}
+	quic_async_enable();
 }
 
 /* Everything but header protection. */
@@ -368,6 +455,7 @@ static struct quic_key *quic_key_new(u32 version, const struct quic_secret *secr
 				     key->iv, QUIC_IV_LEN);
 	if (err)
 		goto err_free;
+	quic_key_add_later(key, c);
 	return key;
 
 err_free:
@@ -446,6 +534,8 @@ void quic_key_wipe(struct quic_key *key)
 {
 	if (key->aead)
 		crypto_free_aead(key->aead);	/* wipes its context */
+	if (key->later)
+		crypto_free_aead(key->later);
 	quic_hp_put(key->hp);
 	kfree_sensitive(key);
 }

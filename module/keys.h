@@ -23,6 +23,7 @@ struct quic_hp;
 /**
  * struct quic_key - what protects packets of one direction and generation
  * @aead:   packet protection
+ * @later:  the same by a driver that completes later, or NULL; only for packets in bursts
  * @hp:     header protection, shared by all generations: RFC 9001, section 6
  * @iv:     nonce base
  * @key, @hp_key, @len: what @aead and @hp were made of, for devices that do their work
@@ -34,6 +35,7 @@ struct quic_hp;
  */
 struct quic_key {
 	struct crypto_aead *aead;
+	struct crypto_aead *later;
 	struct quic_hp *hp;
 	u8 iv[QUIC_IV_LEN];
 	u16 cipher;

@@ -43,6 +43,8 @@ static DEFINE_PER_CPU(struct quic_wire_ring, quic_wire_ring);
  * @qs:    socket
  * @key:   that protects them
  * @device: what encrypts them on their way, or NULL: they are, already
+ * @later: so does a driver that completes later, before they leave
+ * @clear: either is the case
  * @first_pn: packet number of the first
  * @page:  being written to; the burst holds a reference
  * @used:  bytes of it that are taken
@@ -61,6 +63,8 @@ struct quic_burst {
 	struct quic_sock *qs;
 	struct quic_key *key;
 	struct quic_offload_assoc *device;
+	bool later;
+	bool clear;
 	u64 first_pn;
 	struct page *page;
 	u32 used;
@@ -170,7 +174,7 @@ static int quic_burst_flush(struct quic_burst *burst)
 
 	if (!burst->nr_packets)
 		return 0;
-	if (!qs->conn.plaintext && !burst->device)
+	if (!qs->conn.plaintext && !burst->clear)
 		quic_protect_mask(burst->key, burst->mask, burst->nr_packets);
 	skb = linear ? quic_burst_linear(burst) : quic_burst_paged(burst);
 	if (skb && unlikely(burst->device) &&
@@ -179,7 +183,11 @@ static int quic_burst_flush(struct quic_burst *burst)
 		kfree_skb(skb);
 		skb = NULL;
 	}
-	if (skb)
+	if (skb && unlikely(burst->later))
+		err = quic_async_seal(qs, burst->key, skb, burst->mask, burst->nr_packets,
+				      burst->first_pn, burst->nr_packets > 1 ? burst->gso_size : 0,
+				      burst->ecn);
+	else if (skb)
 		err = quic_udp_xmit(qs, quic_sock_route(qs), skb,
 				    burst->nr_packets > 1 ? burst->gso_size : 0, burst->ecn);
 	for (i = 0; i < burst->nr_frags; i++)
@@ -203,7 +211,7 @@ static int quic_burst_add(struct quic_burst *burst, const struct quic_tx_packet 
 
 	if (burst->nr_packets &&
 	    (burst->ended || len > burst->gso_size ||
-	     (burst->device && tx->pn != burst->first_pn + burst->nr_packets) || tx->ecn != burst->ecn ||
+	     (burst->clear && tx->pn != burst->first_pn + burst->nr_packets) || tx->ecn != burst->ecn ||
 	     burst->nr_packets == burst->most ||
 	     burst->bytes + len > QUIC_BURST_BYTES)) {
 		err = quic_burst_flush(burst);
@@ -277,10 +285,10 @@ int quic_output_seal(struct quic_sock *qs, struct quic_key *key, struct quic_tx_
 	return hdr_len + len + QUIC_TAG_LEN;
 }
 
-/* The same for a packet of a burst, which a device may encrypt when it leaves. */
+/* The same for a packet of a burst, which may be encrypted when it leaves. */
 static int quic_burst_seal(struct quic_burst *burst, struct quic_tx_packet *tx)
 {
-	if (likely(!burst->device))
+	if (likely(!burst->clear))
 		return quic_output_seal(burst->qs, burst->key, tx);
 	if (tx->direct)
 		memcpy(tx->start, tx->direct, tx->direct_len);
@@ -377,6 +385,10 @@ static void quic_output_app(struct quic_sock *qs, u64 now)
 	burst.qs = qs;
 	burst.key = qs->tx_key[QUIC_CRYPTO_APP];
 	burst.device = quic_offload_is_on() ? quic_offload_tx_begin(qs, burst.key) : NULL;
+	burst.later = quic_async_is_on() && !burst.device && burst.key->later && !conn->plaintext;
+	if (burst.later && !quic_async_has_room(qs))
+		return;
+	burst.clear = burst.device || burst.later;
 	burst.most = burst.device && !burst.device->dev->caps.gso ?
 			     1 : quic_burst_most(quic_conn_path(conn));
 	burst.page = NULL;
@@ -389,7 +401,8 @@ static void quic_output_app(struct quic_sock *qs, u64 now)
 	quic_burst_flush(&burst);
 	if (burst.page)
 		put_page(burst.page);
-	QUIC_ADD_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_PKT_ENCFASTPATHS, sent);
+	QUIC_ADD_STATS(sock_net(quic_sock_sk(qs)),
+		       burst.later ? QUIC_MIB_PKT_ENCBACKLOGS : QUIC_MIB_PKT_ENCFASTPATHS, sent);
 }
 
 /* One packet of a coalesced datagram that waits for its protection. */

@@ -138,6 +138,93 @@ int quic_protect_open(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u6
 	return err;
 }
 
+/**
+ * struct quic_protect_later - a packet at a driver that completes later
+ * @done:  whom to tell,
+ * @owner: of what,
+ * @index: and which
+ * @iv:    nonce in the form that the driver wants
+ * @sg:    the packet
+ * @req:   request, the driver's own follows
+ */
+struct quic_protect_later {
+	quic_protect_done_t done;
+	void *owner;
+	u32 index;
+	u8 iv[16];
+	struct scatterlist sg;
+	struct aead_request req __aligned(CRYPTO_MINALIGN);
+};
+
+/**
+ * quic_protect_later_done() - a driver is through with a packet, or has begun with it
+ * @data: struct quic_protect_later
+ * @err:  0 or errno; -EINPROGRESS: begun
+ */
+void quic_protect_later_done(void *data, int err)
+{
+	struct quic_protect_later *later = data;
+
+	if (err == -EINPROGRESS)	/* only left one queue for another */
+		return;
+	local_bh_disable();
+	later->done(later->owner, later->index, err);
+	local_bh_enable();
+	kfree_sensitive(later);
+}
+
+/**
+ * quic_protect_later_size() - memory that a packet takes until it is done
+ * @key: key with an asynchronous driver
+ *
+ * Return: bytes.
+ */
+u32 quic_protect_later_size(const struct quic_key *key)
+{
+	return sizeof(struct quic_protect_later) + crypto_aead_reqsize(key->later);
+}
+
+/**
+ * quic_protect_later() - give a packet to the asynchronous driver
+ * @key:     with which key; it has such a driver, and stays until @done was called
+ * @packet:  the packet, header in place, its protection removed
+ * @hdr_len: length of the header with the packet number
+ * @len:     bytes behind it; to seal without the tag, for which there is room, to open with it
+ * @pn:      packet number
+ * @seal:    encrypt; else decrypt
+ * @done:    called with @owner, @index and the outcome, BH off
+ * @owner:   for @done
+ * @index:   for @done
+ *
+ * Call with BH off. No request waits in a driver's backlog: what it has no room for is refused.
+ *
+ * Return: -EINPROGRESS: @done will be called, or was; 0 or -EBADMSG: done at once, @done is not
+ * called; another errno: refused, the packet is as it was.
+ */
+int quic_protect_later(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u64 pn, bool seal,
+		       quic_protect_done_t done, void *owner, u32 index)
+{
+	struct quic_protect_later *later;
+	int err;
+
+	later = kmalloc(quic_protect_later_size(key), GFP_ATOMIC | __GFP_NOWARN);
+	if (!later)
+		return -ENOMEM;
+	later->done = done;
+	later->owner = owner;
+	later->index = index;
+	quic_protect_nonce(key, pn, later->iv);
+	sg_init_one(&later->sg, packet, hdr_len + len + (seal ? QUIC_TAG_LEN : 0));
+	aead_request_set_tfm(&later->req, key->later);
+	aead_request_set_callback(&later->req, 0, quic_protect_later_done, later);
+	aead_request_set_ad(&later->req, hdr_len);
+	aead_request_set_crypt(&later->req, &later->sg, &later->sg, len, later->iv);
+	err = seal ? crypto_aead_encrypt(&later->req) : crypto_aead_decrypt(&later->req);
+	if (err != -EINPROGRESS)
+		kfree_sensitive(later);
+	return err;
+}
+
 /* The request of a call in place, under a nonce that no packet number goes into. */
 static struct aead_request *quic_protect_request(struct quic_key *key, u8 *data, u32 hdr_len,
 						 u32 size, u32 len, const u8 *nonce)

@@ -34,6 +34,16 @@ void quic_protect_unmask(struct quic_key *key, const struct quic_mask *mask, u32
 /* May packets be protected with @key here and now? If not, go to process context. */
 bool quic_protect_may_run(const struct quic_key *key);
 
+/*
+ * With a key that has an asynchronous driver: the same in place for one packet, and @done(@owner,
+ * @index, errno) once it is through, from any context, BH off.
+ */
+typedef void (*quic_protect_done_t)(void *owner, u32 index, int err);
+int quic_protect_later(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u64 pn, bool seal,
+		       quic_protect_done_t done, void *owner, u32 index);
+u32 quic_protect_later_size(const struct quic_key *key);
+void quic_protect_later_done(void *data, int err);
+
 int quic_protect_init(void);
 void quic_protect_exit(void);
 

@@ -76,6 +76,7 @@ int quic_sock_init(struct sock *sk)
 	INIT_WORK(&qs->move_work, quic_migrate_work);
 	INIT_WORK(&qs->restart_work, quic_restart_work);
 	quic_offload_state_init(qs);
+	quic_async_init(qs);
 	INIT_LIST_HEAD(&qs->handshake_queue);
 	INIT_LIST_HEAD(&qs->event_queue);
 	INIT_LIST_HEAD(&qs->data_queue);

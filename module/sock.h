@@ -14,6 +14,7 @@
 #include <uapi/linux/quic.h>
 
 #include "addr.h"
+#include "async.h"
 #include "chunk.h"
 #include "core/conn.h"
 #include "keys.h"
@@ -150,6 +151,7 @@ struct quic_sock {
 	struct work_struct move_work;
 	struct work_struct restart_work;	/* and Initial keys */
 	struct quic_offload_state offload;
+	struct quic_async async;
 
 	struct quic_route route[QUIC_PATHS_MAX];
 	struct quic_route preferred;

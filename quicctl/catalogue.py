@@ -70,7 +70,7 @@ GROUPS = (
     Group("kunit", Kind.KUNIT, "module/tests", (Where.UML,)),
     Group("socket", Kind.PROGRAMS, "selftests/socket", (Where.VM, Where.UML)),
     Group("netns", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML)),
-    Group("offload", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML), ("test_offload",)),
+    Group("offload", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML), ("test_offload", "test_async_aead")),
     Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML), peers=True, once=True),
     Group("peers", Kind.PYTEST, "selftests/interop/peers", (Where.UML,), peers=True),
     Group("consumer", Kind.PYTEST, "selftests/interop/consumers", (Where.UML,), peers=True),

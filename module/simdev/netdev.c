@@ -435,6 +435,11 @@ static int __init simdev_module_init(void)
 		return -EINVAL;
 	}
 	simdev_root = debugfs_create_dir("quic_simdev", NULL);
+	err = simdev_aead_init(simdev_root);
+	if (err) {
+		debugfs_remove_recursive(simdev_root);
+		return err;
+	}
 	for (i = 0; i < 2 * pairs; i++) {
 		sim = simdev_create();
 		if (IS_ERR(sim)) {
@@ -457,12 +462,14 @@ static int __init simdev_module_init(void)
 
 err_destroy:
 	simdev_destroy_all();
+	simdev_aead_exit();
 	return err;
 }
 
 static void __exit simdev_module_exit(void)
 {
 	simdev_destroy_all();
+	simdev_aead_exit();
 }
 
 module_init(simdev_module_init);

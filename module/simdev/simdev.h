@@ -3,7 +3,7 @@
  * Simulated devices: pairs of linked netdevs. What one transmits is what a
  * wire would carry; the other end may decrypt it on arrival. netdev.c moves
  * packets, table.c is the driver's side of associations, crypt.c the cipher
- * hardware, knobs.c the files in debugfs.
+ * hardware, knobs.c the files in debugfs. aead.c is an accelerator of its own.
  */
 #ifndef _QUIC_SIMDEV_H
 #define _QUIC_SIMDEV_H
@@ -120,6 +120,10 @@ void simdev_crypt_exit(struct simdev_assoc *sa);
 int simdev_seal(struct simdev_assoc *sa, u8 *packet, u32 len, u64 pn, u32 generation);
 enum quic_offload_rx_status simdev_open(struct simdev_assoc *sa, u8 *packet, u32 len,
 					bool flip_phase, u32 *generation);
+
+/* aead.c */
+int simdev_aead_init(struct dentry *root);
+void simdev_aead_exit(void);
 
 /* knobs.c */
 void simdev_knobs_create(struct simdev *sim, struct dentry *root);

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""AEAD drivers that complete later: no packet overtakes another, and whatever they do is bounded, survived, and counted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Pki
+from exchange import PATIENCE, SIZE, converse, counters, move, send, until
+from simdev import Simulated, simulated
+from tap import tap
+from wire import Namespace
+
+from quicctl import conns, errors
+from quicctl.endpoint import Endpoint
+
+_PARAMETER = Path("/sys/module/quic/parameters/async_aead")
+_KNOBS = Path("/sys/kernel/debug/quic_simdev/aead")
+ACCELERATOR = "gcm-aes-simdev"
+MOVED = SIZE // 4
+PACKETS = MOVED // 1500
+MOST = 512
+"""Packets of a connection and direction that may be at a driver: QUIC_ASYNC_PACKETS."""
+BURST = 34
+
+
+def knob(name: str, value: int | None = None) -> int:
+    """Turn a knob of the accelerator, or read it."""
+    if value is not None:
+        (_KNOBS / name).write_text(str(value))
+    return int((_KNOBS / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Simulated]:
+    with simulated() as wire:
+        for device in (wire.here, wire.there):
+            device.set(registered=0)
+        yield wire
+
+
+@pytest.fixture
+def wire(made: Simulated) -> Iterator[Simulated]:
+    """A plain wire beside the accelerator, which nothing holds on to afterwards."""
+    users = Path("/sys/module/quic_simdev/refcnt")
+    try:
+        yield made
+    finally:
+        _PARAMETER.write_text("")
+        for name, value in {"room": 1000, "lifo": 0, "refuse_nth": 0, "fail_nth": 0, "hold": 0}.items():
+            knob(name, value)
+        for device in (made.here, made.there):
+            device.set(loss_percent=0, reorder_nth=0)
+    until(lambda: users.read_text() == "0\n", lambda: f"{users.read_text()} keys are left")
+    assert knob("waiting") == 0
+
+
+def live(end: Namespace) -> conns.Conn:
+    """The connection of an end; those of earlier tests may be draining yet."""
+    (conn,) = (conn for conn in conns.conns(namespaces=(end.name,)) if conn.state is conns.State.ESTABLISHED)
+    return conn
+
+
+def grown(wire: Simulated, work: Callable[[], None]) -> tuple[dict[str, int], dict[str, int]]:
+    """By how much the counters of both ends grow meanwhile."""
+    before = counters(wire.near), counters(wire.far)
+    work()
+    after = counters(wire.near), counters(wire.far)
+    near, far = ({name: now[name] - then[name] for name in now} for then, now in zip(before, after, strict=True))
+    return near, far
+
+
+@pytest.mark.rfc("RFC 9001, section 6")
+@pytest.mark.parametrize(
+    ("driver", "cipher"),
+    (
+        (ACCELERATOR, "AES-256-GCM"),
+        ("cryptd()", "AES-128-CCM"),
+        ("cryptd()", "CHACHA20-POLY1305"),
+        ("pcrypt()", "AES-128-GCM"),
+    ),
+)
+def test_contents_and_keys(driver: str, cipher: str, wire: Simulated, pki: Pki) -> None:
+    """Over a wire that loses and reorders, keys updated by either end meanwhile."""
+    generations: list[int] = []
+    _PARAMETER.write_text(driver)
+    for device in (wire.here, wire.there):
+        device.set(loss_percent=2, reorder_nth=11)
+
+    def update(sock: Endpoint, number: int) -> None:
+        if number in (10, 40):
+            with contextlib.suppress(OSError):  # the one before is not finished, or the other end began
+                sock.update_key()
+        if number == 63:
+            generations.append(live(wire.near).key_generation or 0)
+
+    for counts in grown(wire, lambda: move(wire, pki, cipher=cipher, size=MOVED, at_near=update, at_far=update)):
+        assert counts["QuicPktDecBacklogs"] > PACKETS // 2 < counts["QuicPktEncBacklogs"], counts
+        assert counts["QuicPktDecFastpaths"] + counts["QuicPktEncFastpaths"] < PACKETS // 4, "the handshake's"
+        assert counts["QuicPktDecDrop"] == counts["QuicPktEncDrop"] == 0
+    assert max(generations) >= 1
+
+
+def test_no_packet_overtakes(wire: Simulated, pki: Pki) -> None:
+    """Although the driver does the newest first: nothing seems lost on a wire that loses nothing."""
+    lost: list[int | None] = []
+    _PARAMETER.write_text(ACCELERATOR)
+    knob("lifo", 1)
+
+    def look(sock: Endpoint, number: int) -> None:
+        if number in (20, 30, 40):
+            knob("hold", 1)
+            until(lambda: knob("waiting") > 1)
+            knob("hold", 0)
+        if number == 63:
+            lost.extend(live(end).packets_lost for end in (wire.near, wire.far))
+
+    move(wire, pki, size=MOVED, at_near=look)
+    assert lost == [0, 0]
+
+
+def test_driver_refuses(wire: Simulated, pki: Pki) -> None:
+    """For want of room: the kernel does it at once, and no packet is lost by it."""
+    _PARAMETER.write_text(ACCELERATOR)
+    knob("refuse_nth", 3)
+    before = knob("refused")
+    for counts in grown(wire, lambda: move(wire, pki, size=MOVED)):
+        assert counts["QuicPktDecDrop"] == counts["QuicPktEncDrop"] == counts["QuicPktRcvDrop"] == 0
+        assert counts["QuicPktDecBacklogs"] > PACKETS // 2
+    assert knob("refused") - before > PACKETS
+
+
+def test_driver_fails(wire: Simulated, pki: Pki) -> None:
+    """With errors of its own: counted, and as if lost on the wire."""
+    _PARAMETER.write_text(ACCELERATOR)
+    knob("fail_nth", 20)
+    before = knob("failed")
+    near, far = grown(wire, lambda: move(wire, pki, size=MOVED))
+    failed = knob("failed") - before
+    assert failed > PACKETS // 25
+    assert near["QuicPktEncDrop"] + far["QuicPktEncDrop"] > 0 < near["QuicPktRcvDrop"] + far["QuicPktRcvDrop"]
+    assert near["QuicPktDecDrop"] == far["QuicPktDecDrop"] == 0, "no forgeries"
+
+
+def forge(wire: Simulated, cid: bytes, source: int, target: int, count: int) -> None:
+    """Packets to a connection that nobody can open, as if they came from its peer. In the near end's namespace."""
+    payload = b"\x40" + cid + os.urandom(60)
+    header = struct.pack("!4H", source, target, 8 + len(payload), 0)
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 0, 0, 0, 64, socket.IPPROTO_UDP, 0,
+                     socket.inet_aton(wire.near.v4), socket.inet_aton(wire.far.v4))  # fmt: skip
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        for _ in range(count):
+            raw.sendto(ip + header + payload, (wire.far.v4, 0))
+
+
+def test_flood_is_bounded(wire: Simulated, pki: Pki) -> None:
+    """While the driver does nothing only so many packets wait, charged to the socket; then the connection goes on."""
+    flood = 4 * MOST
+    waiting: list[int] = []
+    charged: list[int] = []
+    _PARAMETER.write_text(ACCELERATOR)
+    knob("room", 100_000)
+
+    with tap(wire.far) as at:
+
+        def attack(sock: Endpoint, number: int) -> None:
+            if number != 20:
+                return
+            target = sock.peer[1]
+            cid = at.of(outgoing=False)[-1].dcid
+            knob("hold", 1)
+            before = counters(wire.far)["QuicPktRcvDrop"]
+            forge(wire, cid, sock.local[1], target, flood)
+            until(lambda: counters(wire.far)["QuicPktRcvDrop"] - before > flood - MOST - 64)
+            waiting.append(knob("waiting"))
+            charged.append(live(wire.far).rx_queue)
+            knob("hold", 0)
+
+        near, far = grown(wire, lambda: move(wire, pki, size=MOVED, at_near=attack))
+    assert far["QuicPktDecDrop"] > MOST // 2
+    # Both ends' sent packets and the near end's received ones wait as well, as many as are in flight.
+    assert MOST // 2 < waiting[0] <= 4 * (MOST + 2 * BURST)
+    assert charged[0] > MOST // 2 * 512
+    assert near["QuicPktDecDrop"] == 0
+
+
+def test_close_while_packets_are_with_the_driver(wire: Simulated, pki: Pki) -> None:
+    """Sockets and keys stay until the driver is through, and no longer: the fixture waits for it."""
+    held, done = threading.Barrier(2), threading.Barrier(2)
+    _PARAMETER.write_text(ACCELERATOR)
+
+    def abandon(sock: Endpoint) -> None:
+        def between(number: int) -> None:
+            if number == 10:
+                knob("hold", 1)
+                held.wait(PATIENCE)
+            if number == 12:
+                raise errors.ConnectionClosed("enough")
+
+        with contextlib.suppress(errors.ConnectionClosed):
+            send(sock, MOVED, between)
+        until(lambda: knob("waiting"))
+        done.wait(PATIENCE)
+
+    def stand_by(sock: Endpoint) -> None:
+        held.wait(PATIENCE)
+        done.wait(PATIENCE)
+
+    converse(wire, pki, abandon, stand_by)
+    assert knob("waiting") > 0
+    assert int(Path("/sys/module/quic_simdev/refcnt").read_text()) > 0, "keys are in use"
+    knob("hold", 0)
+    until(lambda: not conns.conns(namespaces=(wire.near.name, wire.far.name)))
+
+
+def test_unknown_driver(wire: Simulated, pki: Pki) -> None:
+    """Packets are protected synchronously then."""
+    _PARAMETER.write_text("no-such-driver")
+    for counts in grown(wire, lambda: move(wire, pki, size=MOVED // 4)):
+        assert counts["QuicPktDecBacklogs"] == counts["QuicPktEncBacklogs"] == 0 < counts["QuicPktDecFastpaths"]
