@@ -109,6 +109,7 @@ static void quic_diag_info(struct quic_sock *qs, bool net_admin, struct quic_dia
 {
 	struct sock *sk = quic_sock_sk(qs);
 	struct quic_conn *conn = &qs->conn;
+	const atomic64_t *count = qs->offload.count;
 
 	BUILD_BUG_ON((int)QUIC_DIAG_CONN_ESTABLISHED != (int)QUIC_CONN_ESTABLISHED);
 	BUILD_BUG_ON((int)QUIC_DIAG_CONN_CLOSED != (int)QUIC_CONN_CLOSED);
@@ -136,6 +137,11 @@ static void quic_diag_info(struct quic_sock *qs, bool net_admin, struct quic_dia
 	info->alpn_len = min_t(u8, qs->alpn_len, sizeof(info->alpn));
 	memcpy(info->alpn, qs->alpn, info->alpn_len);
 	info->cipher = qs->tx_secret.cipher;
+	info->offload_tx_device = atomic64_read(&count[QUIC_OFFLOAD_COUNT_TX_DEVICE]);
+	info->offload_tx_software = atomic64_read(&count[QUIC_OFFLOAD_COUNT_TX_SOFTWARE]);
+	info->offload_rx_device = atomic64_read(&count[QUIC_OFFLOAD_COUNT_RX_DEVICE]);
+	info->offload_rx_software = atomic64_read(&count[QUIC_OFFLOAD_COUNT_RX_SOFTWARE]);
+	info->offload_fallbacks = qs->offload.fallbacks;
 	quic_diag_recovery(conn, info);
 	quic_diag_streams(&conn->streams, info);
 	if (net_admin)

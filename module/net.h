@@ -8,6 +8,8 @@
 #include <net/netns/generic.h>
 #include <net/snmp.h>
 
+#include "offload.h"
+
 /* Order and names of /proc/net/quic/snmp: uapi.md, section 7.3. */
 enum quic_mib {
 	QUIC_MIB_CONN_CURRENTESTABS,
@@ -53,6 +55,7 @@ struct quic_mibs {
  * @conns:     sockets that connected or were accepted, for /proc
  * @hellos:    clients that have no listener yet: demux_hello.c
  * @offload:   connections may use devices
+ * @offload_count: what all devices counted that are or were here
  */
 struct quic_net {
 	spinlock_t lock;	/* see above */
@@ -61,6 +64,7 @@ struct quic_net {
 	struct hlist_head conns;
 	struct quic_hello_table *hellos;
 	bool offload;
+	atomic64_t offload_count[QUIC_OFFLOAD_COUNT_MAX];
 	DEFINE_SNMP_STAT(struct quic_mibs, stat);
 	struct proc_dir_entry *proc;
 	unsigned long reply_time;	/* token bucket of stateless replies */

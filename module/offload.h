@@ -14,15 +14,17 @@
 #include <linux/seq_file.h>
 
 struct quic_key;
+struct quic_net;
 struct quic_sock;
 
-/* What is counted for each device. */
+/* What is counted for each device, and each netns; the first four for each connection as well. */
 enum quic_offload_count {
 	QUIC_OFFLOAD_COUNT_TX_DEVICE,	/* packets handed to the device in clear */
 	QUIC_OFFLOAD_COUNT_TX_SOFTWARE,	/* laid out for it, but encrypted by the kernel */
 	QUIC_OFFLOAD_COUNT_RX_DEVICE,
 	QUIC_OFFLOAD_COUNT_RX_SOFTWARE,	/* decrypted by the kernel although there is an association */
-	QUIC_OFFLOAD_COUNT_ADDS,
+	QUIC_OFFLOAD_COUNT_PACKETS,	/* the four above */
+	QUIC_OFFLOAD_COUNT_ADDS = QUIC_OFFLOAD_COUNT_PACKETS,
 	QUIC_OFFLOAD_COUNT_REFUSED,
 	QUIC_OFFLOAD_COUNT_DELS,
 	QUIC_OFFLOAD_COUNT_REKEYS,
@@ -46,6 +48,7 @@ enum quic_offload_count {
  * struct quic_offload_dev - a device that protects packets
  * @link:    in the list of all
  * @netdev:  its netdev; NULL once it is detached
+ * @qn:      of its netns, which is that of all its connections; not to be looked at without one
  * @ops:     driver
  * @caps:    what it can do
  * @priv:    the driver's own
@@ -59,6 +62,7 @@ enum quic_offload_count {
 struct quic_offload_dev {
 	struct list_head link;
 	struct net_device *netdev;
+	struct quic_net *qn;
 	const struct quic_offload_ops *ops;
 	struct quic_offload_caps caps;
 	void *priv;
@@ -84,6 +88,8 @@ struct quic_offload_dev {
  * @dcid:      connection ID that the peer sends to,
  * @remote_cid: sequence number of the one that we send to,
  * @netdev:    device of the route, only to compare
+ * @count:      packets; not under the lock
+ * @fallbacks:  associations that were taken away by their device
  * @is_off:    QUIC_SOCKOPT_OFFLOAD forbids
  * @is_distrusted: a device marked packets with what is not true: not for receiving any more
  */
@@ -96,6 +102,8 @@ struct quic_offload_state {
 	u64 dcid;
 	u64 remote_cid;
 	const struct net_device *netdev;
+	atomic64_t count[QUIC_OFFLOAD_COUNT_PACKETS];
+	u64 fallbacks;
 	u8 path;
 	bool has_previous;
 	bool has_next;
@@ -115,6 +123,8 @@ int quic_offload_init(void);
 void quic_offload_exit(void);
 u32 quic_offload_epoch(void);
 void quic_offload_count(struct quic_offload_dev *dev, enum quic_offload_count what, u32 n);
+void quic_offload_count_packets(struct quic_sock *qs, struct quic_offload_dev *dev,
+				enum quic_offload_count what, u32 n);
 void quic_offload_show(struct seq_file *seq, struct net *net);
 void quic_offload_switch_net(struct net *net, bool on);
 struct quic_offload_assoc *quic_offload_assoc_new(struct quic_offload_dev *dev,

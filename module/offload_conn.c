@@ -171,6 +171,8 @@ static struct quic_offload_assoc *quic_offload_drop(struct quic_sock *qs,
 	struct quic_offload_assoc *assoc = qs->offload.assoc[direction];
 
 	qs->offload.assoc[direction] = NULL;
+	if (assoc && READ_ONCE(assoc->is_dead))
+		qs->offload.fallbacks++;
 	if (assoc && direction == QUIC_OFFLOAD_RX)
 		qs->offload.rx_before = assoc->index;
 	return assoc;

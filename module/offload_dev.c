@@ -10,6 +10,7 @@
 
 #include "net.h"
 #include "offload.h"
+#include "sock.h"
 
 DEFINE_STATIC_KEY_FALSE(quic_offload_key);
 
@@ -27,7 +28,7 @@ u32 quic_offload_epoch(void)
 }
 
 /**
- * quic_offload_count() - count for a device
+ * quic_offload_count() - count for a device and its netns
  * @dev:  device
  * @what: which counter
  * @n:    how many
@@ -35,6 +36,21 @@ u32 quic_offload_epoch(void)
 void quic_offload_count(struct quic_offload_dev *dev, enum quic_offload_count what, u32 n)
 {
 	atomic64_add(n, &dev->count[what]);
+	atomic64_add(n, &dev->qn->offload_count[what]);
+}
+
+/**
+ * quic_offload_count_packets() - count for a connection and its device
+ * @qs:   socket, in any context
+ * @dev:  device
+ * @what: one of the first four counters
+ * @n:    packets
+ */
+void quic_offload_count_packets(struct quic_sock *qs, struct quic_offload_dev *dev,
+				enum quic_offload_count what, u32 n)
+{
+	atomic64_add(n, &qs->offload.count[what]);
+	quic_offload_count(dev, what, n);
 }
 
 /**
@@ -116,6 +132,7 @@ struct quic_offload_dev *quic_offload_dev_create(struct net_device *netdev,
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
 	dev->netdev = netdev;
+	dev->qn = quic_net(dev_net(netdev));
 	dev->ops = ops;
 	dev->caps = *caps;
 	/* Nothing else keeps what is in clear from another device. */
@@ -363,32 +380,57 @@ static const char *const quic_offload_names[QUIC_OFFLOAD_COUNT_MAX] = {
 	[QUIC_OFFLOAD_COUNT_WRONG] = "WRONG",
 };
 
+static void quic_offload_show_row(struct seq_file *seq, const char *name, u32 nr, u32 most,
+				  const atomic64_t *count,
+				  const struct quic_offload_dev_stats *stats)
+{
+	int i;
+
+	seq_printf(seq, "%s\t%u\t%u", name, nr, most);
+	for (i = 0; i < QUIC_OFFLOAD_COUNT_MAX; i++)
+		seq_printf(seq, "\t%llu", (u64)atomic64_read(&count[i]));
+	seq_printf(seq, "\t%llu\t%llu\t%llu\t%llu\n", stats->tx_packets, stats->rx_packets,
+		   stats->rx_auth_failed, stats->rx_phase_mismatch);
+}
+
 /**
- * quic_offload_show() - /proc/net/quic/offload: the devices of a netns, a line each
+ * quic_offload_show() - /proc/net/quic/offload: the devices of a netns, a line each, and their sum
  * @seq: where to
  * @net: the netns
+ *
+ * The sum is of what was counted here, by devices that have gone as well; but for associations, and
+ * for what the hardware itself tells, which go with it.
  */
 void quic_offload_show(struct seq_file *seq, struct net *net)
 {
+	struct quic_offload_dev_stats stats, sum = {};
 	struct quic_offload_dev *dev;
+	u32 nr = 0, most = 0;
 	int i;
 
 	seq_printf(seq, "offload %s\n", quic_net(net)->offload ? "on" : "off");
 	seq_puts(seq, "DEVICE\tASSOCS\tMOST");
 	for (i = 0; i < QUIC_OFFLOAD_COUNT_MAX; i++)
 		seq_printf(seq, "\t%s", quic_offload_names[i]);
-	seq_putc(seq, '\n');
+	seq_puts(seq, "\tHW_TX\tHW_RX\tHW_AUTH_FAILED\tHW_PHASE_MISMATCH\n");
 	mutex_lock(&quic_offload_mutex);
 	list_for_each_entry(dev, &quic_offload_devs, link) {
 		if (!net_eq(dev_net(dev->netdev), net))
 			continue;
-		seq_printf(seq, "%s\t%u\t%u", dev->netdev->name, READ_ONCE(dev->nr),
-			   dev->caps.max_assocs);
-		for (i = 0; i < QUIC_OFFLOAD_COUNT_MAX; i++)
-			seq_printf(seq, "\t%llu", (u64)atomic64_read(&dev->count[i]));
-		seq_putc(seq, '\n');
+		memset(&stats, 0, sizeof(stats));
+		dev->ops->get_stats(dev, &stats);
+		quic_offload_show_row(seq, dev->netdev->name, READ_ONCE(dev->nr),
+				      dev->caps.max_assocs, dev->count, &stats);
+		nr += READ_ONCE(dev->nr);
+		most += dev->caps.max_assocs;
+		sum.tx_packets += stats.tx_packets;
+		sum.rx_packets += stats.rx_packets;
+		sum.rx_auth_failed += stats.rx_auth_failed;
+		sum.rx_phase_mismatch += stats.rx_phase_mismatch;
 	}
 	mutex_unlock(&quic_offload_mutex);
+	/* No netdev has such a name. */
+	quic_offload_show_row(seq, "/", nr, most, quic_net(net)->offload_count, &sum);
 }
 
 /**

@@ -138,7 +138,7 @@ static struct sk_buff *quic_offload_validate(struct sock *sk, struct net_device 
 	else
 		return skb;
 	quic_offload_count(dev, cause, packet->n);
-	quic_offload_count(dev, QUIC_OFFLOAD_COUNT_TX_SOFTWARE, packet->n);
+	quic_offload_count_packets(quic_sk(sk), dev, QUIC_OFFLOAD_COUNT_TX_SOFTWARE, packet->n);
 	if (!quic_offload_encrypt(skb, packet))
 		return skb;
 	kfree_skb(skb);
@@ -216,7 +216,8 @@ enum quic_offload_verdict quic_offload_tx(const struct sk_buff *skb, struct quic
 	tx->assoc = packet->assoc;
 	tx->pn = packet->pn;
 	tx->generation = packet->key->generation;
-	quic_offload_count(packet->assoc->dev, QUIC_OFFLOAD_COUNT_TX_DEVICE, packet->n);
+	quic_offload_count_packets(quic_sk(skb->sk), packet->assoc->dev,
+				   QUIC_OFFLOAD_COUNT_TX_DEVICE, packet->n);
 	return QUIC_OFFLOAD_ENCRYPT;
 }
 EXPORT_SYMBOL_GPL(quic_offload_tx);
@@ -236,7 +237,8 @@ int quic_offload_tx_software(struct sk_buff *skb)
 	if (!packet)
 		return -EINVAL;
 	quic_offload_count(packet->assoc->dev, QUIC_OFFLOAD_COUNT_DECLINED, packet->n);
-	quic_offload_count(packet->assoc->dev, QUIC_OFFLOAD_COUNT_TX_SOFTWARE, packet->n);
+	quic_offload_count_packets(quic_sk(skb->sk), packet->assoc->dev,
+				   QUIC_OFFLOAD_COUNT_TX_SOFTWARE, packet->n);
 	return quic_offload_encrypt(skb, packet);
 }
 EXPORT_SYMBOL_GPL(quic_offload_tx_software);
@@ -360,8 +362,8 @@ void quic_offload_rx_opened(struct quic_sock *qs, u32 n, bool by_device)
 	if (!assoc || !n)
 		return;
 	dev = assoc->dev;
-	quic_offload_count(dev, by_device ? QUIC_OFFLOAD_COUNT_RX_DEVICE :
-					    QUIC_OFFLOAD_COUNT_RX_SOFTWARE, n);
+	quic_offload_count_packets(qs, dev, by_device ? QUIC_OFFLOAD_COUNT_RX_DEVICE :
+							QUIC_OFFLOAD_COUNT_RX_SOFTWARE, n);
 	if (by_device)
 		return;
 	rcu_read_lock();

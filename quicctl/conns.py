@@ -80,6 +80,12 @@ class Conn:
     slow_start: bool | None = None
     device: tuple[bool, bool] | None = None
     """Whether a device encrypts, and decrypts, its packets."""
+    device_sent: tuple[int, int] | None = None
+    """Packets that a device encrypted, and that the kernel did in its stead."""
+    device_received: tuple[int, int] | None = None
+    """Packets that a device decrypted, and that the kernel did although there was one."""
+    device_fallbacks: int | None = None
+    """How often a device gave up one direction."""
     path: int | None = None
     original_dcid: str | None = None
     local_cid: str | None = None
@@ -186,6 +192,9 @@ def from_diag(sock: sock_diag.Socket, name: str | None) -> Conn:
         application_limited=bool(info.flags & 0x10),
         slow_start=bool(info.flags & 0x20),
         device=(bool(info.flags & 0x40), bool(info.flags & 0x80)),
+        device_sent=(info.offload[0], info.offload[1]),
+        device_received=(info.offload[2], info.offload[3]),
+        device_fallbacks=info.offload[4],
         path=info.path,
         original_dcid=info.original_dcid.hex() or None,
         local_cid=info.local_cid.hex() or None,

@@ -27,6 +27,8 @@ class Offload:
 
     allowed: bool
     devices: tuple[Device, ...]
+    total: Device | None = None
+    """Their sum, with what devices counted that have gone; None of a module that keeps none."""
 
 
 def offload(namespace: str | None = None) -> Offload:
@@ -53,7 +55,8 @@ def parse(text: str) -> Offload:
     for row in rows:
         name, associations, most, *counts = row.split("\t")
         devices.append(Device(name, int(associations), int(most), dict(zip(names, map(int, counts), strict=True))))
-    return Offload(switch == "offload on", tuple(devices))
+    total = next((device for device in devices if device.name == "/"), None)
+    return Offload(switch == "offload on", tuple(device for device in devices if device is not total), total)
 
 
 def allow(allowed: bool, namespace: str | None = None) -> None:

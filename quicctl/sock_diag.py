@@ -30,7 +30,9 @@ _NUMBERS = struct.Struct("=IIIII")
 _INFO_FIXED = struct.Struct("=IBBBBHHI8Q4I6Q2Q4I2QQ")
 _CID = struct.Struct("=B20s3x")
 _TAIL = struct.Struct("=BBB5x128s")
-_INFO_SIZE = _INFO_FIXED.size + 3 * _CID.size + _TAIL.size
+_OFFLOAD = struct.Struct("=5Q")
+_OFFLOAD_AT = _INFO_FIXED.size + 3 * _CID.size + _TAIL.size
+_INFO_SIZE = _OFFLOAD_AT + _OFFLOAD.size
 
 
 class NotSupported(OSError):
@@ -77,6 +79,8 @@ class Info:
     nr_local_cids: int
     nr_remote_cids: int
     alpn: str
+    offload: tuple[int, int, int, int, int]
+    """Packets sent by a device, and by the kernel instead; received likewise; times that a device gave up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,7 @@ def _info(raw: bytes) -> Info:
     for index in range(3):
         size, data = _CID.unpack_from(raw, _INFO_FIXED.size + index * _CID.size)
         cids.append(data[:size])
-    nr_local, nr_remote, alpn_len, alpn = _TAIL.unpack_from(raw, _INFO_SIZE - _TAIL.size)
+    nr_local, nr_remote, alpn_len, alpn = _TAIL.unpack_from(raw, _OFFLOAD_AT - _TAIL.size)
     values: tuple[Any, ...] = (
         *fixed[:4],
         *fixed[5:28],
@@ -189,5 +193,6 @@ def _info(raw: bytes) -> Info:
         nr_local,
         nr_remote,
         alpn[:alpn_len].decode(errors="replace"),
+        _OFFLOAD.unpack_from(raw, _OFFLOAD_AT),
     )
     return Info(*values)

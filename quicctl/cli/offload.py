@@ -39,13 +39,14 @@ def _switch(found: library.Offload) -> output.Table:
 
 
 def _overview(found: library.Offload) -> list[output.Table]:
+    total = [found.total] if found.total and any(found.total.counts.values()) else []
     rows = [
         [
-            device.name,
+            "all" if device is found.total else device.name,
             f"{device.associations} of {device.most}",
             *(output.text(device.counts[name]) for name in ("TX_DEVICE", "TX_SOFTWARE", "RX_DEVICE", "RX_SOFTWARE")),
         ]
-        for device in found.devices
+        for device in (*found.devices, *total)
     ]
     columns = ("device", "associations", "sent by it", "by the kernel", "received by it", "by the kernel")
     return [_switch(found), *([output.Table("", columns, rows)] if rows else [])]
@@ -53,8 +54,8 @@ def _overview(found: library.Offload) -> list[output.Table]:
 
 def _details(found: library.Offload) -> list[output.Table]:
     tables = [_switch(found)]
-    for device in found.devices:
+    for device in (*found.devices, *([found.total] if found.total else [])):
         rows = [["associations", f"{device.associations} of {device.most}"]]
         rows += [[name.lower().replace("_", " "), output.text(value)] for name, value in device.counts.items()]
-        tables.append(output.Table(device.name, (), rows))
+        tables.append(output.Table("all" if device is found.total else device.name, (), rows))
     return tables

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import queue
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 
 import bpf
+import exchange
 import pytest
 from aioquic.asyncio import connect
 from aioquic.quic.configuration import QuicConfiguration
 from conftest import SLOW, Pki
+from exchange import ALPN, MARKER, PATIENCE, SIZE, Hook, body
 from simdev import RX, TX, Device, Simulated, simulated
 from tap import tap
 from wire import Namespace, ip, tool
@@ -24,13 +24,7 @@ from wire import Namespace, ip, tool
 from quicctl import conns, endpoint, errors, libquic, offload, uapi
 from quicctl.endpoint import Endpoint
 
-ALPN = "offload"
-PATIENCE = 60 * SLOW
-SIZE = (1 << 20) if SLOW <= 2 else (1 << 19)
-CHUNK = SIZE // 64
 PACKETS = SIZE // 1500
-MARKER = b"this must not be seen on any wire "
-_PRIORITY = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+{}"
 CIPHERS = ("AES-128-GCM", "AES-256-GCM", "AES-128-CCM", "CHACHA20-POLY1305")
 VERSIONS = {"v1": 0x00000001, "v2": 0x6B3343CF}
 
@@ -39,35 +33,6 @@ VERSIONS = {"v1": 0x00000001, "v2": 0x6B3343CF}
 def wire() -> Iterator[Simulated]:
     with simulated() as made:
         yield made
-
-
-def body(size: int) -> bytes:
-    """Text that a sniffer would know again."""
-    return (MARKER * (size // len(MARKER) + 1))[:size]
-
-
-Work = Callable[[Endpoint], None]
-
-
-def _send(sock: Endpoint, size: int, between: Callable[[int], None]) -> None:
-    data = body(size)
-    stream = sock.open_stream()
-    for number, offset in enumerate(range(0, size, CHUNK)):
-        between(number)
-        piece = data[offset : offset + CHUNK]
-        fin = uapi.MsgFlag.STREAM_FIN if offset + CHUNK >= size else 0
-        while piece:
-            piece = piece[sock.send(piece, stream, fin) :]
-
-
-def _receive(sock: Endpoint, size: int) -> str:
-    digest, count = hashlib.sha256(), 0
-    while count < size:
-        message = sock.receive()
-        if isinstance(message, endpoint.StreamData) and message.stream_id >> 2:  # the first was for settling
-            digest.update(message.data)
-            count += len(message.data)
-    return digest.hexdigest()
 
 
 def taken_over(wire: Simulated) -> bool:
@@ -79,76 +44,20 @@ def move(
     wire: Simulated,
     pki: Pki,
     *,
-    family: str = "v4",
     cipher: str = CIPHERS[0],
     version: int = 0,
+    family: str = "v4",
     size: int = SIZE,
-    at_near: Callable[[Endpoint, int], None] | None = None,
-    at_far: Callable[[Endpoint, int], None] | None = None,
-    settled: Callable[[Simulated], bool] | None = None,
+    at_near: Hook | None = None,
+    at_far: Hook | None = None,
+    settled: Callable[[Simulated], bool] = taken_over,
 ) -> None:
-    """Contents both ways at once, whole at both ends; they begin when the devices are as ``settled`` says: have taken over."""
-    listening: queue.Queue[int] = queue.Queue()
-    done = threading.Barrier(2)
-    ready = threading.Barrier(2)
-    host = wire.far.address(family)
-    domain = socket.AF_INET if family == "v4" else socket.AF_INET6
-    options = {"alpn": ALPN, "timeout": PATIENCE, "priority": _PRIORITY.format(cipher)}
-
-    def both(sock: Endpoint, hook: Callable[[Endpoint, int], None] | None) -> str:
-        sock.settimeout(PATIENCE)
-        stream = sock.open_stream()
-        sock.send(b"x", stream)  # devices are asked for when something is sent
-        taken = b""
-        while not taken:
-            message = sock.receive()
-            taken = bytes(message.data) if isinstance(message, endpoint.StreamData) else b""
-        ready.wait(PATIENCE)
-        deadline = time.monotonic() + PATIENCE
-        while not (settled or taken_over)(wire):
-            assert time.monotonic() < deadline, (wire.here.counts(), wire.there.counts())
-            sock.send(b"x", stream)
-            time.sleep(0.05)
-        ready.wait(PATIENCE)
-        failed: list[BaseException] = []
-
-        def send() -> None:
-            try:
-                _send(sock, size, lambda number: hook(sock, number) if hook else None)
-            except BaseException as failure:
-                failed.append(failure)
-
-        sender = threading.Thread(target=send)
-        sender.start()
-        digest = _receive(sock, size)
-        sender.join(PATIENCE)
-        assert not failed, failed
-        done.wait(PATIENCE)
-        return digest
-
-    def serve() -> str:
-        with Endpoint(domain) as listener, libquic.Credentials(server=True) as credentials:
-            credentials.certificate(pki.cert, pki.key)
-            listener.bind((host, 0))
-            listener.set_alpn(ALPN)
-            listener.listen()
-            listening.put(listener.local[1])
-            with listener.accept() as sock:
-                libquic.handshake(sock.fileno(), credentials, server=True, **options)
-                return both(sock, at_far)
-
-    def ask() -> str:
-        with Endpoint(domain) as sock, libquic.Credentials(server=False) as credentials:
-            credentials.trust(pki.ca)
-            sock.set_config(uapi.Config(version=version))
-            sock.connect((host, listening.get(timeout=PATIENCE)))
-            libquic.handshake(sock.fileno(), credentials, server=False, hostname=host, **options)
-            return both(sock, at_near)
-
-    served, asked = wire.far.start(serve), wire.near.start(ask)
-    want = hashlib.sha256(body(size)).hexdigest()
+    """Contents both ways at once; they begin when the devices are as ``settled`` says: have taken over."""
     try:
-        assert (asked.result(PATIENCE * 4), served.result(PATIENCE)) == (want, want)
+        exchange.move(
+            wire, pki, size=size, at_near=at_near, at_far=at_far, settled=lambda: settled(wire),
+            family=family, cipher=cipher, version=version,
+        )  # fmt: skip
     except BaseException:
         print(wire.here.counts(), wire.there.counts(), wire.here.assocs(), wire.there.assocs(), sep="\n")
         raise
@@ -311,6 +220,7 @@ def test_device_goes_away_under_load_and_comes_back(how: str, wire: Simulated, p
             wire.here.allow(on)
 
     adds: list[int] = []
+    fallbacks: list[int | None] = []
 
     def trouble(sock: Endpoint, number: int) -> None:
         if number and number % 12 == 0 and number // 12 <= rounds:
@@ -319,6 +229,9 @@ def test_device_goes_away_under_load_and_comes_back(how: str, wire: Simulated, p
             time.sleep(0.05)
             turn(True)
             time.sleep(0.1)
+        if number == 60:
+            (conn,) = conns.conns(namespaces=(wire.near.name,))
+            fallbacks.append(conn.device_fallbacks)
         time.sleep(0.005)
 
     def settled(wire: Simulated) -> bool:
@@ -334,6 +247,12 @@ def test_device_goes_away_under_load_and_comes_back(how: str, wire: Simulated, p
     assert at.seen
     assert not any(MARKER in packet.head for packet in at.of(outgoing=False))
     assert len(adds) == rounds
+    ended = fallbacks[0] or 0
+    assert ended == 0 if how == "switch" else ended >= rounds
+    total = offload.offload(wire.near.name).total
+    assert total
+    assert (total.counts["TX_DEVICE"] > wire.here.counts()["TX_DEVICE"]) == (how == "unregister")
+    assert how != "unregister" or total.counts["GONE"] >= rounds
     assert wire.here.get("tx_encrypted") > PACKETS // 7
 
 
@@ -405,14 +324,18 @@ def test_connection_forbids_devices(wire: Simulated, pki: Pki) -> None:
 def test_tool_shows_devices(wire: Simulated, pki: Pki) -> None:
     """The devices and connections of a namespace, and its switch."""
     shown: list[tuple[object, ...]] = []
+    counted: list[tuple[tuple[int, int] | None, tuple[int, int] | None, int | None]] = []
 
     def look(sock: Endpoint, number: int) -> None:
         if number == 30:
             (conn,) = conns.conns(namespaces=(wire.near.name,))
             shown.append((conn.device, [(d.name, d.associations) for d in offload.offload(wire.near.name).devices]))
+            counted.append((conn.device_sent, conn.device_received, conn.device_fallbacks))
 
     move(wire, pki, at_near=look)
     assert shown == [((True, True), [(wire.near.device, 2)])]
+    ((sent, received, fallbacks),) = counted
+    assert sent and received and sent[0] > PACKETS // 16 < received[0] and sent[1] == fallbacks == 0
     offload.allow(False, wire.near.name)
     assert not offload.offload(wire.near.name).allowed
     assert offload.offload(wire.far.name).allowed
@@ -423,7 +346,8 @@ def test_counters_add_up(wire: Simulated, pki: Pki) -> None:
     gone(wire)
     for sender, receiver in ((wire.here, wire.there), (wire.there, wire.here)):
         sent = sender.counts()
-        assert sent["TX_DEVICE"] == sender.get("tx_encrypted")
+        assert sent["TX_DEVICE"] == sender.get("tx_encrypted") == sent["HW_TX"]
+        assert sent["HW_RX"] == sender.get("rx_opened")
         assert software(sent) == sent["TX_SOFTWARE"] == sender.get("tx_discarded") == 0
         assert taken(receiver)
         assert receiver.get("rx_opened") <= sender.get("tx_encrypted") + sender.get("tx_not_ours")
@@ -490,8 +414,8 @@ def test_foreign_stack_reads_what_the_device_wrote(gso: bool, wire: Simulated, p
         configuration.load_verify_locations(str(pki.ca))
         async with connect(wire.far.v4, listening.get(timeout=PATIENCE), configuration=configuration) as client:
             reader, writer = await client.create_stream()
-            for offset in range(0, len(data), CHUNK):
-                writer.write(data[offset : offset + CHUNK])
+            for offset in range(0, len(data), (SIZE // 64)):
+                writer.write(data[offset : offset + (SIZE // 64)])
                 await asyncio.sleep(0.005)
             writer.write_eof()
             return await reader.read()

@@ -32,6 +32,7 @@ def info(*, size: int | None = None, **changed: tuple[Any, ...]) -> bytes:
         "idle": (30_000_000_000,),
         "cids": (b"\x01" * 8, b"\x02" * 8, b"\x03" * 4),
         "tail": (7, 6, b"h3,sample"),
+        "offload": (100, 1, 200, 2, 3),
     } | changed
     raw = struct.pack("=IBBBBHHI", *fields["head"])
     raw += struct.pack("=8Q", *fields["recovery"]) + struct.pack("=4I", *fields["buffers"])
@@ -40,8 +41,8 @@ def info(*, size: int | None = None, **changed: tuple[Any, ...]) -> bytes:
     for cid in fields["cids"]:
         raw += struct.pack("=B20s3x", len(cid), cid)
     local, remote, alpn = fields["tail"]
-    raw += struct.pack("=BBB5x128s", local, remote, len(alpn), alpn)
-    assert len(raw) == 408, "the size of the struct in include/uapi/linux/quic_diag.h"
+    raw += struct.pack("=BBB5x128s", local, remote, len(alpn), alpn) + struct.pack("=5Q", *fields["offload"])
+    assert len(raw) == 448, "the size of the struct in include/uapi/linux/quic_diag.h"
     return raw[:size]
 
 
@@ -89,6 +90,7 @@ def test_a_connection_is_told_whole() -> None:
     assert (conn.original_dcid, conn.local_cid, conn.remote_cid, conn.cids) == ("01" * 8, "02" * 8, "03" * 4, (7, 6))
     assert (conn.confirmed, conn.encrypted, conn.orphan, conn.slow_start) == (True, True, False, True)
     assert (conn.key_generation, conn.idle_timeout, conn.udp_port) == (3, 30.0, 4433)
+    assert (conn.device_sent, conn.device_received, conn.device_fallbacks) == ((100, 1), (200, 2), 3)
 
 
 def test_finer_states_come_from_the_connection() -> None:

@@ -28,6 +28,12 @@ def test_devices_and_counters() -> None:
     assert found.devices == (
         offload.Device("eth0", 2, 64, {"TX_DEVICE": 10, "TX_SOFTWARE": 1, "RX_DEVICE": 20, "RX_SOFTWARE": 0}),
     )
+    assert found.total is None
+    assert offload.parse(f"{TEXT}/\t2\t64\t15\t1\t22\t0\n") == offload.Offload(
+        True,
+        found.devices,
+        offload.Device("/", 2, 64, {"TX_DEVICE": 15, "TX_SOFTWARE": 1, "RX_DEVICE": 22, "RX_SOFTWARE": 0}),
+    )
     assert offload.parse("offload off\nDEVICE\tASSOCS\tMOST\n") == offload.Offload(False, ())
 
 

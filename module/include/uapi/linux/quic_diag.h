@@ -93,6 +93,13 @@ struct quic_diag_info {
 	__u8	alpn_len;
 	__u8	pad[5];
 	__u8	alpn[QUIC_DIAG_ALPN_MAX];	/* comma separated, as the socket's owner set it */
+
+	/* 1-RTT packets while there was a device for them */
+	__u64	offload_tx_device;	/* encrypted by it */
+	__u64	offload_tx_software;	/* meant for it, but encrypted by the kernel */
+	__u64	offload_rx_device;
+	__u64	offload_rx_software;
+	__u64	offload_fallbacks;	/* times that a device gave up one direction */
 };
 
 #endif /* _UAPI_LINUX_QUIC_DIAG_H */
