@@ -119,7 +119,7 @@ def run(lane: Lane, job: Job, *, on_output: Sink | None = None, folder: Path | N
     from quicctl import uml, vm  # the lanes know this module's types
 
     machine = vm if lane is Lane.VM else uml
-    _end_on_terminate()
+    end_on_terminate()
     kept = folder or _new_run_folder(lane)
     kept.mkdir(parents=True, exist_ok=True)
     ports = {name: socket.socketpair() for name in ("stdout", "stderr", "control")}
@@ -234,7 +234,7 @@ class _Watch:
             self._on_output(name, data)
 
 
-def _end_on_terminate() -> None:
+def end_on_terminate() -> None:
     """Let a polite request to end unwind the program, so that guest and scratch files go with it."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

@@ -30,6 +30,7 @@ _LONG_SECONDS = 5400.0
 _LANE_SECONDS = {Where.VM: 1800.0, Where.UML: 2400.0}
 _IN_GUEST = (Kind.PROGRAMS, Kind.PYTEST, Kind.KUNIT)
 _MARK = "#quicctl"
+_END = (signal.SIGTERM,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,7 @@ class _Run:
 
     def side_by_side(self, lanes: Sequence[_Lane]) -> None:
         """Run each lane in a process of its own, one more than there are processors: what one waits for holds up no other."""
+        guest.end_on_terminate()
         fork = multiprocessing.get_context("fork")
         open_: dict[Connection, tuple[_Lane, BaseProcess]] = {}
         waiting = list(lanes)
@@ -197,7 +199,12 @@ class _Run:
                     lane = waiting.pop(0)
                     ours, theirs = fork.Pipe(duplex=False)
                     child = fork.Process(target=_work, args=(lane, theirs))
-                    child.start()
+                    # A child forgets the signals of before its first own instruction, unless they have to wait.
+                    signal.pthread_sigmask(signal.SIG_BLOCK, _END)
+                    try:
+                        child.start()
+                    finally:
+                        signal.pthread_sigmask(signal.SIG_UNBLOCK, _END)
                     theirs.close()
                     open_[ours] = lane, child
                 for ready in wait(list(open_)):
@@ -291,6 +298,7 @@ def _work(lane: _Lane, channel: Connection) -> None:
     """A lane's process: what comes out goes through the channel."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process in order
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _END)
     run_ = _Run(channel.send, channel.send)
     run_.lane(lane)
     for folder in run_.folders:

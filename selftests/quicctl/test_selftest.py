@@ -282,7 +282,10 @@ def test_lane_whose_process_dies_is_a_failure(monkeypatch: pytest.MonkeyPatch) -
     assert "SIGKILL" in report.results[0].case.detail
 
 
-def test_interrupted_run_ends_its_lanes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_interrupted_run_ends_its_lanes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, end: type[BaseException]
+) -> None:
     def boot(lane: guest.Lane, _job: guest.Job, *, on_output: guest.Sink) -> guest.Outcome:
         try:
             on_output("stdout", b"#quicctl begin 0\n1..2\nok 1 a\n")
@@ -292,11 +295,11 @@ def test_interrupted_run_ends_its_lanes(monkeypatch: pytest.MonkeyPatch, tmp_pat
             (tmp_path / lane).write_text("ended in order")
 
     def interrupt(_: object) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     monkeypatch.setattr(selftest, "_guest_job", lambda *_: None)
     monkeypatch.setattr(guest, "run", boot)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(end):
         selftest.run(catalogue.select(["socket"], [Where.VM, Where.UML]), on_result=interrupt)
     assert (tmp_path / "vm").exists() or (tmp_path / "uml").exists()
     assert not multiprocessing.active_children()
