@@ -44,7 +44,11 @@ async def connect(host: str, port: int, **settings: Unpack[ClientSettings]) -> C
                 address, options, hostname=settings.get("server_name", host), resumed=settings.get("session")
             )
         )
-        return Connection(await _shake(begun), stack.pop_all())
+        streams = connection.send_early(begun.sock, settings.get("early"), settings.get("session"))
+        connected = Connection(await _shake(begun), stack.pop_all())
+        for stream_id, peeled in connected._peel_early(streams):
+            connected.early_streams[stream_id] = await Stream(connected, stream_id)._start(peeled)
+        return connected
 
 
 async def listen(host: str, port: int, *, backlog: int = 64, **settings: Unpack[ServerSettings]) -> Listener:
@@ -178,6 +182,8 @@ class Connection(connection.Connection):
         self._loop = asyncio.get_running_loop()
         self._news = News()
         self._pause: asyncio.TimerHandle | None = None
+        self.early_streams: dict[int, Stream] = {}
+        """Client: the streams opened before the handshake, by ID, less those that are over already."""
         self._watch()
 
     async def __aenter__(self) -> Self:

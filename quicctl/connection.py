@@ -17,11 +17,12 @@ import os
 import socket
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
 from quicctl import endpoint, errors, handshake, uapi
-from quicctl.endpoint import Address
+from quicctl.endpoint import Address, Endpoint
 from quicctl.libquic import Handshake, TlsFailure
 from quicctl.uapi import EventType, StreamState
 
@@ -37,6 +38,8 @@ _EVENTS = (
     EventType.KEY_UPDATE,
 )
 """Beside those that a handshake turns on."""
+_NO_CREDIT = (errno.EINVAL, errno.EAGAIN, errno.ENOSPC)
+"""What a session that remembers no credit for it makes of a call."""
 
 
 class Settings(TypedDict, total=False):
@@ -74,6 +77,8 @@ class ClientSettings(Settings, total=False):
     """The name that the certificate must bear, if not the host's."""
     session: bytes
     """What session() of an earlier connection gave: resume it."""
+    early: Callable[[Early], None]
+    """Is called before the handshake if the session allows early data, to send some; whoever records it can replay it."""
 
 
 class ServerSettings(Settings, total=False):
@@ -83,6 +88,53 @@ class ServerSettings(Settings, total=False):
     """none, request or require: whether clients must show a certificate."""
     retry: bool
     """Clients must show that they are where they say they are, which costs a round trip. RFC 9000, section 8.1.2."""
+    early_data: bool
+    """Take early data of clients that resume. accept() gives the connection after its handshake, so no replay gets that far."""
+
+
+class Early:
+    """What a client sends before its handshake: streams are opened and written to, nothing is waited for.
+
+    If the server does not take it, the kernel sends it again after the handshake.
+    """
+
+    def __init__(self, sock: Endpoint) -> None:
+        self._endpoint = sock
+        self.streams: list[int] = []
+        """IDs of the streams that were opened."""
+
+    def open_stream(self, *, uni: bool = False) -> int:
+        """Open a stream; raises BlockingIOError if the session allows no more."""
+        try:
+            stream_id = self._endpoint.open_stream(uni=uni, wait=False)
+        except OSError as failure:
+            if failure.errno not in _NO_CREDIT:
+                raise
+            raise BlockingIOError(errno.EAGAIN, "the session allows no more streams") from failure
+        self.streams.append(stream_id)
+        return stream_id
+
+    def send(self, stream_id: int, data: bytes | memoryview, *, fin: bool = False) -> int:
+        """Send on one of these streams, with fin up to its end; how many bytes were taken, less if the session allows no more.
+
+        The end goes along only if all was taken.
+        """
+        flags = uapi.MsgFlag.STREAM_FIN if fin else 0
+        try:
+            return self._endpoint.send(data, stream_id, flags, wait=False)
+        except OSError as failure:
+            if failure.errno not in _NO_CREDIT:
+                raise
+            return 0
+
+
+def send_early(sock: Endpoint, early: Callable[[Early], None] | None, session: bytes | None) -> list[int]:
+    """Let the caller send what it has before the handshake, if there is credit remembered; the streams that it opened."""
+    if early is None or not session or not sock.transport_params(remote=True).max_data:
+        return []
+    sending = Early(sock)
+    early(sending)
+    return sending.streams
 
 
 def options(settings: Settings | ClientSettings | ServerSettings) -> handshake.Options:
@@ -108,6 +160,7 @@ def options(settings: Settings | ClientSettings | ServerSettings) -> handshake.O
         timeout=settings.get("timeout", _TIMEOUT),
         keepalive=settings.get("keepalive", 0.0),
         keylog=_path(settings.get("keylog")),
+        early_data=bool(settings.get("early_data", False)) or settings.get("early") is not None,
     )
 
 
@@ -240,13 +293,20 @@ class Connection:
                 self._events.append(message)
 
     def _welcome(self, stream_id: int) -> None:
+        peeled = self._peel(stream_id)
+        if peeled is not None:
+            self._streams.append((stream_id, peeled))
+
+    def _peel(self, stream_id: int) -> socket.socket | None:
+        """The descriptor of a stream; None if it has come to its end since we heard of it."""
         try:
-            self._streams.append((stream_id, self._endpoint.peel(stream_id)))
+            peeled = self._endpoint.peel(stream_id)
         except OSError as failure:
             if failure.errno not in (errno.ENOSTR, errno.EPIPE):
                 raise
-            return  # the peer gave it up since we looked
+            return None
         self._open_ids.add(stream_id)
+        return peeled
 
     def _drain(self) -> None:
         while self._take():
@@ -261,6 +321,10 @@ class Connection:
             self._write_codes[update.stream_id] = update.errcode
 
     # For streams.
+
+    def _peel_early(self, streams: list[int]) -> list[Incoming]:
+        """What was opened before the handshake, without what is over already."""
+        return [(stream_id, peeled) for stream_id in streams if (peeled := self._peel(stream_id)) is not None]
 
     def _open(self, *, uni: bool) -> Incoming:
         """A new stream; raises BlockingIOError while the peer allows none, ConnectionClosed."""

@@ -138,11 +138,11 @@ class Endpoint:
 
     # Data.
 
-    def send(self, data: bytes | memoryview, stream_id: int = uapi.NO_STREAM, flags: int = 0) -> int:
-        """Send on a stream; returns what was taken, which may be less on a non-blocking socket."""
+    def send(self, data: bytes | memoryview, stream_id: int = uapi.NO_STREAM, flags: int = 0, *, wait: bool = True) -> int:
+        """Send on a stream; returns what was taken, which may be less without waiting or on a non-blocking socket."""
         info = uapi.StreamInfo(stream_id, flags)
         control = [(uapi.SOL_QUIC, uapi.CMSG_STREAM_INFO, info.pack())]
-        return self._handle.sendmsg([data], control, socket.MSG_NOSIGNAL)
+        return self._handle.sendmsg([data], control, socket.MSG_NOSIGNAL | (0 if wait else socket.MSG_DONTWAIT))
 
     def send_datagram(self, data: bytes, *, wait: bool = True) -> int:
         """Send one datagram."""

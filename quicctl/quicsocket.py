@@ -173,7 +173,9 @@ class QuicSocket(connection.Connection):
     without an error code.
     """
 
-    def __init__(self, established: handshake.Connection, resources: contextlib.ExitStack) -> None:
+    def __init__(
+        self, established: handshake.Connection, resources: contextlib.ExitStack, early: list[int] | None = None
+    ) -> None:
         """Connections come from connect() and from a listener."""
         super().__init__(established, resources)
         self._timeout: float | None = None
@@ -181,6 +183,10 @@ class QuicSocket(connection.Connection):
         self._looked_at = False
         self._closing = False
         self._waiter = Waiter()
+        self.early_streams = {
+            stream_id: self._stream((stream_id, peeled)) for stream_id, peeled in self._peel_early(early or [])
+        }
+        """Client: the streams opened before the handshake, by ID, less those that are over already."""
 
     @classmethod
     def connect(cls, host: str, port: int, **settings: Unpack[ClientSettings]) -> Self:
@@ -197,7 +203,8 @@ class QuicSocket(connection.Connection):
                     resumed=settings.get("session"),
                 )
             )
-            return cls(begun.finish(), stack.pop_all())
+            streams = connection.send_early(begun.sock, settings.get("early"), settings.get("session"))
+            return cls(begun.finish(), stack.pop_all(), streams)
 
     @staticmethod
     def listen(host: str, port: int, **settings: Unpack[ServerSettings]) -> QuicListener:

@@ -32,6 +32,7 @@ class FakeEndpoint:
         self.peel_failures: dict[int, int] = {}
         self.local = ("192.0.2.2", 1)
         self.peer = PEER
+        self.early_credit = 0
         self._next = 0
 
     def __enter__(self) -> FakeEndpoint:
@@ -111,6 +112,14 @@ class FakeEndpoint:
         self._next += 1
         self._pair(stream_id)
         return stream_id
+
+    def send(self, data: bytes, stream_id: int, flags: int, *, wait: bool) -> int:
+        assert not wait
+        if not self.early_credit:
+            raise BlockingIOError(errno.EAGAIN, "no credit")
+        taken = min(len(data), self.early_credit)
+        self.early_credit -= taken
+        return taken
 
     def enable(self, *kinds: uapi.EventType) -> None:
         self.calls.append(("enable", *kinds))

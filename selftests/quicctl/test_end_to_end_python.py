@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from quicctl import QuicListener, QuicSocket, aio, errors, module, pki, process, uapi
+from quicctl.connection import Early
 
 pytestmark = [
     pytest.mark.skipif(not module.usable(), reason="the module is not loaded"),
@@ -42,7 +43,7 @@ def examples() -> dict[str, tuple[str, str, str]]:
 
 
 def test_document_has_its_examples() -> None:
-    assert set(examples()) == {"blocking", "asyncio", "messages"}
+    assert set(examples()) == {"blocking", "asyncio", "messages", "early"}
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +237,48 @@ def test_session_resumes(keys: pki.Pki) -> None:
         client, server = connected(listener, keys, session=session)
         with client, server:
             assert client.handshake.resumed
+
+
+def ask_early(early: Early) -> None:
+    assert early.send(early.open_stream(), b"early", fin=True) == 5
+    early.send(early.open_stream(uni=True), b"and over", fin=True)
+
+
+@pytest.mark.parametrize("taken", (True, False))
+def test_early_data_arrives_whether_it_is_taken_early_or_not(taken: bool, keys: pki.Pki) -> None:
+    """A listener with keys of its own cannot read the ticket, and so takes no early data: the kernel sends it again."""
+    with listening(keys, early_data=True) as first, listening(keys, early_data=True) as other:
+        client, server = connected(first, keys)
+        with client, server:
+            session = client.session(wait=60)
+        client, server = connected(first if taken else other, keys, session=session, early=ask_early)
+        with client, server:
+            assert client.handshake.early_data == ("accepted" if taken else "rejected")
+            stream = server.accept_stream()
+            assert (stream.id, stream.read()) == (0, b"early")
+            stream.write(b"answer")
+            stream.write_eof()
+            assert client.early_streams[0].read() == b"answer"
+            assert server.accept_stream().read() == b"and over"
+
+
+def test_aio_sends_early_data(keys: pki.Pki) -> None:
+    async def main() -> None:
+        async with await aio_listen(keys, early_data=True) as listener:
+            client, server = await aio_pair(listener, keys)
+            async with client, server:
+                session = await client.session(wait=60)
+            assert session
+            accepting = asyncio.create_task(listener.accept())
+            client = await aio.connect(*listener.local, ca=keys.ca, timeout=60, session=session, early=ask_early)
+            async with client, await accepting as server, await server.accept_stream() as stream:
+                assert await stream.read() == b"early"
+                await stream.write(b"answer")
+                stream.write_eof()
+                assert await client.early_streams[0].read() == b"answer"
+            assert client.handshake.early_data == "accepted"
+
+    asyncio.run(main())
 
 
 def test_certificate_is_verified(keys: pki.Pki, tmp_path: Path) -> None:

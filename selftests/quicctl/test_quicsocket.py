@@ -417,7 +417,7 @@ class FakeBegun:
     """Stands in for handshake.Begun."""
 
     def __init__(self, fake: FakeEndpoint, failure: Exception | None = None) -> None:
-        self.fake = fake
+        self.fake = self.sock = fake
         self._failure = failure
 
     def __enter__(self) -> FakeBegun:
@@ -443,6 +443,36 @@ def test_connect_takes_name_and_session(fake: FakeEndpoint, monkeypatch: pytest.
     with QuicSocket.connect("h", 1, alpn="x", server_name="name", session=b"s"):
         assert asked == [("h", 1), "x", {"hostname": "name", "resumed": b"s"}]
     assert fake.closed
+
+
+def test_early_data_needs_a_session_and_credit_for_it(fake: FakeEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handshake, "begun_client", lambda *_, **__: FakeBegun(fake))
+    called: list[connection.Early] = []
+    with QuicSocket.connect("h", 1, early=called.append) as client:
+        assert (called, client.early_streams) == ([], {})
+    monkeypatch.setattr(FakeEndpoint, "transport_params", lambda *_, remote: uapi.TransportParams())
+    with QuicSocket.connect("h", 1, early=called.append, session=b"s"):
+        assert called == []
+
+
+def test_early_data_goes_as_far_as_the_session_lets_it(fake: FakeEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[handshake.Options] = []
+    monkeypatch.setattr(handshake, "begun_client", lambda _, options, **__: seen.append(options) or FakeBegun(fake))
+    fake.allowed = 2
+
+    def early(data: connection.Early) -> None:
+        stream_id = data.open_stream()
+        assert data.send(stream_id, b"too much for it", fin=True) == 3
+        assert data.send(stream_id, b" much for it", fin=True) == 0
+        assert data.open_stream(uni=True) == 6
+        with pytest.raises(BlockingIOError):
+            data.open_stream()
+
+    fake.early_credit = 3
+    fake.peel_failures[6] = errno.ENOSTR  # all of it arrived, nothing is left of it
+    with QuicSocket.connect("h", 1, early=early, session=b"s") as client:
+        assert list(client.early_streams) == [0]
+    assert seen[0].early_data
 
 
 def test_failed_handshake_leaves_nothing_open(fake: FakeEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
