@@ -138,6 +138,11 @@ class Stream:
             self.writer.write(data)
             await self.writer.drain()
 
+    async def drain(self) -> None:
+        """Wait until no more is under way than the writer's buffer holds."""
+        with self._explained(self._write_side, writing=True):
+            await self.writer.drain()
+
     def write_eof(self) -> None:
         """End this direction: the peer reads to the end. The other goes on."""
         self.writer.write_eof()

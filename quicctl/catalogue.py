@@ -73,6 +73,7 @@ GROUPS = (
     Group("offload", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML), ("test_offload", "test_async_aead")),
     Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML), peers=True, once=True),
     Group("peers", Kind.PYTEST, "selftests/interop/peers", (Where.UML,), peers=True),
+    Group("http3", Kind.PYTEST, "selftests/interop/http3", (Where.UML,), peers=True),
     Group("consumer", Kind.PYTEST, "selftests/interop/consumers", (Where.UML,), peers=True),
     Group("tool", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end",), once=True),
     Group("loading", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end_module",)),

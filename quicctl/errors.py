@@ -424,6 +424,36 @@ class StreamReset(QuicctlError):
         self.code = code
 
 
+# HTTP/3.
+
+
+class Http3Missing(QuicctlError):
+    """The Python package that does HTTP/3's framing is not installed."""
+
+    exit_code = 60
+    default_remedy = "install it: pip install 'quicctl[http3]', or Debian's python3-aioquic"
+
+
+class BadUrl(QuicctlError):
+    """An address of the web that is none, or not for HTTP/3."""
+
+    exit_code = 61
+
+
+class Http3Failed(QuicctlError):
+    """The peer broke HTTP/3, or does not do what was asked of it."""
+
+    exit_code = 62
+    default_remedy = "look at the other end's output"
+
+
+class HttpStatus(QuicctlError):
+    """The server answered, but with a status that says no: 400 or more."""
+
+    exit_code = 63
+    default_remedy = "look at the answer"
+
+
 class NetnsMissing(QuicctlError):
     """There is no network namespace of that name."""
 

@@ -39,6 +39,8 @@ COMMANDS = {
     "trace": "Write what connections do as qlog files, for qvis and other readers",
     "handshake": "Connect to a QUIC server, or be one, and move data",
     "cat": "Send standard input to a QUIC peer, and write what comes to standard output",
+    "get": "Fetch URLs over HTTP/3",
+    "serve": "Serve the files of a folder over HTTP/3",
     "tlshd": "Make TLS handshakes for QUIC sockets of the kernel's own",
     "demo": "Move data both ways through the module and show what was negotiated",
     "bench": "Measure QUIC beside TCP and kTLS",

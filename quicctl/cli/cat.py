@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from typing import Annotated
 
 import typer
@@ -98,7 +97,7 @@ def cat(
     wishes = library.Wishes(datagrams=datagrams, uni=uni, wait=wait)
     source = library.Input(None if sys.stdin is None else sys.stdin.fileno())
     sink = library.Output(sys.stdout.fileno(), closes=not keep)
-    meter = _Meter() if sys.stderr is not None and sys.stderr.isatty() and not sys.stdout.isatty() else None
+    meter = output.Meter() if output.wants_meter() else None
     try:
         if listen is not None:
             library.serve(
@@ -109,14 +108,15 @@ def cat(
                 sink,
                 keep=keep,
                 on_listening=lambda where: output.progress(f"listening on {endpoint.shown(where)}"),
-                on_progress=meter,
+                on_progress=_progress_of(meter),
                 on_report=_report if json else None,
                 on_error=output.show_error,
             )
         elif address is not None:
             report = library.connect(
-                endpoint.parse_address(address), options, wishes, source, sink, hostname=servername, on_progress=meter
-            )
+                endpoint.parse_address(address), options, wishes, source, sink, hostname=servername,
+                on_progress=_progress_of(meter),
+            )  # fmt: skip
             if json:
                 _report(report)
     except library.OutputClosed:
@@ -124,6 +124,12 @@ def cat(
     finally:
         if meter is not None:
             meter.clear()
+
+
+def _progress_of(meter: output.Meter | None) -> library.OnProgress | None:
+    if meter is None:
+        return None
+    return lambda sent, received: meter(sent + received, f"sent {output.size(sent)}, received {output.size(received)}")
 
 
 def _report(report: library.Report) -> None:
@@ -134,31 +140,3 @@ def _end_as_by_sigpipe() -> None:
     """As any filter ends when nobody reads it: quietly, and with a status that tells shells why."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGPIPE)
-
-
-class _Meter:
-    """A line of progress on a terminal, rewritten a few times a second."""
-
-    def __init__(self) -> None:
-        self._began = self._last = time.monotonic()
-        self._width = 0
-
-    def __call__(self, sent: int, received: int) -> None:
-        """Show the counts, in bytes."""
-        now = time.monotonic()
-        if now - self._last < 0.5:
-            return
-        self._last = now
-        rate = (sent + received) / (now - self._began)
-        text = f"sent {output.size(sent)}, received {output.size(received)}, {output.size(int(rate))}/s"
-        self._write("\r" + text.ljust(self._width))
-        self._width = len(text)
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self._width:
-            self._write("\r" + " " * self._width + "\r")
-
-    def _write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()

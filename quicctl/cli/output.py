@@ -13,6 +13,7 @@ import errno
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -141,6 +142,13 @@ def to_json(value: Any) -> Any:
     return value
 
 
+def json_line(value: Any) -> str:
+    """The value as JSON on one line, for results that come one after the other."""
+    from json import dumps
+
+    return dumps(to_json(value))
+
+
 def default_tables(result: Any) -> list[Table]:
     """One row a field for a dataclass, one row an item for a sequence of them."""
     if isinstance(result, (list, tuple)):
@@ -178,6 +186,38 @@ def size(number: int) -> str:
             break
         value /= 1024
     return f"{number} B" if unit == "B" else f"{value:.3g} {unit}"
+
+
+def wants_meter() -> bool:
+    """Whether somebody sees a line of progress, which does not get between data on the same terminal."""
+    return sys.stderr is not None and sys.stderr.isatty() and not sys.stdout.isatty()
+
+
+class Meter:
+    """A line of progress on a terminal, rewritten a few times a second."""
+
+    def __init__(self) -> None:
+        self._began = self._last = time.monotonic()
+        self._width = 0
+
+    def __call__(self, moved: int, text: str) -> None:
+        """Show the text, and the rate that the bytes moved so far make."""
+        now = time.monotonic()
+        if now - self._last < 0.5:
+            return
+        self._last = now
+        text = f"{text}, {size(int(moved / (now - self._began)))}/s"
+        self._write("\r" + text.ljust(self._width))
+        self._width = len(text)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._width:
+            self._write("\r" + " " * self._width + "\r")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _label(name: str) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """HTTP/3 over our sockets: requests and answers, bodies both ways. Framing and QPACK are aioquic's.
 
-Transport and TLS are the kernel's and libquic's; aioquic's HTTP/3 layer sees a stand-in for the connection that it expects.
+One socket carries all streams, and waits; quicctl/http3 does it otherwise. What the two share is the adapter.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import DatagramReceived, DataReceived, H3Event, HeadersReceived
-from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import DatagramFrameReceived, StreamDataReceived
 
 from quicctl import endpoint, errors, libquic, uapi
 from quicctl.endpoint import Endpoint
+from quicctl.http3 import adapter
+from quicctl.http3.adapter import ALPN
 
-ALPN = "h3"
 NO_ERROR = 0x100
 _PIECE = 1 << 16
 _TICK = 1.0
@@ -57,38 +56,33 @@ class Exchange:
     """As server of WebTransport: how many came, and were sent back."""
 
 
-class _StandIn:
-    """What aioquic's HTTP/3 layer asks of a QUIC connection, done by a socket."""
+class _Transport:
+    """What quicctl's adapter asks of a connection, done by a socket that waits."""
 
-    _quic_logger = None
-
-    def __init__(self, sock: Endpoint, *, client: bool) -> None:
-        self.configuration = QuicConfiguration(is_client=client)
+    def __init__(self, sock: Endpoint) -> None:
         self._sock = sock
 
-    @property
-    def _remote_max_datagram_frame_size(self) -> int | None:
-        return self._sock.transport_params(remote=True).max_datagram_frame_size or None
+    def datagram_limit(self) -> int:
+        return self._sock.transport_params(remote=True).max_datagram_frame_size
 
-    def get_next_available_stream_id(self, is_unidirectional: bool = False) -> int:
-        return self._sock.open_stream(uni=is_unidirectional)
+    def open_stream(self, *, uni: bool) -> int:
+        return self._sock.open_stream(uni=uni)
 
-    def send_stream_data(self, stream_id: int, data: bytes, end_stream: bool = False) -> None:
+    def send(self, stream_id: int, data: bytes, fin: bool) -> None:
         rest = memoryview(data)
-        flags = uapi.MsgFlag.STREAM_FIN if end_stream else 0
-        while len(rest) or end_stream:
-            rest = rest[self._sock.send(rest, stream_id, flags) :]
+        while True:
+            rest = rest[self._sock.send(rest, stream_id, uapi.MsgFlag.STREAM_FIN if fin else 0) :]
             if not rest:
                 return
 
-    def reset_stream(self, stream_id: int, error_code: int) -> None:
-        self._sock.reset_stream(stream_id, error_code)
+    def reset_stream(self, stream_id: int, code: int) -> None:
+        self._sock.reset_stream(stream_id, code)
 
-    def send_datagram_frame(self, data: bytes) -> None:
+    def send_datagram(self, data: bytes) -> None:
         self._sock.send_datagram(data)
 
-    def close(self, error_code: int = NO_ERROR, frame_type: int | None = None, reason_phrase: str = "") -> None:
-        raise AssertionError(f"HTTP/3 is broken: {error_code:#x} {reason_phrase}")
+    def broken(self, code: int, reason: str) -> None:
+        raise AssertionError(f"HTTP/3 is broken: {code:#x} {reason}")
 
 
 class _Connection:
@@ -102,7 +96,7 @@ class _Connection:
         self._timeout = timeout
         self._pending: deque[H3Event] = deque()
         sock.settimeout(timeout)
-        self.h3 = H3Connection(_StandIn(sock, client=client), enable_webtransport=webtransport)  # type: ignore[arg-type]
+        self.h3 = adapter.connection(_Transport(sock), client=client, webtransport=webtransport)
         sock.settimeout(_TICK)
 
     def incoming(self) -> Iterator[H3Event | uapi.Event]:

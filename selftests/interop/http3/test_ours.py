@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Our client and our server with each other: what of HTTP/3 other stacks' programs cannot be told to do, and quicctl itself."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Pki
+from web import HOST, PATIENCE, Pair, Serving, get, get_json, run, serving
+
+from quicctl import aio, errors
+from quicctl.http3 import frames
+from quicctl.http3.client import NotProcessed
+from quicctl.http3.frames import ErrorCode
+from quicctl.http3.priority import Priority
+from quicctl.http3.server import Request, Response
+
+BIG = 8 << 20
+"""More than all buffers on the way hold."""
+
+
+@pytest.fixture(scope="module")
+def www(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("www")
+    (folder / "small.txt").write_text("small\n")
+    (folder / "big.bin").write_bytes(os.urandom(BIG))
+    (folder / "sub").mkdir()
+    (folder / "sub" / "index.html").write_text("<p>index</p>")
+    (folder / "out").symlink_to("/etc/passwd")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(pki: Pki, www: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    with serving(pki, www, tmp_path_factory.mktemp("serve") / "log", "--early-data") as started:
+        yield started
+
+
+def test_get_writes_what_serve_sends(pki: Pki, www: Path, served: Serving, tmp_path: Path) -> None:
+    names = ("big.bin", "small.txt", "sub/")
+    report = get_json(pki, *(f"{served.url}/{name}" for name in names), "--out", tmp_path)
+    assert (tmp_path / "big.bin").read_bytes() == (www / "big.bin").read_bytes()
+    assert (tmp_path / "small.txt").read_text() == "small\n"
+    assert (tmp_path / "index.html").read_text() == "<p>index</p>"
+    assert [(one["status"], one["connection"]) for one in report] == [(200, 0)] * 3
+    assert report[0]["sha256"] == hashlib.sha256((www / "big.bin").read_bytes()).hexdigest()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["big.bin", "index.html", "small.txt"]
+
+
+def test_get_to_standard_output_tells_of_refusals(pki: Pki, served: Serving) -> None:
+    """In the order of the URLs, and with a range that is not there; links out of the folder lead nowhere."""
+    urls = [f"{served.url}/{name}" for name in ("small.txt", "out", "small.txt")]
+    done = get(pki, "-i", "-r", "1-3", *urls, status=63)
+    parts = done.stdout.decode().split("HTTP/3 ")[1:]
+    assert [part[:3] for part in parts] == ["206", "404", "206"]
+    assert "content-range: bytes 1-3/6\r\n" in parts[0] and parts[0].endswith("\r\n\r\nmal")
+    assert b"status 404" in done.stderr and b"root:" not in done.stdout
+
+
+def test_get_asks_before_the_handshake(pki: Pki, served: Serving, tmp_path: Path) -> None:
+    words = (f"{served.url}/small.txt", "-o", tmp_path / "got", "--session", tmp_path / "session", "--early-data")
+    first, again = get_json(pki, *words), get_json(pki, *words)
+    assert (first[0]["early"], first[0]["handshake"]["resumed"]) == (False, False)
+    assert (again[0]["early"], again[0]["handshake"]["early_data"]) == (True, "accepted")
+    assert (tmp_path / "got").read_text() == "small\n"
+
+
+def test_serve_ends_in_order(pki: Pki, www: Path, tmp_path: Path) -> None:
+    """By a signal while an answer is under way: it is finished, and no other server is asked to do it again."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with serving(pki, www, tmp_path / "log") as started:
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            done = loop.run_in_executor(None, lambda: get(pki, f"{started.url}/big.bin", "-o", pipe))
+            got = bytearray()
+            while len(got) < BIG:
+                try:
+                    piece = os.read(reader, 1 << 16)
+                except BlockingIOError:
+                    piece = b""
+                if piece and not got:
+                    started.child.send_signal(signal.SIGTERM)
+                got += piece
+                if not piece:
+                    assert not done.done(), done.result().stderr
+                    await asyncio.sleep(0.01)
+            await done
+            assert bytes(got) == (www / "big.bin").read_bytes()
+
+        asyncio.run(main())
+        os.close(reader)
+        assert started.child.wait(PATIENCE) == 0
+        assert [(line["status"], line["complete"]) for line in started.lines()] == [(200, True)]
+
+
+def test_example_does_what_the_document_says(pki: Pki, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "http3.md").read_text()
+    [(code, said)] = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```", text, re.M | re.S)
+    for file in (pki.ca, pki.cert, pki.key):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (0, said), done.stderr
+
+
+# The library, both ends in one loop.
+
+
+async def answer(request: Request) -> Response:
+    """Says what came: for the path /big that is a lot."""
+    body = b"".join([piece async for piece in request.message.body()])
+    seen = f"{request.method} {request.path} {len(body)} {dict(request.message.trailers)}"
+    if request.path.startswith("/big"):
+        return Response(200, [("content-length", str(BIG))], _zeros())
+    return Response(200, [("x-seen", seen)], body, [("x-sum", hashlib.sha256(body).hexdigest())])
+
+
+async def _zeros() -> AsyncIterator[bytes]:
+    for _ in range(BIG >> 15):
+        yield bytes(1 << 15)
+
+
+def test_body_and_trailers_go_both_ways(pki: Pki) -> None:
+    async def test(both: Pair) -> None:
+        body = os.urandom(1 << 18)
+        asked = await both.ask("/there", "POST", body=body, trailers=[("x-end", "yes")])
+        assert await asked.read() == body
+        assert dict(await asked.head())["x-seen"] == f"POST /there {len(body)} {{'x-end': 'yes'}}"
+        assert asked.trailers == [("x-sum", hashlib.sha256(body).hexdigest())]
+        await asked.close()
+
+    run(pki, answer, test)
+
+
+def test_client_cancels_one_of_two(pki: Pki) -> None:
+    """The other one comes whole, on the same connection."""
+
+    async def test(both: Pair) -> None:
+        unwanted, wanted = await both.ask("/big"), await both.ask("/big")
+        assert await unwanted._message.read()
+        await unwanted.close()
+        assert len(await wanted.read()) == BIG
+        await wanted.close()
+        await both.until_served(2)
+        assert sorted((one.complete, one.sent == BIG) for one in both.served) == [(False, False), (True, True)]
+        with pytest.raises(errors.StreamReset):
+            await unwanted.read()
+
+    run(pki, answer, test)
+
+
+def test_server_gives_an_answer_up(pki: Pki) -> None:
+    async def breaks(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"some"
+            raise RuntimeError("and no more")
+
+        if request.path == "/at-once":
+            raise RuntimeError("nothing at all")
+        return Response(200, [], pieces())
+
+    async def test(both: Pair) -> None:
+        async with asyncio.timeout(PATIENCE):
+            asked = await both.ask("/")
+            with pytest.raises(errors.StreamReset, match="H3_INTERNAL_ERROR"):
+                await asked.read()
+            assert await (await both.ask("/at-once")).status() == 500
+
+    run(pki, breaks, test)
+
+
+def test_goaway_lets_requests_finish_and_takes_no_more(pki: Pki) -> None:
+    go_on = asyncio.Event()
+
+    async def slow(request: Request) -> Response:
+        await go_on.wait()
+        return Response(200, [], b"done")
+
+    async def test(both: Pair) -> None:
+        asked = await both.ask("/")
+        while not both.server._attendants or not next(iter(both.server._attendants))._requests:
+            await asyncio.sleep(0.01)
+        ending = asyncio.create_task(both.server.shutdown(PATIENCE))
+        while not both.client.going_away:
+            await asyncio.sleep(0.01)
+        with pytest.raises(NotProcessed):
+            await both.ask("/")
+        assert not ending.done()
+        # One that was on its way when GOAWAY was: our client would not send it any more.
+        both.client._limit = 1 << 62
+        with pytest.raises(NotProcessed):
+            await (await both.ask("/")).head()
+        go_on.set()
+        assert await asked.read() == b"done"
+        assert await ending
+
+    run(pki, slow, test)
+
+
+def test_shutdown_ends_when_its_time_is_up(pki: Pki) -> None:
+    async def never(request: Request) -> Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def test(both: Pair) -> None:
+        asked = await both.ask("/")
+        while not both.server._attendants or not next(iter(both.server._attendants))._requests:
+            await asyncio.sleep(0.01)
+        assert not await both.server.shutdown(0.1)
+        with pytest.raises((errors.ConnectionClosed, errors.StreamReset)):
+            await asked.head()
+
+    run(pki, never, test)
+
+
+def test_large_headers_are_refused(pki: Pki) -> None:
+    """Up to the limit, which each end tells the other, they arrive; beyond, the server says 431, and the client ends it."""
+
+    async def answers(request: Request) -> Response:
+        size = int(request.path[1:])
+        return Response(200, [*large("y", size), ("x-seen", str(len(request.headers.get("x-large", ""))))])
+
+    def large(letter: str, size: int) -> list[tuple[str, str]]:
+        return [("x-large", letter * 10000)] * (size // 10000)
+
+    async def test(both: Pair) -> None:
+        asked = await both.ask("/60000", headers=large("x", 60000))
+        assert [value for name, value in await asked.head() if name == "x-large"] == ["y" * 10000] * 6
+        assert dict(await asked.head())["x-seen"] == str(60000 + 5 * len(", "))
+        with pytest.raises(errors.Http3Failed, match="more than 65536 bytes"):
+            await (await both.ask("/70000")).head()
+        with pytest.raises(errors.Http3Failed, match="no more than 65536 bytes"):
+            await both.ask("/1", headers=large("x", 70000))
+        both.client._layer_now()._received_settings = {}  # as one that does not care
+        for letter, size in (("x", 70000), ("<", 1000000)):  # in a frame that is not too long, and in one that is
+            assert await (await both.ask("/1", headers=large(letter, size))).status() == 431
+        assert await (await both.ask("/1")).status() == 200
+
+    run(pki, answers, test)
+
+
+@pytest.mark.parametrize("way", ("field", "frame"))
+def test_urgent_answers_come_first(way: str, pki: Pki) -> None:
+    """By the field of the request, or a frame that came later. RFC 9218, sections 4 and 7."""
+
+    async def test(both: Pair) -> None:
+        late = [("priority", "u=6")] if way == "field" else []
+        urgent = [("priority", "u=1")] if way == "field" else []
+        asked = [await both.ask("/big", headers=late), await both.ask("/big", headers=urgent)]
+        if way == "frame":
+            asked[1].prioritize(Priority(0))
+        ended: list[int] = []
+
+        async def read(number: int) -> None:
+            assert len(await asked[number].read()) == BIG
+            ended.append(number)
+
+        await asyncio.gather(read(0), read(1))
+        assert ended == [1, 0]
+
+    run(pki, answer, test)
+
+
+def test_what_is_unknown_is_ignored(pki: Pki) -> None:
+    """Frames and streams of types that nobody has defined. RFC 9114, sections 7.2.8 and 9."""
+
+    async def test(both: Pair) -> None:
+        quic, layer = both.client._quic_now(), both.client._layer_now()
+        strange = frames.frame(0x21 + 31 * 0x1F, b"grease" * 1000)
+        both.client._say(strange)
+        async with await quic.open_stream(uni=True) as stream:
+            await stream.write(frames.varint(0x21 + 31 * 7) + b"whatever")
+        asked = await both.ask("/", "POST", body=b"body", trailers=[("x", "y")])
+        await asked.read()
+        stream = await quic.open_stream()
+        both.client._channel(stream)
+        both.client.send(stream.id, strange, False)
+        later = both.client._answer(asked.request, stream)
+        layer.send_headers(stream.id, [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/x")])
+        both.client.send(stream.id, strange, True)
+        assert dict(await later.head())["x-seen"] == "GET /x 0 {}"
+
+    run(pki, answer, test)
+
+
+WRONG = {
+    "goaway twice": (frames.go_away(4) + frames.go_away(8), ErrorCode.ID_ERROR),
+    "goaway that is none": (frames.frame(frames.GOAWAY, b"\x40"), ErrorCode.FRAME_ERROR),
+    "goaway with more": (frames.frame(frames.GOAWAY, bytes(100)), ErrorCode.EXCESSIVE_LOAD),
+    "priority of no request": (frames.priority_update(2, "u=1"), ErrorCode.ID_ERROR),
+    "settings again": (frames.frame(0x04, b""), ErrorCode.FRAME_UNEXPECTED),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_server_closes_for(name: str, pki: Pki) -> None:
+    sent, code = WRONG[name]
+
+    async def test(both: Pair) -> None:
+        both.client._say(sent)
+        asked = await both.ask("/")
+        quic = both.client._quic_now()
+        with pytest.raises((errors.ConnectionClosed, errors.StreamReset)):
+            while True:
+                await asked.read()
+                asked = await both.ask("/")
+        async with asyncio.timeout(PATIENCE):
+            while quic.closed_with is None:
+                await asyncio.sleep(0.01)
+        assert quic.closed_with.errcode == code
+
+    run(pki, answer, test)
+
+
+def test_client_closes_for_what_servers_must_not_send(pki: Pki) -> None:
+    """A GOAWAY that names no request, and PRIORITY_UPDATE."""
+    for sent, code in ((frames.go_away(3), ErrorCode.ID_ERROR), (frames.priority_update(0, ""), ErrorCode.FRAME_UNEXPECTED)):
+
+        async def test(both: Pair, sent: bytes = sent, code: ErrorCode = code) -> None:
+            await (await both.ask("/")).read()
+            attendant = next(iter(both.server._attendants))
+            attendant._say(sent)
+            quic: aio.Connection = attendant._quic_now()
+            async with asyncio.timeout(PATIENCE):
+                while quic.closed_with is None:
+                    await asyncio.sleep(0.01)
+            assert quic.closed_with.errcode == code
+            with pytest.raises(errors.Http3Failed):
+                await both.ask("/")
+
+        run(pki, answer, test)
+
+
+def test_nobody_to_talk_to(pki: Pki) -> None:
+    done = get(pki, f"https://{HOST}:9/", status=45, timeout=1)
+    assert b"no answer" in done.stderr or b"nothing listens" in done.stderr
