@@ -145,7 +145,8 @@ class Stream:
 
     def write_eof(self) -> None:
         """End this direction: the peer reads to the end. The other goes on."""
-        self.writer.write_eof()
+        with self._explained(self._write_side, writing=True):
+            self.writer.write_eof()
 
     def reset(self, code: int = 0) -> None:
         """Give up sending: what was not delivered is lost, the peer's reader gets StreamReset with this code."""

@@ -60,13 +60,18 @@ class Answer:
         self._client = client
         self._message = message
         self._stream = stream
-        self._sending: asyncio.Task[None] | None = None
+        self._tasks = [client._spawn(client._read_message(stream, message))]
         self.request = request
 
     @property
     def stream_id(self) -> int:
         """Of the request's stream."""
         return self._stream.id
+
+    @property
+    def begun(self) -> bool:
+        """Something of it came."""
+        return bool(self._message.head)
 
     async def head(self) -> Headers:
         """Status and fields, when they are there; raises NotProcessed, errors.StreamReset, ConnectionClosed, Http3Failed."""
@@ -107,6 +112,8 @@ class Answer:
 
     def cancel(self) -> None:
         """Want it no more: RFC 9114, section 4.1.1."""
+        for task in self._tasks:
+            task.cancel()
         self._client._cancel(self._stream, ErrorCode.REQUEST_CANCELLED)
         self._message.fail(errors.StreamReset("the request was cancelled here", code=ErrorCode.REQUEST_CANCELLED))
 
@@ -114,8 +121,8 @@ class Answer:
         """Done with; what is still to come is not wanted."""
         if not self._message.ended:
             self.cancel()
-        if self._sending is not None:
-            self._sending.cancel()
+        for task in self._tasks:
+            task.cancel()
         self._client._forget(self.stream_id)
         await self._stream.close()
 
@@ -149,6 +156,12 @@ class Client(exchange.Exchange):
         """The server takes no more requests on this connection."""
         return self._limit != _NEVER
 
+    @property
+    def closed_in_order(self) -> bool:
+        """The server closed the connection without an error."""
+        close = self._quic_now().closed_with
+        return close is not None and close.errcode in (0, ErrorCode.NO_ERROR) and not close.frame
+
     async def session(self) -> bytes | None:
         """What connect(session=...) takes the next time."""
         return await self._quic_now().session()
@@ -167,9 +180,10 @@ class Client(exchange.Exchange):
         answer = self._answer(request, stream)
         layer = self._layer_now()
         rest = bool(request.body or request.trailers)
-        layer.send_headers(stream.id, request.fields, end_stream=not rest)
+        with contextlib.suppress(errors.StreamReset, errors.ConnectionClosed):  # the answer tells
+            layer.send_headers(stream.id, request.fields, end_stream=not rest)
         if rest:
-            answer._sending = self._spawn(self._send_rest(request, stream))
+            answer._tasks.append(self._spawn(self._send_rest(request, stream)))
         return answer
 
     async def close(self, code: int = ErrorCode.NO_ERROR) -> None:
@@ -203,7 +217,6 @@ class Client(exchange.Exchange):
 
     def _answer(self, request: Request, stream: aio.Stream) -> Answer:
         message = self._messages.setdefault(stream.id, Message(stream.id))
-        self._spawn(self._read_message(stream, message))
         return Answer(self, request, message, stream)
 
     def _begin_early(self, early: connection.Early, requests: Sequence[Request]) -> None:

@@ -190,8 +190,8 @@ class Exchange:
         raise AssertionError("HTTP/3 datagrams were not offered")
 
     def datagram_limit(self) -> int:
-        """None is taken."""
-        return 0
+        """What the peer takes: whoever wants datagrams of HTTP/3 must take those of QUIC, RFC 9297, section 2.1.1."""
+        return self._quic_now().transport_params(remote=True).max_datagram_frame_size
 
     def broken(self, code: int, reason: str) -> None:
         """The peer broke the protocol."""

@@ -21,7 +21,7 @@ from quicctl.libquic import Handshake
 _AT_ONCE = 16
 """Requests; more streams are a matter of descriptors."""
 _TRIES = 3
-"""Connections for one request, while servers do nothing with it."""
+"""Connections on which a server does nothing before it goes away."""
 _SESSION_WAIT = 2.0
 
 
@@ -146,13 +146,13 @@ class _Run:
         return [self._done[number] for number in range(len(wanted))]
 
     async def _server(self, wanted: Sequence[Wanted], numbers: Sequence[int]) -> None:
-        for _ in range(_TRIES):
-            missing = [number for number in numbers if number not in self._done]
-            if not missing:
-                return
+        fruitless = 0
+        while missing := [number for number in numbers if number not in self._done]:
+            if fruitless == _TRIES:
+                raise errors.Http3Failed("the server goes away before it answers, each time", remedy="try again later")
+            before = len(self._done)
             await self._connection(wanted, missing)
-        if any(number not in self._done for number in numbers):
-            raise errors.Http3Failed("the server goes away before it answers, each time", remedy="try again later")
+            fruitless = 0 if len(self._done) > before else fruitless + 1
 
     async def _connection(self, wanted: Sequence[Wanted], numbers: Sequence[int]) -> None:
         plan, url = self._plan, wanted[numbers[0]].url
@@ -190,6 +190,11 @@ class _Run:
                     await answer.close()
             except NotProcessed:
                 return  # on another connection, then
+            except errors.ConnectionClosed:
+                # One that is idle may be closed just when a request is on its way: RFC 9110, section 9.2.2.
+                if request.repeatable and peer.closed_in_order and (answer is None or not answer.begun):
+                    return
+                raise
             except TimeoutError as failure:
                 raise errors.IdleTimeout(
                     f"nothing came for {self._plan.timeout:g} s of {wanted.url.text}",

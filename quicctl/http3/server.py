@@ -23,6 +23,8 @@ PIECE = 1 << 15
 """Bytes of a body that are sent in one turn."""
 _PATIENCE = 0.05
 """Seconds of a turn after which others are let in: a client that gives one stream no credit may want another."""
+_LINGER = 5.0
+"""Seconds after the last answer in which a client that was told to go can leave by itself."""
 _FAREWELL = 1.0
 """Seconds that handlers have to notice that the client is gone."""
 _FORETOLD = 256
@@ -80,6 +82,8 @@ class Served:
     """Bytes of the body."""
     complete: bool
     """All of the answer was handed over."""
+    early_data: str
+    """What became of the connection's: none, accepted or rejected."""
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -98,10 +102,12 @@ class _Attendant(exchange.Exchange):
         self._requests: set[asyncio.Task[None]] = set()
         self._next = 0
         self._limit: int | None = None
+        self._ending: asyncio.Task[None]
 
     async def attend(self, quic: aio.Connection) -> None:
         """Until the client leaves, or finish() has ended it."""
-        await (await self._attach(quic))
+        self._ending = await self._attach(quic)
+        await self._ending
         if self._requests:
             await asyncio.wait(self._requests, timeout=_FAREWELL)
         await self._end(ErrorCode.NO_ERROR)
@@ -112,8 +118,12 @@ class _Attendant(exchange.Exchange):
             return
         self._limit = self._next
         self._say(frames.go_away(self._limit))
+        lingers = bool(self._requests)
         while self._requests:
             await asyncio.wait(self._requests)
+        if lingers:
+            # Some clients drop what they have not looked at yet when the connection is closed under them.
+            await asyncio.wait([self._ending], timeout=_LINGER)
         self._quic_now().close(ErrorCode.NO_ERROR)
 
     def _welcome(self, stream: aio.Stream) -> None:
@@ -171,8 +181,10 @@ class _Attendant(exchange.Exchange):
                 await stream.close()
             if self._on_served is not None:
                 method, path = (request.method, request.path) if request is not None else ("-", "-")
-                peer = self._quic_now().peer
-                self._on_served(Served(peer, method, path, sending.status, sending.sent, sending.complete))
+                quic = self._quic_now()
+                self._on_served(
+                    Served(quic.peer, method, path, sending.status, sending.sent, sending.complete, quic.handshake.early_data)
+                )
 
     async def _request(self, stream: aio.Stream, message: Message, sending: _Sending) -> Request | None:
         """The request, when its fields are there; None if it was answered already."""

@@ -146,7 +146,7 @@ events {{ worker_connections 512; }}
 http {{
 	access_log off;
 	{temporary}
-	keepalive_requests 5000;
+	keepalive_requests {requests};
 	client_max_body_size 0;
 	server {{
 		listen {host}:{port} quic reuseport;
@@ -196,8 +196,10 @@ backend here
 """
 
 
-def nginx(suite: str, pki: Pki, www: Path, folder: Path, *, retry: bool = False) -> AbstractContextManager[Server]:
-    """Nginx; it answers over QUIC alone, with retry only to who comes back after Retry."""
+def nginx(
+    suite: str, pki: Pki, www: Path, folder: Path, *, retry: bool = False, requests: int = 5000
+) -> AbstractContextManager[Server]:
+    """Nginx; it answers over QUIC alone, with retry only to who comes back after Retry; so many requests on a connection."""
 
     @contextlib.contextmanager
     def run() -> Iterator[Server]:
@@ -209,7 +211,9 @@ def nginx(suite: str, pki: Pki, www: Path, folder: Path, *, retry: bool = False)
             config = folder / "nginx.conf"
             where = {"host": HOST, "port": port, "www": www, "backend": behind, "folder": folder}
             config.write_text(
-                NGINX.format(temporary=temporary, retry="on" if retry else "off", cert=pki.cert, key=pki.key, **where)
+                NGINX.format(
+                    requests=requests, temporary=temporary, retry="on" if retry else "off", cert=pki.cert, key=pki.key, **where
+                )
             )
             argv = [*command, "-p", str(folder), "-e", "stderr", "-c", str(config)]
             with serving(argv, port, folder / "log") as server:

@@ -107,7 +107,7 @@ def test_bodies(tmp_path: Path) -> None:
 def test_what_is_shown(agreed: libquic.Handshake) -> None:
     fetched = Fetched("https://a/", 200, [], [], 5, 0.25, "0" * 64, True, 0, agreed)
     assert list(command.render([fetched])[0].rows[0]) == ["https://a/", "200", "5", "250 ms", "early", "0" * 16]
-    served = Served(("192.0.2.1", 1), "GET", "/\x1b[2J", 200, 5, False)
+    served = Served(("192.0.2.1", 1), "GET", "/\x1b[2J", 200, 5, False, "none")
     assert serve.summary(served) == "192.0.2.1:1 GET /\\x1b[2J 200 5 given up"
 
 

@@ -203,6 +203,7 @@ def test_goaway_lets_requests_finish_and_takes_no_more(pki: Pki) -> None:
             await (await both.ask("/")).head()
         go_on.set()
         assert await asked.read() == b"done"
+        await both.client.close()
         assert await ending
 
     run(pki, slow, test)

@@ -17,6 +17,8 @@ from typing import Any
 
 from conftest import SLOW, Pki
 
+sys.path.append(str(Path(__file__).parents[1] / "peers"))
+
 from quicctl import process
 from quicctl.http3 import client, server
 
