@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +19,7 @@ from quicctl import errors, libquic
 from quicctl.cli import get as command
 from quicctl.cli import serve
 from quicctl.cli.app import app
+from quicctl.http3 import fetch, serving
 from quicctl.http3.client import Request
 from quicctl.http3.fetch import Fetched, Url
 from quicctl.http3.server import Served
@@ -116,3 +120,48 @@ def agreed() -> libquic.Handshake:
     from fake_connection import AGREED
 
     return AGREED
+
+
+def test_get_reports_and_refuses(tmp_path: Path, agreed: libquic.Handshake, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[fetch.Plan] = []
+
+    def fetched(wanted: Sequence[fetch.Wanted], plan: fetch.Plan, **hooks: Any) -> list[Fetched]:
+        plans.append(plan)
+        assert wanted[0].sink is not None
+        wanted[0].sink.write(b"body")
+        hooks["on_session"](b"fresh")
+        return [Fetched(wanted[0].url.text, 404, [("a", "b")], [], 4, 0.1, "0" * 64, False, 0, agreed)]
+
+    monkeypatch.setattr(fetch, "fetch", fetched)
+    (tmp_path / "session").write_bytes(b"kept")
+    words = ["get", "a/x", "-o", f"{tmp_path}/", "--session", str(tmp_path / "session"), "--early-data", "--ca", "ca.pem",
+             "-r", "1-2", "--priority", "u=1", "-H", "X-A: b", "--cc", "bbr", "--version", "2", "--json"]  # fmt: skip
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 63 and "status 404" in done.output
+    assert json.loads(done.output[done.output.index("[\n") : done.output.rindex("]") + 1])[0]["headers"] == [["a", "b"]]
+    assert (tmp_path / "x").read_bytes() == b"body"
+    assert (tmp_path / "session").read_bytes() == b"fresh"
+    [plan] = plans
+    assert (plan.session, plan.early, plan.method) == (b"kept", True, "GET")
+    assert plan.headers == [("x-a", "b"), ("range", "bytes=1-2"), ("priority", "u=1")]
+    assert plan.settings["ca"] == Path("ca.pem") and plan.settings["congestion"].name == "BBR"
+
+
+def test_serve_passes_on_what_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+
+    def served(folder: Path, host: str, port: int, **more: Any) -> bool:
+        told.append({"folder": folder, "host": host, "port": port, **more})
+        more["on_listening"]((host, port))
+        more["on_signal"]()
+        more["on_served"](Served(("192.0.2.1", 1), "GET", "/", 200, 5, True, "none"))
+        return True
+
+    monkeypatch.setattr(serving, "serve", served)
+    words = ["serve", str(tmp_path), "--listen", "[::1]:443", "--cert", "c", "--key", "k", "--retry", "--no-lists"]
+    plain = CliRunner().invoke(app, words)
+    assert "serving" in plain.output and "192.0.2.1:1 GET / 200 5" in plain.output and "finishing" in plain.output
+    as_json = CliRunner().invoke(app, [*words, "--json", "--cc", "reno", "--idle-timeout", "5"])
+    assert '"path": "/"' in as_json.output
+    assert (told[0]["host"], told[0]["port"], told[0]["retry"], told[0]["lists"]) == ("::1", 443, True, False)
+    assert told[1]["params"].max_idle_timeout == 5_000_000

@@ -17,11 +17,8 @@ import pytest
 from conftest import Pki
 from web import HOST, PATIENCE, Pair, Serving, get, get_json, run, serving
 
-from quicctl import aio, errors
-from quicctl.http3 import frames
+from quicctl import errors
 from quicctl.http3.client import NotProcessed
-from quicctl.http3.frames import ErrorCode
-from quicctl.http3.priority import Priority
 from quicctl.http3.server import Request, Response
 
 BIG = 8 << 20
@@ -114,7 +111,7 @@ def test_example_does_what_the_document_says(pki: Pki, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, said), done.stderr
 
 
-# The library, both ends in one loop.
+# The library, both ends in one loop; what needs no kernel is in selftests/quicctl/test_http3_pair.py.
 
 
 async def answer(request: Request) -> Response:
@@ -209,58 +206,9 @@ def test_goaway_lets_requests_finish_and_takes_no_more(pki: Pki) -> None:
     run(pki, slow, test)
 
 
-def test_shutdown_ends_when_its_time_is_up(pki: Pki) -> None:
-    async def never(request: Request) -> Response:
-        await asyncio.Event().wait()
-        raise AssertionError
-
+def test_urgent_answers_come_first(pki: Pki) -> None:
     async def test(both: Pair) -> None:
-        asked = await both.ask("/")
-        while not both.server._attendants or not next(iter(both.server._attendants))._requests:
-            await asyncio.sleep(0.01)
-        assert not await both.server.shutdown(0.1)
-        with pytest.raises((errors.ConnectionClosed, errors.StreamReset)):
-            await asked.head()
-
-    run(pki, never, test)
-
-
-def test_large_headers_are_refused(pki: Pki) -> None:
-    """Up to the limit, which each end tells the other, they arrive; beyond, the server says 431, and the client ends it."""
-
-    async def answers(request: Request) -> Response:
-        size = int(request.path[1:])
-        return Response(200, [*large("y", size), ("x-seen", str(len(request.headers.get("x-large", ""))))])
-
-    def large(letter: str, size: int) -> list[tuple[str, str]]:
-        return [("x-large", letter * 10000)] * (size // 10000)
-
-    async def test(both: Pair) -> None:
-        asked = await both.ask("/60000", headers=large("x", 60000))
-        assert [value for name, value in await asked.head() if name == "x-large"] == ["y" * 10000] * 6
-        assert dict(await asked.head())["x-seen"] == str(60000 + 5 * len(", "))
-        with pytest.raises(errors.Http3Failed, match="more than 65536 bytes"):
-            await (await both.ask("/70000")).head()
-        with pytest.raises(errors.Http3Failed, match="no more than 65536 bytes"):
-            await both.ask("/1", headers=large("x", 70000))
-        both.client._layer_now()._received_settings = {}  # as one that does not care
-        for letter, size in (("x", 70000), ("<", 1000000)):  # in a frame that is not too long, and in one that is
-            assert await (await both.ask("/1", headers=large(letter, size))).status() == 431
-        assert await (await both.ask("/1")).status() == 200
-
-    run(pki, answers, test)
-
-
-@pytest.mark.parametrize("way", ("field", "frame"))
-def test_urgent_answers_come_first(way: str, pki: Pki) -> None:
-    """By the field of the request, or a frame that came later. RFC 9218, sections 4 and 7."""
-
-    async def test(both: Pair) -> None:
-        late = [("priority", "u=6")] if way == "field" else []
-        urgent = [("priority", "u=1")] if way == "field" else []
-        asked = [await both.ask("/big", headers=late), await both.ask("/big", headers=urgent)]
-        if way == "frame":
-            asked[1].prioritize(Priority(0))
+        asked = [await both.ask("/big", headers=[("priority", urgency)]) for urgency in ("u=6", "u=1")]
         ended: list[int] = []
 
         async def read(number: int) -> None:
@@ -271,76 +219,6 @@ def test_urgent_answers_come_first(way: str, pki: Pki) -> None:
         assert ended == [1, 0]
 
     run(pki, answer, test)
-
-
-def test_what_is_unknown_is_ignored(pki: Pki) -> None:
-    """Frames and streams of types that nobody has defined. RFC 9114, sections 7.2.8 and 9."""
-
-    async def test(both: Pair) -> None:
-        quic, layer = both.client._quic_now(), both.client._layer_now()
-        strange = frames.frame(0x21 + 31 * 0x1F, b"grease" * 1000)
-        both.client._say(strange)
-        async with await quic.open_stream(uni=True) as stream:
-            await stream.write(frames.varint(0x21 + 31 * 7) + b"whatever")
-        asked = await both.ask("/", "POST", body=b"body", trailers=[("x", "y")])
-        await asked.read()
-        stream = await quic.open_stream()
-        both.client._channel(stream)
-        both.client.send(stream.id, strange, False)
-        later = both.client._answer(asked.request, stream)
-        layer.send_headers(stream.id, [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/x")])
-        both.client.send(stream.id, strange, True)
-        assert dict(await later.head())["x-seen"] == "GET /x 0 {}"
-
-    run(pki, answer, test)
-
-
-WRONG = {
-    "goaway twice": (frames.go_away(4) + frames.go_away(8), ErrorCode.ID_ERROR),
-    "goaway that is none": (frames.frame(frames.GOAWAY, b"\x40"), ErrorCode.FRAME_ERROR),
-    "goaway with more": (frames.frame(frames.GOAWAY, bytes(100)), ErrorCode.EXCESSIVE_LOAD),
-    "priority of no request": (frames.priority_update(2, "u=1"), ErrorCode.ID_ERROR),
-    "settings again": (frames.frame(0x04, b""), ErrorCode.FRAME_UNEXPECTED),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_server_closes_for(name: str, pki: Pki) -> None:
-    sent, code = WRONG[name]
-
-    async def test(both: Pair) -> None:
-        both.client._say(sent)
-        asked = await both.ask("/")
-        quic = both.client._quic_now()
-        with pytest.raises((errors.ConnectionClosed, errors.StreamReset)):
-            while True:
-                await asked.read()
-                asked = await both.ask("/")
-        async with asyncio.timeout(PATIENCE):
-            while quic.closed_with is None:
-                await asyncio.sleep(0.01)
-        assert quic.closed_with.errcode == code
-
-    run(pki, answer, test)
-
-
-def test_client_closes_for_what_servers_must_not_send(pki: Pki) -> None:
-    """A GOAWAY that names no request, and PRIORITY_UPDATE."""
-    for sent, code in ((frames.go_away(3), ErrorCode.ID_ERROR), (frames.priority_update(0, ""), ErrorCode.FRAME_UNEXPECTED)):
-
-        async def test(both: Pair, sent: bytes = sent, code: ErrorCode = code) -> None:
-            await (await both.ask("/")).read()
-            attendant = next(iter(both.server._attendants))
-            attendant._say(sent)
-            quic: aio.Connection = attendant._quic_now()
-            async with asyncio.timeout(PATIENCE):
-                while quic.closed_with is None:
-                    await asyncio.sleep(0.01)
-            assert quic.closed_with.errcode == code
-            with pytest.raises(errors.Http3Failed):
-                await both.ask("/")
-
-        run(pki, answer, test)
 
 
 def test_nobody_to_talk_to(pki: Pki) -> None:
