@@ -28,6 +28,8 @@ _GLANCE = 0.02
 """Seconds after which what cannot be waited for is tried again."""
 _LOOK = 1.0
 """Seconds after which what should have been told is looked at."""
+_SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
+"""What an accept() lacks that may be there again later."""
 _log = logging.getLogger(__name__)
 
 
@@ -393,6 +395,12 @@ class Listener:
                 return self._endpoint.accept()
             except BlockingIOError:
                 await _readable(self._endpoint.fileno())
+            except OSError as failure:
+                if failure.errno not in _SCARCE:
+                    raise
+                # Who knocks stays there; by then somebody else may have gone.
+                _log.warning("no client can be accepted: %s", failure)
+                await asyncio.sleep(_LOOK)
 
     async def _greet(self, client: Endpoint) -> None:
         try:

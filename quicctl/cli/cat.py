@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from typing import Annotated
 
@@ -120,7 +118,7 @@ def cat(
             if json:
                 _report(report)
     except library.OutputClosed:
-        _end_as_by_sigpipe()
+        output.end_as_by_sigpipe()
     finally:
         if meter is not None:
             meter.clear()
@@ -134,9 +132,3 @@ def _progress_of(meter: output.Meter | None) -> library.OnProgress | None:
 
 def _report(report: library.Report) -> None:
     output.show(report, json=True, aside=True)
-
-
-def _end_as_by_sigpipe() -> None:
-    """As any filter ends when nobody reads it: quietly, and with a status that tells shells why."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGPIPE)

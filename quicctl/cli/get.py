@@ -133,6 +133,9 @@ def get(
                 on_progress=_progress_of(meter),
                 on_session=None if session_file is None else lambda given: session.save(session_file, given),
             )
+        except BrokenPipeError:
+            output.end_as_by_sigpipe()
+            raise
         finally:
             if meter is not None:
                 meter.clear()
@@ -200,23 +203,30 @@ def _sink(place: Path | None, name: str) -> Iterator[BinaryIO]:
         if sys.stdout is None:
             raise errors.FileUnwritable("standard output is closed", remedy="send it to a file, or to /dev/null")
         yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            output.end_as_by_sigpipe()
+            raise
         return
     path = place / name if place.is_dir() else place
+    if path.exists() and not path.is_file():  # a pipe, or /dev/null
+        with output.writing(path):
+            special = path.open("wb")
+        with special:
+            yield special
+        return
     with output.writing(path):
-        if path.exists() and not path.is_file():  # a pipe, or /dev/null
-            with path.open("wb") as special:
-                yield special
-            return
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        with output.writing(path):
             os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _umask() -> int:

@@ -12,6 +12,7 @@ import dataclasses
 import errno
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -186,6 +187,12 @@ def size(number: int) -> str:
             break
         value /= 1024
     return f"{number} B" if unit == "B" else f"{value:.3g} {unit}"
+
+
+def end_as_by_sigpipe() -> None:
+    """As any filter ends when nobody reads it: quietly, and with a status that tells shells why."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
 
 
 def wants_meter() -> bool:

@@ -122,7 +122,7 @@ def fetch(
 ) -> list[Fetched]:
     """Fetch all of them, side by side unless they go to the same place; results in the order of the URLs.
 
-    The first thing that goes wrong is raised. Whether a status means success is for the caller to say.
+    The first thing that goes wrong is raised, also what a sink raises. Whether a status means success is for callers to say.
     """
     return asyncio.run(_Run(plan, on_progress, on_session).all(wanted))
 
@@ -235,12 +235,8 @@ def _shown(headers: Headers) -> str:
 
 
 def _write(sink: BinaryIO | None, data: bytes | str) -> None:
-    if sink is None:
-        return
-    try:
+    if sink is not None:
         sink.write(data.encode("latin-1") if isinstance(data, str) else data)
-    except BrokenPipeError as failure:
-        raise errors.FileUnwritable("nobody reads standard output any more") from failure
 
 
 @contextlib.asynccontextmanager

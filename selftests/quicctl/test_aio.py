@@ -420,6 +420,30 @@ async def _count(listener: aio.Listener) -> int:
     return len([accepted async for accepted in listener])
 
 
+def test_listener_outlives_a_lack_of_descriptors(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(aio, "_LOOK", 0.01)
+    lacking = [OSError(errno.EMFILE, "Too many open files")]
+    accept = listening.accept
+
+    def lacks() -> object:
+        if lacking:
+            raise lacking.pop()
+        return accept()
+
+    monkeypatch.setattr(listening, "accept", lacks)
+
+    async def main() -> None:
+        async with asyncio.timeout(10), await aio.listen("127.0.0.1", 4, timeout=5) as listener:
+            listening.say(Shaking())
+            async with await listener.accept() as connection:
+                assert connection.alpn == "shout"
+
+    asyncio.run(main())
+    assert "Too many open files" in caplog.text
+
+
 def test_broken_listener_says_what_broke(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> object:
         raise OSError(errno.ENOMEM, "no memory")
