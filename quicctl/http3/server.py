@@ -301,9 +301,13 @@ class Server:
         late: set[asyncio.Task[None]] = set()
         if finishing:
             _, late = await asyncio.wait(finishing, timeout=grace)
-        for task in [*late, *(self._attendants.values() if late else ())]:
+        attending = list(self._attendants.values())
+        if attending and not late:
+            await asyncio.wait(attending, timeout=2 * _FAREWELL)
+        # Those that are left are late, or had not yet begun to speak HTTP/3.
+        for task in [*late, *attending]:
             task.cancel()
-        await asyncio.gather(*finishing, *self._attendants.values(), return_exceptions=True)
+        await asyncio.gather(*finishing, *attending, return_exceptions=True)
         return not late
 
     async def _accept(self) -> None:

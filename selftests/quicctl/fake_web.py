@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import errno
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -27,6 +28,8 @@ class LinkedEndpoint(FakeEndpoint):
     def open_stream(self, *, uni: bool, wait: bool) -> int:
         if self.ended or self.other.closed:
             raise BrokenPipeError
+        if not self.allowed:
+            raise BlockingIOError(errno.EAGAIN, "no credit")
         number, self._next = self._next, self._next + 1
         stream_id = number * 4 + 2 * uni + self._server
         self._pair(stream_id)
@@ -75,6 +78,8 @@ class FakeWeb:
         self.listener: FakeListener
         self.settings: list[dict[str, Any]] = []
         self.agreed = AGREED
+        self.server_streams = 100
+        """How many a client allows it to open."""
         monkeypatch.setattr(aio, "listen", self._listen)
         monkeypatch.setattr(aio, "connect", self._connect)
 
@@ -86,6 +91,7 @@ class FakeWeb:
         self.settings.append(settings)
         near, far = LinkedEndpoint(server=False), LinkedEndpoint(server=True)
         near.other, far.other = far, near
+        far.allowed = self.server_streams
         streams: list[int] = []
         agreed = self.agreed
         if (early := settings.get("early")) is not None and settings.get("session"):

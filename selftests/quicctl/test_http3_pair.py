@@ -308,6 +308,18 @@ def test_shutdown_ends_when_its_time_is_up(web: FakeWeb) -> None:
     run(web, never, test)
 
 
+def test_shutdown_waits_for_no_client_that_lets_the_server_open_nothing(web: FakeWeb) -> None:
+    """RFC 9114, section 6.2: it must let it open three."""
+    web.server_streams = 2
+
+    async def test(both: Pair) -> None:
+        await until(lambda: both.server._attendants)
+        assert await both.server.shutdown(PATIENCE)
+        await until(lambda: not both.server._attendants)
+
+    run(web, answer, test)
+
+
 # Fetching.
 
 
