@@ -262,7 +262,9 @@ def serve(
     return reports
 
 
-def _attend(sock: Endpoint, options: Options, source: transfer.Source, credentials: libquic.Credentials, number: int) -> Report:
+def _attend(
+    sock: Endpoint, options: Options, source: transfer.Source, credentials: libquic.Credentials, number: int
+) -> Report:
     receive = options.receive
     if number and receive is not None and receive != transfer.STANDARD_STREAM:
         receive = receive.with_name(f"{receive.name}.{number}")

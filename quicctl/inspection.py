@@ -330,7 +330,9 @@ def _namespaces(info: ModuleInfo, target: Target) -> list[Finding]:
     return _fail("namespaces", errors.SymbolsMissing, text, "add MODULE_IMPORT_NS to the source")
 
 
-def _signature(info: ModuleInfo, target: Target, cert: Path | None) -> tuple[signature.Signature | None, list[Finding]]:
+def _signature(
+    info: ModuleInfo, target: Target, cert: Path | None
+) -> tuple[signature.Signature | None, list[Finding]]:
     forced = _force(target)
     if not info.signed:
         if cert is not None:

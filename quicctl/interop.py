@@ -74,10 +74,8 @@ def cells(results: Iterable[tuple[str, CaseResult]]) -> dict[tuple[str, str], Ce
         cell = _cell(case)
         before = found.get(place)
         # What ran somewhere is known, whatever another lane could not do.
-        if (
-            before is None
-            or before.verdict is Verdict.NOT_RUN
-            or (cell.verdict is not Verdict.NOT_RUN and order.index(cell.verdict) < order.index(before.verdict))
+        if before is None or before.verdict is Verdict.NOT_RUN or (
+            cell.verdict is not Verdict.NOT_RUN and order.index(cell.verdict) < order.index(before.verdict)
         ):
             found[place] = cell
     return found

@@ -336,7 +336,9 @@ def forget(root: Path = Path("/")) -> bool:
     return found
 
 
-def parameters(folder: Path = Path("/sys/module"), entries: tuple[tuple[str, str], ...] | None = None) -> tuple[Parameter, ...]:
+def parameters(
+    folder: Path = Path("/sys/module"), entries: tuple[tuple[str, str], ...] | None = None
+) -> tuple[Parameter, ...]:
     """The module's parameters: as a file declares them (``parmtype`` and ``parm``), and as the loaded one has them."""
     if entries is None:
         ours = module.source() if (folder / module.NAME / "parameters").is_dir() else None

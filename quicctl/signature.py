@@ -163,7 +163,9 @@ def sign(path: Path, pair: KeyPair, *, hash: str = "sha256", out: Path | None = 
         raise errors.KeyUnusable(f"what {pair.key} signed does not verify with {pair.cert}")
     write(out or path, whole, path.stat().st_mode & 0o777)
     der = pair.cert.with_suffix(".der")
-    return Signing(out or path, pair.key, pair.cert, der if der.exists() else None, describe(signed), before is not None, made)
+    return Signing(
+        out or path, pair.key, pair.cert, der if der.exists() else None, describe(signed), before is not None, made
+    )
 
 
 def enrolment(done: Signing) -> tuple[str, ...]:

@@ -24,7 +24,9 @@ class Script:
 
 
 def completion(
-    shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", autocompletion=complete.shells)],
+    shell: Annotated[
+        Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", autocompletion=complete.shells)
+    ],
     json: JsonOption = False,
 ) -> None:
     """Print what a shell needs to complete commands, options and their values.

@@ -188,7 +188,9 @@ def _parameter(name: str) -> Parameter | None:
     return next((one for one in settings.parameters() if one.name == name), None)
 
 
-def _apply(wanted: dict[str, tuple[int, ...]], keep: bool, netns: str | None, root: Path, dry_run: bool, json: bool) -> None:
+def _apply(
+    wanted: dict[str, tuple[int, ...]], keep: bool, netns: str | None, root: Path, dry_run: bool, json: bool
+) -> None:
     try:
         changes = settings.apply(wanted, netns, dry_run=dry_run)
     except errors.ModuleNotLoaded:

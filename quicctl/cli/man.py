@@ -23,7 +23,9 @@ class Written:
 def man(
     command: Annotated[
         str | None,
-        typer.Argument(metavar="[COMMAND]", help="Print the page of this command alone.", autocompletion=complete.commands),
+        typer.Argument(
+            metavar="[COMMAND]", help="Print the page of this command alone.", autocompletion=complete.commands
+        ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Leave the pages there.")] = Path("man"),
     dry_run: DryRunOption = False,

@@ -115,7 +115,7 @@ def test_module_builds_by_the_dkms_of_a_newer_release_for_a_newer_kernel(
 
 
 def test_installed_library_is_found_by_pkg_config(debs: build.Packaged, bare: Path) -> None:
-    program = "#include <netinet/quic.h>\n#include <stdio.h>\nint main(void) { puts(quic_strerror(0)); return 0; }\n"
+    program = '#include <netinet/quic.h>\n#include <stdio.h>\nint main(void) { puts(quic_strerror(0)); return 0; }\n'
     (debs.folder / "try.c").write_text(program)
     with debroot.session(bare, debs.folder) as session:
         apt(session, "update")

@@ -198,7 +198,9 @@ def test_end_that_comes_too_early(
     assert client.failure.remedy
 
 
-def test_peer_that_leaves_at_once_was_not_silent(pair: tuple[FakeSocket, FakeSocket], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peer_that_leaves_at_once_was_not_silent(
+    pair: tuple[FakeSocket, FakeSocket], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its close may come before we have said how we would leave."""
     monkeypatch.setattr(cat, "_SHORTEST_IDLE", 60.0)
     pair[0].end(None)

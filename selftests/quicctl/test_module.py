@@ -156,7 +156,9 @@ def test_reload_is_refused_before_anything_while_sockets_exist(machine: Machine,
     assert len(machine.calls) == calls
 
 
-def test_reload_waits_for_the_last_socket(machine: Machine, builds: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reload_waits_for_the_last_socket(
+    machine: Machine, builds: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (machine.sys / "quic" / "refcnt").write_text("1\n")
     monkeypatch.setattr(module.time, "sleep", lambda _: (machine.sys / "quic" / "refcnt").write_text("0\n"))
     assert module.reload(builds[1], wait=60).loading.path == builds[1]

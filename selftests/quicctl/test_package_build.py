@@ -83,7 +83,9 @@ def test_makepkg_does_not_run_as_root(machine: Machine, tmp_path: Path) -> None:
     assert machine.calls[2] == ["chown", "0"]
 
 
-def test_files_are_given_back_when_a_build_fails(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_given_back_when_a_build_fails(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(argv: list[Any], **_: Any) -> process.Result:
         raise errors.CommandFailed("makepkg ended")
 
@@ -189,7 +191,9 @@ def test_other_bytes_than_were_sent_are_no_proof(prover: Prover, tmp_path: Path)
         proof.prove(Path("/linux"), tmp_path)
 
 
-def test_kernel_that_does_not_build_is_no_proof(prover: Prover, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_kernel_that_does_not_build_is_no_proof(
+    prover: Prover, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def run(argv: list[Any], **given: Any) -> process.Result:
         if str(argv[-1]).startswith("-j"):
             raise errors.CommandFailed("make ended", detail="net/quic/a.c:1: error: no")

@@ -13,7 +13,8 @@ import pytest
 from quicctl import btf, errors, modprobe, symvers
 
 TEXT = (
-    "0x0000002a\tudp_tunnel_x\tnet/ipv4/udp_tunnel\tEXPORT_SYMBOL_GPL\t\n0x00000001\tcrypto_y\tvmlinux\tEXPORT_SYMBOL\tCRYPTO\n"
+    "0x0000002a\tudp_tunnel_x\tnet/ipv4/udp_tunnel\tEXPORT_SYMBOL_GPL\t\n"
+    "0x00000001\tcrypto_y\tvmlinux\tEXPORT_SYMBOL\tCRYPTO\n"
 )
 
 
