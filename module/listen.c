@@ -414,10 +414,8 @@ static int quic_accept_wait(struct sock *sk, long timeo)
 			err = -EINVAL;
 		else if (quic_listen_has_request(qs))
 			break;
-		else if (signal_pending(current))
-			err = sock_intr_errno(timeo);
-		else if (!timeo)
-			err = -EAGAIN;
+		else
+			err = quic_wait_error(timeo);
 		if (err)
 			break;
 		release_sock(sk);

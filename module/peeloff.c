@@ -129,6 +129,10 @@ void quic_peeloff_wake(struct quic_sock *qs, bool all, bool write)
 	list_for_each_entry(peel, &qs->peeled, link) {
 		struct sock *sk = &peel->inet.sk;
 
+		if (all)
+			sk->sk_state_change(sk);
+		if (peel->has_news && peel->is_reset)
+			sk_error_report(sk);
 		if (all || peel->has_news)
 			sk->sk_data_ready(sk);
 		if (all || write)
@@ -146,11 +150,10 @@ static int quic_peel_wait(struct quic_peel *peel, long *timeo)
 {
 	struct sock *sk = &peel->inet.sk;
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int err = quic_wait_error(*timeo);
 
-	if (signal_pending(current))
-		return sock_intr_errno(*timeo);
-	if (!*timeo)
-		return -EAGAIN;
+	if (err)
+		return err;
 	add_wait_queue(sk_sleep(sk), &wait);
 	release_sock(peel->parent);
 	*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);

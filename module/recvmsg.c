@@ -33,10 +33,8 @@ static int quic_recv_wait(struct quic_sock *qs, long timeo)
 	while (!quic_recv_first(qs, &queue)) {
 		if (sk->sk_state == TCP_CLOSE || sk->sk_state == TCP_LISTEN)
 			err = -ENOTCONN;
-		else if (signal_pending(current))
-			err = sock_intr_errno(timeo);
-		else if (!timeo)
-			err = -EAGAIN;
+		else
+			err = quic_wait_error(timeo);
 		if (err)
 			break;
 		sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);

@@ -29,14 +29,12 @@ int quic_send_wait(struct quic_sock *qs, long *timeo)
 {
 	struct sock *sk = quic_sock_sk(qs);
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int err = quic_wait_error(*timeo);
 
 	if (!quic_send_is_open(sk) && !(qs->is_shut && quic_conn_is_open(&qs->conn)))
 		return -EPIPE;
-	if (signal_pending(current))
-		return sock_intr_errno(*timeo);
-	if (!*timeo)
-		return -EAGAIN;
-
+	if (err)
+		return err;
 	add_wait_queue(sk_sleep(sk), &wait);
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
@@ -181,8 +179,14 @@ int quic_send_stream_some(struct quic_sock *qs, struct quic_stream *stream, stru
 	credit = quic_conn_stream_credit(conn, stream);
 	if (!credit && (flags & MSG_QUIC_STREAM_SNDBLOCK))
 		quic_conn_stream_blocked(conn, stream);
-	if (space <= 0 || !credit)
+	if (space <= 0 || !credit) {
+		/* The peer grants more for what it got, not for what MSG_MORE holds back. */
+		if (conn->corked)
+			conn->todo |= QUIC_TODO_TX;
+		conn->corked = false;
 		return 0;
+	}
+	conn->corked = msg->msg_flags & MSG_MORE;
 	n = min3(left, credit, quic_send_buf_room(qs, &stream->send.buf, stream->send.ranges.end,
 						   min_t(s64, space, QUIC_SEND_BATCH)));
 	n = quic_send_buf_append(qs, &stream->send.buf, stream->send.ranges.end, &msg->msg_iter, n);

@@ -303,6 +303,17 @@ static inline bool quic_send_is_open(const struct sock *sk)
 	return sk->sk_state == TCP_SYN_RECV || sk->sk_state == TCP_ESTABLISHED;
 }
 
+/*
+ * May a call go to sleep, with @timeo jiffies left? A call that does not wait is not interrupted
+ * either: io_uring's own work shows as a signal.
+ */
+static inline int quic_wait_error(long timeo)
+{
+	if (!timeo)
+		return -EAGAIN;
+	return signal_pending(current) ? sock_intr_errno(timeo) : 0;
+}
+
 /* Bytes of memory left in the send buffer. */
 static inline s64 quic_send_space(const struct sock *sk)
 {
