@@ -10,6 +10,7 @@
 #include <net/sock.h>
 
 #include "sock.h"
+#include "splice.h"
 
 /* Kept for reuse by each CPU; none where use after free is to be seen. */
 #define QUIC_STOCK		(IS_ENABLED(CONFIG_KASAN) ? 0 : 512)
@@ -329,11 +330,16 @@ static void *quic_slot_get(struct sock *sk)
 	return page_address(page);
 }
 
-/*
- * Stream bytes from @offset on that fill a packet. The frame header is taken as
- * long as it gets for the first 4096 streams of each type.
+/**
+ * quic_slot_payload() - bytes of a stream that fill a packet
+ * @qs:     socket, locked
+ * @offset: of the first of them
+ *
+ * The frame header is taken as long as it gets for the first 4096 streams of each type.
+ *
+ * Return: bytes.
  */
-static u32 quic_slot_payload(struct quic_sock *qs, u64 offset)
+u32 quic_slot_payload(struct quic_sock *qs, u64 offset)
 {
 	u32 size = quic_conn_path(&qs->conn)->mss;
 
@@ -381,7 +387,9 @@ static struct quic_slot *quic_slot_new(struct quic_sock *qs, u64 offset)
 /* BH is off. */
 static void quic_slot_free(struct quic_slot *slot)
 {
-	if (slot->order < 0)
+	if (slot->order == QUIC_SLOT_SPLICED)
+		quic_splice_free(slot);
+	else if (slot->order < 0)
 		quic_slot_put(slot);
 	else
 		free_pages((unsigned long)slot, slot->order);
@@ -398,8 +406,13 @@ void quic_wmem_uncharge(struct sock *sk, u32 size)
 	sk_mem_uncharge(sk, size);
 }
 
-/* The last slot, which holds nothing, is taken away. */
-static void quic_slot_drop(struct sock *sk, struct quic_send_buf *buf, struct quic_slot *slot)
+/**
+ * quic_slot_drop() - take away the last slot, which holds nothing
+ * @sk:   socket, locked
+ * @buf:  where it is
+ * @slot: the slot
+ */
+void quic_slot_drop(struct sock *sk, struct quic_send_buf *buf, struct quic_slot *slot)
 {
 	if (buf->cursor == slot)
 		buf->cursor = NULL;
@@ -441,7 +454,7 @@ u64 quic_send_buf_room(struct quic_sock *qs, const struct quic_send_buf *buf, u6
 
 	if (!list_empty(&buf->chunks)) {
 		slot = list_last_entry(&buf->chunks, struct quic_slot, list);
-		if (!slot->sent)
+		if (!slot->sent && slot->order != QUIC_SLOT_SPLICED)
 			room = slot->size - slot->len;
 	}
 	return room + DIV_ROUND_UP_ULL(space, max_t(u32, size, QUIC_SLOT_SIZE)) * size;
@@ -470,7 +483,8 @@ int quic_send_buf_append(struct quic_sock *qs, struct quic_send_buf *buf, u64 of
 	if (!list_empty(&buf->chunks))
 		slot = list_last_entry(&buf->chunks, struct quic_slot, list);
 	while (copied < len) {
-		if (!slot || slot->sent || slot->len == slot->size) {
+		if (!slot || slot->order == QUIC_SLOT_SPLICED || slot->sent ||
+		    slot->len == slot->size) {
 			slot = quic_slot_new(qs, offset + copied);
 			if (!slot)
 				return copied ?: -ENOMEM;
@@ -529,6 +543,8 @@ static bool quic_send_direct(struct quic_slot *slot, u64 offset, u32 len,
 	memcpy(slot->data - headers, tx->w.start, headers);
 	tx->direct = slot->data - (tx->w.pos - tx->start);
 	tx->direct_len = (tx->w.pos - tx->start) + len;
+	if (slot->order == QUIC_SLOT_SPLICED)
+		tx->pieces = quic_splice_direct(slot, headers);
 	quic_write_reserve(&tx->w, len);
 	return true;
 }
@@ -546,12 +562,30 @@ void quic_host_send_copy(struct quic_send_buf *buf, u64 offset, u32 len,
 		return;
 	while (len) {
 		n = min_t(u32, len, slot->offset + slot->len - offset);
-		quic_write_bytes(&tx->w, slot->data + (offset - slot->offset), n);
+		if (unlikely(slot->order == QUIC_SLOT_SPLICED))
+			quic_splice_copy(slot, offset - slot->offset, &tx->w, n);
+		else
+			quic_write_bytes(&tx->w, slot->data + (offset - slot->offset), n);
 		slot->sent = true;
 		offset += n;
 		len -= n;
 		slot = list_next_entry(slot, list);
 	}
+}
+
+/**
+ * quic_send_gather() - payload that was left where it lies goes behind its header after all
+ * @tx: filled packet with @direct set
+ */
+void quic_send_gather(struct quic_tx_packet *tx)
+{
+	struct scatterlist *pieces = tx->pieces;
+
+	if (pieces)
+		sg_pcopy_to_buffer(pieces, sg_nents(pieces), tx->start, tx->direct_len,
+				   tx->start - tx->w.start);
+	else
+		memcpy(tx->start, tx->direct, tx->direct_len);
 }
 
 void quic_host_send_release(struct quic_conn *conn, struct quic_send_buf *buf, u64 offset)

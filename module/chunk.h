@@ -55,7 +55,8 @@ struct quic_recv_chunk {
  * @len:    bytes in it
  * @size:   room for payload
  * @truesize: memory that it takes up, charged to the socket
- * @order:  of its pages; slots of QUIC_SLOT_SIZE are recycled, their order is -1
+ * @order:  of its pages; slots of QUIC_SLOT_SIZE are recycled, their order is -1; QUIC_SLOT_SPLICED:
+ *          its bytes lie in other people's pages, see splice.h
  * @sent:   a packet carried part of it: nothing may be appended
  * @data:   the bytes, behind QUIC_SLOT_HEADROOM bytes of room for headers
  *
@@ -73,6 +74,7 @@ struct quic_slot {
 };
 
 #define QUIC_SLOT_SIZE	2048	/* two in a page: a packet at an MTU of 1500 */
+#define QUIC_SLOT_SPLICED	-2
 
 int quic_chunk_init(void);
 void quic_chunk_exit(void);
@@ -82,6 +84,9 @@ u64 quic_send_buf_room(struct quic_sock *qs, const struct quic_send_buf *buf, u6
 		       u64 space);
 int quic_send_buf_append(struct quic_sock *qs, struct quic_send_buf *buf, u64 offset,
 			 struct iov_iter *from, u32 len);
+u32 quic_slot_payload(struct quic_sock *qs, u64 offset);
+void quic_slot_drop(struct sock *sk, struct quic_send_buf *buf, struct quic_slot *slot);
+void quic_send_gather(struct quic_tx_packet *tx);
 /* A chunk with @len bytes of its own, charged; NULL: no memory, or the receive buffer is full. */
 struct quic_recv_chunk *quic_recv_chunk_new(struct quic_sock *qs, u8 kind, u32 len);
 void quic_recv_chunk_free(struct quic_recv_chunk *chunk);

@@ -69,6 +69,24 @@ static inline void quic_crypto_done(struct crypto_async_request *req, int err)
 #ifdef MSG_SENDPAGE_NOTLAST
 #undef MSG_SPLICE_PAGES
 #define MSG_SPLICE_PAGES	MSG_SENDPAGE_NOTLAST
+
+#include <linux/bvec.h>
+#include <linux/net.h>
+
+static inline ssize_t quic_compat_sendpage(struct socket *sock, struct page *page, int offset,
+					   size_t size, int flags)
+{
+	struct bio_vec piece = { .bv_page = page, .bv_offset = offset, .bv_len = size };
+	struct msghdr msg = { .msg_flags = flags | MSG_SPLICE_PAGES };
+
+	if (flags & MSG_SENDPAGE_NOTLAST)
+		msg.msg_flags |= MSG_MORE;
+	iov_iter_bvec(&msg.msg_iter, WRITE, &piece, 1, size);
+	return sock->ops->sendmsg(sock, &msg, size);
+}
+
+/* It stands last in our tables of struct proto_ops. */
+#define sock_no_mmap	sock_no_mmap, .sendpage = quic_compat_sendpage
 #endif
 
 /* 6.11: the bool of skb_set_delivery_time() became a clock. */

@@ -274,10 +274,14 @@ int quic_output_seal(struct quic_sock *qs, struct quic_key *key, struct quic_tx_
 
 	if (qs->conn.plaintext) {
 		if (tx->direct)
-			memcpy(tx->start, tx->direct, tx->direct_len);
+			quic_send_gather(tx);
 		return hdr_len + len;
 	}
-	err = quic_protect_seal(key, tx->w.start, hdr_len, tx->direct ?: tx->start, len, tx->pn);
+	if (unlikely(tx->pieces))
+		err = quic_protect_seal_pieces(key, tx->w.start, hdr_len, tx->pieces, len, tx->pn);
+	else
+		err = quic_protect_seal(key, tx->w.start, hdr_len, tx->direct ?: tx->start, len,
+					tx->pn);
 	if (err) {
 		QUIC_INC_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_PKT_ENCDROP);
 		return err;
@@ -291,7 +295,7 @@ static int quic_burst_seal(struct quic_burst *burst, struct quic_tx_packet *tx)
 	if (likely(!burst->clear))
 		return quic_output_seal(burst->qs, burst->key, tx);
 	if (tx->direct)
-		memcpy(tx->start, tx->direct, tx->direct_len);
+		quic_send_gather(tx);
 	memset(tx->w.pos, 0, QUIC_TAG_LEN);
 	return tx->w.pos - tx->w.start + QUIC_TAG_LEN;
 }

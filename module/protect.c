@@ -104,6 +104,39 @@ int quic_protect_seal(struct quic_key *key, u8 *packet, u32 hdr_len, const u8 *s
 }
 
 /**
+ * quic_protect_seal_pieces() - encrypt one packet from several pieces
+ * @key:     with which key
+ * @packet:  the packet; its header is in place, the rest is written
+ * @hdr_len: length of the header with the packet number
+ * @src:     the header again, whole in the first piece, and the plain text
+ * @len:     bytes of plain text
+ * @pn:      packet number
+ *
+ * Call with BH off.
+ *
+ * Return: 0; -EAGAIN where quic_protect_may_run() says no; -ENOMEM.
+ */
+int quic_protect_seal_pieces(struct quic_key *key, u8 *packet, u32 hdr_len,
+			     struct scatterlist *src, u32 len, u64 pn)
+{
+	struct quic_protect_cpu *cpu = this_cpu_read(quic_protect_cpus);
+	struct aead_request *req = &cpu->req;
+	int err;
+
+	if (unlikely(!quic_protect_may_run(key)))
+		return -EAGAIN;
+	quic_protect_nonce(key, pn, cpu->iv);
+	sg_set_buf(&cpu->dst, packet, hdr_len + len + QUIC_TAG_LEN);
+	aead_request_set_tfm(req, key->aead);
+	aead_request_set_callback(req, 0, NULL, NULL);
+	aead_request_set_ad(req, hdr_len);
+	aead_request_set_crypt(req, src, &cpu->dst, len, cpu->iv);
+	err = crypto_aead_encrypt(req);
+	WARN_ON_ONCE(err == -EINPROGRESS || err == -EBUSY);
+	return err;
+}
+
+/**
  * quic_protect_open() - decrypt one packet in place
  * @key:     with which key
  * @packet:  the packet, header protection removed

@@ -20,6 +20,9 @@
  */
 int quic_protect_seal(struct quic_key *key, u8 *packet, u32 hdr_len, const u8 *src, u32 len,
 		      u64 pn);
+/* The same from a list that holds the header and the plain text. */
+int quic_protect_seal_pieces(struct quic_key *key, u8 *packet, u32 hdr_len,
+			     struct scatterlist *src, u32 len, u64 pn);
 /* Decrypt in place: @len bytes behind the header, tag included. -EBADMSG. */
 int quic_protect_open(struct quic_key *key, u8 *packet, u32 hdr_len, u32 len, u64 pn);
 /* The same for what is no packet, under a nonce of QUIC_IV_LEN bytes; AES-GCM only. */

@@ -9,6 +9,7 @@
 
 #include "cmsg.h"
 #include "sock.h"
+#include "splice.h"
 
 /* More than this is not queued before the packets it makes are sent. */
 #define QUIC_SEND_BATCH		(256 * 1024)
@@ -189,7 +190,12 @@ int quic_send_stream_some(struct quic_sock *qs, struct quic_stream *stream, stru
 	conn->corked = msg->msg_flags & MSG_MORE;
 	n = min3(left, credit, quic_send_buf_room(qs, &stream->send.buf, stream->send.ranges.end,
 						   min_t(s64, space, QUIC_SEND_BATCH)));
-	n = quic_send_buf_append(qs, &stream->send.buf, stream->send.ranges.end, &msg->msg_iter, n);
+	if (unlikely(quic_splice_is_wanted(msg)))
+		n = quic_splice_append(qs, &stream->send.buf, stream->send.ranges.end,
+				       &msg->msg_iter, n);
+	else
+		n = quic_send_buf_append(qs, &stream->send.buf, stream->send.ranges.end,
+					 &msg->msg_iter, n);
 	if (n <= 0)
 		return n ?: -ENOMEM;
 	fin = (flags & MSG_QUIC_STREAM_FIN) && n == left;

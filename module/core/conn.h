@@ -252,6 +252,7 @@ struct quic_rx_packet {
  * @may_direct: the payload may be encrypted from where its bytes lie: nothing is put behind them
  * @direct:  host: the payload is encrypted straight from here
  * @direct_len: bytes of plaintext at @direct
+ * @pieces:  host: what it is encrypted from where it lies in several pieces, headers included
  */
 struct quic_tx_packet {
 	struct quic_writer w;
@@ -269,6 +270,7 @@ struct quic_tx_packet {
 	struct quic_sent_packet record;
 	u8 *direct;
 	u32 direct_len;
+	void *pieces;
 };
 
 /**

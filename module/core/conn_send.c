@@ -94,6 +94,7 @@ int quic_conn_tx_begin(struct quic_conn *conn, struct quic_tx_packet *tx, u8 lev
 	tx->probe = space->probes > 0;
 	tx->may_direct = false;
 	tx->direct = NULL;
+	tx->pieces = NULL;
 	tx->direct_len = 0;
 	tx->start = tx->w.pos;
 	tx->record.control = 0;
