@@ -34,14 +34,14 @@ static void quic_async_segments(struct quic_async_job *job, u32 size)
 	struct sk_buff *skb = job->skb;
 	struct quic_segments it = { .head = skb, .part = skb, .frag = -1 };
 	struct net *net = sock_net(quic_sock_sk(job->qs));
-	bool in_place = quic_input_may_write(skb);
+	bool in_place = quic_segments_may_write(skb);
 	struct quic_async_packet *packet;
 	u32 i, len;
 
 	for (i = 0; i < job->n; i++) {
 		packet = &job->packet[i];
 		len = min(size, skb->len - i * size);
-		if (!quic_input_segment(&it, in_place, i * size, len, &packet->datagram)) {
+		if (!quic_segments_take(&it, in_place, i * size, len, &packet->datagram)) {
 			quic_drop_packet(job->qs, QUIC_DROP_NO_MEMORY, len);
 			packet->datagram.data = NULL;
 			continue;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Datagrams to packets: an aggregate is walked segment by segment, header
- * protection comes off many packets at once, each is opened where it lies and
- * handed to the core. RFC 9001, section 5.5.
+ * Datagrams to packets: header protection comes off many packets of an
+ * aggregate at once, each is opened where it lies and handed to the core; its
+ * segments are found by segments.c. RFC 9001, section 5.5.
  */
 #include "async.h"
 #include "drop.h"
@@ -571,93 +571,6 @@ bool quic_input_is_plain_app(const struct quic_sock *qs, const u8 *data, u32 len
 	       conn->state == QUIC_CONN_ESTABLISHED && qs->rx_key[QUIC_CRYPTO_APP];
 }
 
-static u32 quic_segments_piece(const struct quic_segments *it, u8 **data)
-{
-	const skb_frag_t *frag;
-
-	if (it->frag < 0) {
-		*data = it->part->data;
-		return skb_headlen(it->part);
-	}
-	frag = &skb_shinfo(it->part)->frags[it->frag];
-	*data = PageHighMem(skb_frag_page(frag)) ? NULL : skb_frag_address(frag);
-	return skb_frag_size(frag);
-}
-
-static bool quic_segments_next(struct quic_segments *it)
-{
-	u8 *data;
-
-	it->start += quic_segments_piece(it, &data);
-	if (++it->frag < skb_shinfo(it->part)->nr_frags)
-		return true;
-	it->frag = -1;
-	it->part = it->part == it->head ? skb_shinfo(it->head)->frag_list : it->part->next;
-	return it->part;
-}
-
-/**
- * quic_input_may_write() - may packets be decrypted where they lie?
- * @skb: in which
- */
-bool quic_input_may_write(const struct sk_buff *skb)
-{
-	const struct sk_buff *part;
-
-	if (skb_cloned(skb) || skb_has_shared_frag(skb))
-		return false;
-	skb_walk_frags(skb, part)
-		if (skb_cloned(part) || skb_has_shared_frag(part))
-			return false;
-	return true;
-}
-
-/* The segment in an skb of its own: it lay across pieces, or somebody else reads along. */
-static struct sk_buff *quic_input_copy(const struct sk_buff *skb, u32 offset, u32 len)
-{
-	struct sk_buff *copy = alloc_skb(len, GFP_ATOMIC | __GFP_NOWARN);
-
-	if (copy && skb_copy_bits(skb, offset, skb_put(copy, len), len)) {
-		kfree_skb(copy);
-		return NULL;
-	}
-	return copy;
-}
-
-/**
- * quic_input_segment() - the next segment of an skb in one piece
- * @it:       the walk
- * @in_place: quic_input_may_write(); else all are copied
- * @offset:   of the segment
- * @len:      its length
- * @datagram: result; @datagram->skb is a copy if it is not the one that is walked
- *
- * Return: false: no memory.
- */
-bool quic_input_segment(struct quic_segments *it, bool in_place, u32 offset, u32 len,
-			struct quic_rx_datagram *datagram)
-{
-	u8 *data;
-	u32 size;
-
-	datagram->len = len;
-	if (in_place) {
-		while ((size = quic_segments_piece(it, &data)) <= offset - it->start)
-			if (!quic_segments_next(it))
-				return false;
-		if (data && offset - it->start + len <= size) {
-			datagram->skb = it->head;
-			datagram->data = data + (offset - it->start);
-			return true;
-		}
-	}
-	datagram->skb = quic_input_copy(it->head, offset, len);
-	if (!datagram->skb)
-		return false;
-	datagram->data = datagram->skb->data;
-	return true;
-}
-
 static void quic_input_run(const struct quic_input_batch *batch,
 			   const struct quic_rx_datagram *datagram, u32 n)
 {
@@ -675,14 +588,14 @@ static void quic_input_walk(struct quic_input_batch *batch, struct sk_buff *skb)
 	struct quic_rx_datagram datagram[QUIC_INPUT_BATCH];
 	struct quic_segments it = { .head = skb, .part = skb, .frag = -1 };
 	u32 size = skb_shinfo(skb)->gso_size ?: skb->len;
-	bool in_place = quic_input_may_write(skb);
+	bool in_place = quic_segments_may_write(skb);
 	u32 offset, len, n = 0;
 
 	batch->skb = skb;
 	batch->share = skb->truesize / DIV_ROUND_UP(skb->len, size);
 	for (offset = 0; offset < skb->len; offset += len) {
 		len = min(size, skb->len - offset);
-		if (!quic_input_segment(&it, in_place, offset, len, &datagram[n])) {
+		if (!quic_segments_take(&it, in_place, offset, len, &datagram[n])) {
 			quic_drop_packet(batch->qs, QUIC_DROP_NO_MEMORY, len);
 			continue;
 		}

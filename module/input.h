@@ -6,6 +6,7 @@
 #include <linux/skbuff.h>
 
 #include "addr.h"
+#include "segments.h"
 
 struct quic_async_job;
 struct quic_async_packet;
@@ -14,18 +15,6 @@ struct quic_sock;
 
 /* Packets opened between two looks at the masks: also bounds the stack. */
 #define QUIC_INPUT_BATCH	32
-
-/**
- * struct quic_rx_datagram - one segment of a received skb
- * @skb:  what pins it
- * @data: its bytes, in one piece, ours to write to
- * @len:  how many
- */
-struct quic_rx_datagram {
-	struct sk_buff *skb;
-	u8 *data;
-	u32 len;
-};
 
 /* What all segments of one skb have in common. */
 struct quic_input_batch {
@@ -43,23 +32,6 @@ struct quic_input_batch {
 	u32 generation;		/* opened with that key */
 };
 
-/**
- * struct quic_segments - a walk over the segments of an skb
- * @head:   the skb
- * @part:   where the walk is: the head or one of its frag_list
- * @frag:   -1: in the linear part of @part
- * @start:  offset of the piece in the head skb
- */
-struct quic_segments {
-	struct sk_buff *head;
-	struct sk_buff *part;
-	int frag;
-	u32 start;
-};
-
-bool quic_input_may_write(const struct sk_buff *skb);
-bool quic_input_segment(struct quic_segments *it, bool in_place, u32 offset, u32 len,
-			struct quic_rx_datagram *datagram);
 bool quic_input_is_plain_app(const struct quic_sock *qs, const u8 *data, u32 len);
 u64 quic_input_pn(struct quic_sock *qs, const u8 *packet, u8 pn_len);
 struct quic_key *quic_input_app_key(struct quic_sock *qs, bool phase, u64 pn);
