@@ -220,6 +220,72 @@ static bool is_wanted(const struct test *t, int argc, char **argv)
 	return argc == 1;
 }
 
+void pair_init_cert(struct pair *p)
+{
+	pair_init(p);
+	p->client.opts.credentials = client_creds("ca.pem");
+	p->client.opts.hostname = "localhost";
+	p->server.opts.credentials = server_creds("server.pem", "server.key");
+}
+
+void pair_free_cert(struct pair *p)
+{
+	struct quic_credentials *c, *s;
+
+	c = (struct quic_credentials *)p->client.opts.credentials;
+	s = (struct quic_credentials *)p->server.opts.credentials;
+	pair_free(p);
+	quic_credentials_destroy(c);
+	quic_credentials_destroy(s);
+}
+
+void pair_set_server(struct pair *p, const char *cert, const char *key)
+{
+	quic_credentials_destroy(
+		(struct quic_credentials *)p->server.opts.credentials);
+	p->server.opts.credentials = server_creds(cert, key);
+}
+
+void pair_set_client(struct pair *p, struct quic_credentials *creds)
+{
+	quic_credentials_destroy(
+		(struct quic_credentials *)p->client.opts.credentials);
+	p->client.opts.credentials = creds;
+}
+
+void expect_client_refused(struct pair *p, int error, int alert)
+{
+	uint32_t code;
+
+	EXPECT_EQ(p->client.ret, error);
+	EXPECT_EQ(p->client.res.alert_sent, alert);
+	EXPECT_EQ(p->client.res.alert_received, -1);
+	EXPECT(fake_sent_close(p->fds[0], &code));
+	EXPECT_EQ(code, 0x100 + alert);
+	EXPECT_EQ(p->server.ret, QUIC_ERR_PEER_ALERT - alert);
+	EXPECT_EQ(p->server.res.alert_received, alert);
+	EXPECT_EQ(p->server.res.alert_sent, -1);
+	EXPECT_EQ(quic_error_alert(p->server.ret), alert);
+	EXPECT(!fake_sent_close(p->fds[1], &code));
+	EXPECT(!p->client.res.complete);
+	EXPECT(!p->server.res.complete);
+	EXPECT(fake_state(p->fds[0]) == FAKE_CLOSED);
+	EXPECT(!fake_secret(p->fds[0], QUIC_CRYPTO_APP, false)->set);
+}
+
+void expect_server_refused(struct pair *p, int error, int alert)
+{
+	uint32_t code;
+
+	EXPECT_EQ(p->server.ret, error);
+	EXPECT_EQ(p->server.res.alert_sent, alert);
+	EXPECT(fake_sent_close(p->fds[1], &code));
+	EXPECT_EQ(code, 0x100 + alert);
+	EXPECT_EQ(p->client.ret, QUIC_ERR_PEER_ALERT - alert);
+	EXPECT_EQ(p->client.res.alert_received, alert);
+	EXPECT(!fake_secret(p->fds[1], QUIC_CRYPTO_APP, false)->set);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int total = 0, number = 0, bad = 0;
