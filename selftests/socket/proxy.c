@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The relay: see proxy.h. */
+/* The proxy: see proxy.h. */
 #include <arpa/inet.h>
 #include <unistd.h>
 
 #include "proxy.h"
+
+#define PROXY_BUFFER	(4 << 20)
 
 int udp_socket(int family, const union address *to, union address *address)
 {
@@ -196,9 +198,14 @@ static void *proxy_run(void *arg)
 
 void proxy_open(struct proxy *proxy, const union address *server, proxy_hook hook, void *arg)
 {
+	int size = PROXY_BUFFER;
+
 	memset(proxy, 0, sizeof(*proxy));
 	proxy->front = udp_socket(server->sa.sa_family, NULL, &proxy->address);
 	proxy->back = udp_socket(server->sa.sa_family, server, NULL);
+	/* A burst must not get lost here by itself. */
+	ASSERT_EQ(setsockopt(proxy->front, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)), 0);
+	ASSERT_EQ(setsockopt(proxy->back, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)), 0);
 	proxy->hook = hook;
 	proxy->arg = arg;
 	pthread_mutex_init(&proxy->lock, NULL);
@@ -225,4 +232,42 @@ int proxy_count(struct proxy *proxy, bool to_server, uint32_t version, int type)
 		     (type < 0 || proxy->seen[i].type == type_bits(version, type));
 	pthread_mutex_unlock(&proxy->lock);
 	return n;
+}
+
+static bool losses_take(struct losses *losses, bool to_server)
+{
+	int every = losses->every;
+
+	if (every && rand_r(&losses->random) % every == 0)
+		return true;
+	if (!to_server || !losses->lose)
+		return false;
+	if (losses->pass) {
+		losses->pass--;
+		return false;
+	}
+	losses->lose--;
+	return true;
+}
+
+static bool pass_or_lose(struct proxy *proxy, bool to_server, uint8_t *data, size_t *len)
+{
+	struct losses *losses = proxy->arg;
+
+	(void)data;
+	(void)len;
+	if (!losses_take(losses, to_server))
+		return true;
+	losses->lost++;
+	return false;
+}
+
+void pair_open_lossy(struct pair *pair, struct proxy *proxy, struct losses *losses, int family)
+{
+	losses->random = 1;
+	pair->family = family;
+	pair->listener = make_listener(family, &pair->address);
+	proxy_open(proxy, &pair->address, pass_or_lose, losses);
+	pair->address = proxy->address;
+	pair_connect(pair);
 }

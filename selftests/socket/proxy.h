@@ -8,6 +8,7 @@
 #define _PROXY_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "pair.h"
 
@@ -46,6 +47,22 @@ void proxy_close(struct proxy *proxy);
 void proxy_to_client(struct proxy *proxy, const void *data, size_t len);
 /* How many packets of that version and type went there; -1 for a type: any. */
 int proxy_count(struct proxy *proxy, bool to_server, uint32_t version, int type);
+
+/**
+ * struct losses - what gets lost on the way
+ * @pass:   datagrams of the client that still pass before some are lost
+ * @lose:   how many are lost then
+ * @every:  of the datagrams of both sides, one in so many is lost; 0: none
+ * @lost:   how many were lost
+ * @random: the proxy's own thread decides for both directions, in the order in which it reads
+ */
+struct losses {
+	atomic_int pass, lose, every, lost;
+	unsigned int random;
+};
+
+/* A pair whose datagrams suffer @losses; fields of @pair set before are obeyed. */
+void pair_open_lossy(struct pair *pair, struct proxy *proxy, struct losses *losses, int family);
 
 /* A long header taken apart; false: it is none, or cut. */
 struct long_header {

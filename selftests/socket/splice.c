@@ -13,7 +13,7 @@
 #include <linux/sockios.h>
 
 #include "peeled.h"
-#include "relay.h"
+#include "proxy.h"
 
 #define NEW	MSG_QUIC_STREAM_NEW
 #define FIN	MSG_QUIC_STREAM_FIN
@@ -174,32 +174,33 @@ TEST(sendfile_under_loss)
 {
 	struct reader reader = { .seed = 4 };
 	int file = make_file(SOME_LENGTH, 4), client, server;
-	struct relay relay = {};
+	struct losses losses = {};
+	struct proxy proxy;
 	struct pair pair = {
 		.client_param.max_udp_payload_size = ETHERNET,
 		.server_param.max_udp_payload_size = ETHERNET,
 	};
 
-	pair_open_relayed(&pair, &relay, AF_INET);
+	pair_open_lossy(&pair, &proxy, &losses, AF_INET);
 	ASSERT_EQ(stream_open(pair.client, 0, 0), 0);
 	client = peel(pair.client, 0, 0);
 	ASSERT_EQ(send(client, "ping", 4, 0), 4);
 	ASSERT_TRUE(wait_for(pair.server, POLLIN, 2000));
 	server = peel(pair.server, 0, 0);
 	expect_read(server, "ping");
-	relay.every = 10;
+	losses.every = 10;
 	reader.fd = server;
 	reader_start(&reader);
 	send_file(client, file, 0, SOME_LENGTH);
 	EXPECT_EQ(shutdown(client, SHUT_WR), 0);
 	reader_expect(&reader, SOME_LENGTH);
-	EXPECT_GE(relay.lost, 1);
+	EXPECT_GE(losses.lost, 1);
 	expect_acknowledged(client);
 	expect_released(file);
 	close(client);
 	close(server);
 	pair_close(&pair);
-	relay_close(&relay);
+	proxy_close(&proxy);
 }
 
 /* What is written to a page before its packet is made, is sent: there is no copy. */
