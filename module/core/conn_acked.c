@@ -379,7 +379,7 @@ void quic_conn_detect_lost(struct quic_conn *conn, enum quic_space_id id, u64 no
 			quic_sent_packet_release(&packet);
 			continue;
 		}
-		large |= packet.size > QUIC_PMTUD_BASE;
+		large |= packet.size > QUIC_PMTUD_BASE && packet.path == conn->active_path;
 		if (packet.flags & QUIC_SENT_IN_FLIGHT) {
 			quic_lost_from_flight(&conn->path[packet.path].cong, &walk, &packet);
 			/* What other paths lose, the active one does not pay for: RFC 9000, section 9.4 #1. */

@@ -65,6 +65,41 @@ static void probes_raise_the_size(struct kunit *test)
 	sim_destroy(sim);
 }
 
+/* The interface's specification, section 10: probes go up to 9000, whatever a loopback link takes. */
+static void search_has_an_end(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+
+	sim->client.conn.config.pmtud_interval = 5 * SIM_SECOND;
+	sim->mss = 65507;
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	sim_run_for(sim, 20 * SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, path_of(&sim->client)->mss, QUIC_PMTUD_MAX);
+	/* Who does not probe has nothing but the link to go by. */
+	KUNIT_EXPECT_EQ(test, path_of(&sim->server)->mss, 65507);
+	sim_destroy(sim);
+}
+
+/* RFC 9000, section 14.4: a probe takes its share of the window, and waits for it. */
+static void probes_wait_for_the_window(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_path *path;
+
+	sim->client.conn.config.pmtud_interval = 5 * SIM_SECOND;
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	path = path_of(&sim->client);
+	sim->server.mute = true;
+	sim_send(&sim->client, 0, 200000, false);
+	sim_run_for(sim, 5 * SIM_MS);
+	KUNIT_ASSERT_GT(test, path->cong.bytes_in_flight + path->mss, path->cong.cwnd);
+	path->pmtud.due = true;
+	KUNIT_EXPECT_FALSE(test, quic_conn_may_probe_mtu(&sim->client.conn));
+	path->cong.cwnd += 2 * path->pmtud.size;
+	KUNIT_EXPECT_TRUE(test, quic_conn_may_probe_mtu(&sim->client.conn));
+	sim_destroy(sim);
+}
+
 /* RFC 9000, section 14.4: what is lost of them is no congestion. */
 static void lost_probes_are_no_congestion(struct kunit *test)
 {
@@ -178,6 +213,49 @@ static void small_losses_do_not_count(struct kunit *test)
 	sim_destroy(sim);
 }
 
+/* RFC 8899, section 4.3: what is lost below the base is no sign, though nothing larger arrives. */
+static void small_packets_may_be_lost(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	u32 i, j;
+
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	sim_run_for(sim, SIM_SECOND);
+	for (i = 0; i < 2 * QUIC_PMTUD_HOLES; i++) {
+		for (j = 0; j < 6; j++) {
+			sim->client.mute = !j;
+			KUNIT_EXPECT_EQ(test, sim_send(&sim->client, 0, 100, false), 100);
+			sim_run_for(sim, 5 * SIM_MS);
+			KUNIT_EXPECT_EQ(test, path_of(&sim->client)->pmtud.holes, 0);
+		}
+		sim_run_for(sim, SIM_SECOND);
+		KUNIT_EXPECT_EQ(test, path_of(&sim->client)->pmtud.holes, 0);
+	}
+	KUNIT_EXPECT_GE(test, sim->client.conn.lost_packets, 2 * QUIC_PMTUD_HOLES);
+	KUNIT_EXPECT_EQ(test, path_of(&sim->client)->mss, 1472);
+	sim_destroy(sim);
+}
+
+/* Losses count once for each time that the peer was heard. */
+static void burst_of_losses_is_one_sign(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_conn *conn = &sim->client.conn;
+	u32 i;
+
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	for (i = 0; i < 2 * QUIC_PMTUD_HOLES; i++)
+		quic_conn_large_lost(conn, path_of(&sim->client), false);
+	KUNIT_EXPECT_EQ(test, path_of(&sim->client)->mss, 1472);
+	for (i = 1; i < QUIC_PMTUD_HOLES; i++) {
+		KUNIT_EXPECT_EQ(test, path_of(&sim->client)->mss, 1472);
+		conn->last_rx += SIM_MS;
+		quic_conn_large_lost(conn, path_of(&sim->client), false);
+	}
+	KUNIT_EXPECT_EQ(test, path_of(&sim->client)->mss, QUIC_PMTUD_BASE);
+	sim_destroy(sim);
+}
+
 /* A handshake that meets a black hole goes on in datagrams of the base size. */
 static void handshake_survives_a_black_hole(struct kunit *test)
 {
@@ -249,12 +327,16 @@ static void link_bounds_the_size(struct kunit *test)
 static struct kunit_case mtu_cases[] = {
 	KUNIT_CASE(first_flight_is_small),
 	KUNIT_CASE(probes_raise_the_size),
+	KUNIT_CASE(search_has_an_end),
+	KUNIT_CASE(probes_wait_for_the_window),
 	KUNIT_CASE(lost_probes_are_no_congestion),
 	KUNIT_CASE(search_is_off_unless_asked_for),
 	KUNIT_CASE(black_hole_is_left),
 	KUNIT_CASE(size_comes_back),
 	KUNIT_CASE(lossy_link_keeps_its_size),
 	KUNIT_CASE(small_losses_do_not_count),
+	KUNIT_CASE(small_packets_may_be_lost),
+	KUNIT_CASE(burst_of_losses_is_one_sign),
 	KUNIT_CASE(handshake_survives_a_black_hole),
 	KUNIT_CASE(too_small_a_path_falls_silent),
 	KUNIT_CASE(link_bounds_the_size),

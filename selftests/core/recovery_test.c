@@ -168,11 +168,39 @@ static void idle_connection_remembers_no_losses(struct kunit *test)
 	sim_destroy(sim);
 }
 
+/* RFC 9002, section 7.6: after a silence of several probe timeouts the window is as small as can be. */
+static void persistent_congestion_leaves_two_packets(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_path *path = quic_conn_path(&sim->client.conn);
+	u64 until, least = ~0ULL;
+	u32 i;
+
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	for (i = 0; i < 10; i++) {
+		sim_send(&sim->client, 0, 1000, false);
+		sim_run_for(sim, 50 * SIM_MS);
+	}
+	/* Ack-eliciting packets all the time, of which none arrives. */
+	sim->client.mute = true;
+	for (i = 0; i < 30; i++) {
+		sim_send(&sim->client, 0, 100, false);
+		sim_run_for(sim, 50 * SIM_MS);
+	}
+	KUNIT_EXPECT_GE(test, path->cong.cwnd, 8 * path->mss);
+	sim->client.mute = false;
+	for (until = sim->now + 10 * SIM_SECOND; sim->now < until; sim_run_for(sim, SIM_MS))
+		least = min(least, path->cong.cwnd);
+	KUNIT_EXPECT_EQ(test, least, 2 * path->mss);
+	sim_destroy(sim);
+}
+
 static struct kunit_case recovery_cases[] = {
 	KUNIT_CASE(early_data_does_not_stop_the_clients_probes),
 	KUNIT_CASE(reordering_is_not_mistaken_for_loss_for_long),
 	KUNIT_CASE(probe_carries_the_first_bytes_not_acknowledged),
 	KUNIT_CASE(probes_are_not_held_back_by_the_window),
+	KUNIT_CASE(persistent_congestion_leaves_two_packets),
 	KUNIT_CASE(idle_connection_remembers_no_losses),
 	{}
 };
