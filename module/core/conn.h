@@ -119,6 +119,7 @@ struct quic_conn_close_info {
  * @accepted:   and one was acknowledged
  * @lowered:    the real limits are lower than the remembered ones
  * @capped:     more is queued than they allow
+ * @out:        what of it is out, within the packet that is filled
  * @last_pn:    of 0-RTT packets: everything up to it was one
  */
 struct quic_early {
@@ -127,6 +128,7 @@ struct quic_early {
 	bool accepted;
 	bool lowered;
 	bool capped;
+	u64 out;
 	u64 last_pn;
 };
 
@@ -450,6 +452,7 @@ int quic_conn_remember_params(struct quic_conn *conn, const struct quic_transpor
 bool quic_conn_early_may_send(const struct quic_conn *conn);
 void quic_conn_early_on_params(struct quic_conn *conn, const struct quic_transport_params *tp);
 int quic_conn_early_on_ack(struct quic_conn *conn, const struct quic_frame_ack *ack);
+void quic_conn_early_count(struct quic_conn *conn);
 bool quic_conn_early_cap(struct quic_conn *conn, const struct quic_stream *stream, u64 offset,
 			 u64 *len);
 void quic_conn_early_on_packet(struct quic_conn *conn, u8 level, u64 now);

@@ -150,39 +150,51 @@ static bool quic_early_is_allowed(const struct quic_conn *conn, const struct qui
 }
 
 /**
+ * quic_conn_early_count() - how much is out, and does the cap still hold?
+ * @conn: connection with early.capped
+ *
+ * More was queued under the remembered limits than may be sent now; credit for
+ * it comes in time. Once it has, the cap is gone. Looks at every stream, so it
+ * is asked once a packet, and quic_conn_early_cap() for each stream of it.
+ */
+void quic_conn_early_count(struct quic_conn *conn)
+{
+	u64 sent = conn->tx_flow.used;
+	const struct quic_stream *stream;
+	bool capped = false;
+	struct rb_node *node;
+
+	for (node = rb_first(&conn->streams.root); node; node = rb_next(node)) {
+		stream = rb_entry(node, struct quic_stream, node);
+		if (!stream->has_send || stream->send.state >= QUIC_SEND_RESET_SENT)
+			continue;
+		sent -= stream->send.ranges.end - stream->send.ranges.next;
+		capped |= stream->send.ranges.end > stream->send.flow.limit ||
+			  !quic_early_is_allowed(conn, stream);
+	}
+	conn->early.out = sent;
+	conn->early.capped = capped || conn->tx_flow.used > conn->tx_flow.limit;
+}
+
+/**
  * quic_conn_early_cap() - how much of a stream the lowered limits let out
- * @conn:   connection with early.capped
+ * @conn:   connection with early.capped, counted
  * @stream: stream that wants to send
  * @offset: from here
  * @len:    in: that many bytes; out: fewer, perhaps
- *
- * More was queued under the remembered limits than may be sent now; credit for
- * it comes in time. Once it has, the cap is gone.
  *
  * Return: false if the stream must wait.
  */
 bool quic_conn_early_cap(struct quic_conn *conn, const struct quic_stream *stream, u64 offset,
 			 u64 *len)
 {
-	u64 sent = conn->tx_flow.used, limit;
-	const struct quic_stream *other;
-	bool capped = false;
-	struct rb_node *node;
+	u64 limit;
 
-	for (node = rb_first(&conn->streams.root); node; node = rb_next(node)) {
-		other = rb_entry(node, struct quic_stream, node);
-		if (!other->has_send || other->send.state >= QUIC_SEND_RESET_SENT)
-			continue;
-		sent -= other->send.ranges.end - other->send.ranges.next;
-		capped |= other->send.ranges.end > other->send.flow.limit ||
-			  !quic_early_is_allowed(conn, other);
-	}
-	conn->early.capped = capped || conn->tx_flow.used > conn->tx_flow.limit;
 	if (!quic_early_is_allowed(conn, stream))
 		return false;
 	limit = stream->send.flow.limit;
-	if (conn->tx_flow.limit > sent)
-		limit = min(limit, stream->send.ranges.next + conn->tx_flow.limit - sent);
+	if (conn->tx_flow.limit > conn->early.out)
+		limit = min(limit, stream->send.ranges.next + conn->tx_flow.limit - conn->early.out);
 	else
 		limit = min(limit, stream->send.ranges.next);
 	if (!*len)

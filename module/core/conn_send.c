@@ -370,7 +370,7 @@ static bool quic_fill_stream_data(struct quic_conn *conn, struct quic_tx_packet 
 {
 	struct quic_stream_send *send = &stream->send;
 	struct quic_sent_note *note;
-	u64 offset, len;
+	u64 offset, len, next;
 	u32 overhead;
 	size_t room;
 	bool fin;
@@ -406,7 +406,10 @@ static bool quic_fill_stream_data(struct quic_conn *conn, struct quic_tx_packet 
 		note->fin = fin;
 		if (len)
 			quic_host_send_copy(&send->buf, offset, len, tx);
+		next = send->ranges.next;
 		quic_stream_send_on_sent(send, offset, len, fin);
+		if (unlikely(conn->early.capped))
+			conn->early.out += send->ranges.next - next;
 		if (tx->direct)
 			return false;
 	}
@@ -419,6 +422,8 @@ static void quic_fill_streams(struct quic_conn *conn, struct quic_tx_packet *tx,
 	struct quic_stream *stream, *next;
 	bool room = true;
 
+	if (unlikely(conn->early.capped))
+		quic_conn_early_count(conn);
 	list_for_each_entry_safe(stream, next, &conn->streams.ready, ready) {
 		room = quic_fill_stream_control(tx, stream);
 		if (room && data && stream->has_send)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* 0-RTT between two whole connections: RFC 9000, section 7.4.1; RFC 9001, sections 4.6 and 5.6. */
 #include <kunit/test.h>
+#include <time.h>
 
 #include "sim.h"
 
@@ -223,6 +224,78 @@ static void lower_limits_with_accepted_data_are_a_violation(struct kunit *test)
 	sim_destroy(sim);
 }
 
+static bool limits_are_lower(struct sim *sim)
+{
+	return sim->client.conn.early.lowered;
+}
+
+/* RFC 9002, section 6.4: nothing is waited for that the server threw away. */
+static void rejected_packets_leave_the_flight(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	struct quic_conn *client = &sim->client.conn;
+
+	sim->early = SIM_EARLY_REJECT;
+	sim->remembered = sim->server.conn.local;
+	sim->server.conn.local.initial_max_data = 2500;
+	sim_start(sim);
+	KUNIT_ASSERT_EQ(test, sim_send(&sim->client, 0, 6000, true), 6000);
+	KUNIT_ASSERT_TRUE(test, sim_run(sim, limits_are_lower, SIM_SECOND));
+	KUNIT_ASSERT_TRUE(test, client->early.sent);
+	KUNIT_EXPECT_GT(test, client->space[QUIC_SPACE_APP]->loss.sent.oldest,
+			client->early.last_pn);
+	KUNIT_EXPECT_EQ(test, client->lost_packets, 0);
+	sim_destroy(sim);
+}
+
+/* CPU time of filling a packet while @streams streams wait for a server that lets hardly any be sent, ns. */
+static u64 time_to_fill(struct kunit *test, u32 streams)
+{
+	struct sim *sim = sim_create();
+	struct quic_conn *client = &sim->client.conn;
+	struct timespec before, after;
+	struct quic_tx_packet tx;
+	u64 best = ~0ULL;
+	u8 wire[1200];
+	u32 i;
+
+	sim->early = SIM_EARLY_REJECT;
+	sim->loose = true;
+	sim->server.conn.local.initial_max_streams_bidi = streams;
+	sim->remembered = sim->server.conn.local;
+	sim->server.conn.local.initial_max_data = 1;
+	sim->server.conn.local.initial_max_streams_bidi = 1;
+	sim_start(sim);
+	for (i = 0; i < streams; i++)
+		KUNIT_ASSERT_EQ(test, sim_send(&sim->client, 4 * i, 1, true), 1);
+	KUNIT_ASSERT_TRUE(test, sim_run(sim, limits_are_lower, SIM_SECOND));
+	sim_run_for(sim, SIM_SECOND);
+	KUNIT_ASSERT_TRUE(test, client->early.capped);
+	for (i = 0; i < 5; i++) {
+		quic_writer_init(&tx.w, wire, sizeof(wire));
+		quic_conn_tx_start(client);
+		client->ping = QUIC_CONTROL_STALE;
+		KUNIT_ASSERT_EQ(test, quic_conn_tx_begin(client, &tx, QUIC_CRYPTO_APP), 0);
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+		quic_conn_tx_fill(client, &tx, sim->now);
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+		quic_conn_tx_abandon(client, &tx);
+		best = min(best, (after.tv_sec - before.tv_sec) * SIM_SECOND + after.tv_nsec -
+				 before.tv_nsec);
+	}
+	sim_destroy(sim);
+	return best;
+}
+
+/* A server that lowers its limits under thousands of streams must not keep the client busy with them. */
+static void held_back_streams_cost_time_by_their_number(struct kunit *test)
+{
+	u64 few = time_to_fill(test, 500), many = time_to_fill(test, 4000);
+
+	/* Eight times as many; were each looked at for each, it would be 64 times as long. */
+	KUNIT_EXPECT_LT(test, many, 30 * few);
+}
+
 /* A server that rejects may have lower limits: RFC 9000, section 7.4.1 #7. */
 static void lower_limits_hold_back_what_was_rejected(struct kunit *test)
 {
@@ -381,6 +454,8 @@ static struct kunit_case early_cases[] = {
 	KUNIT_CASE(remembered_times_and_tokens_are_not_used),
 	KUNIT_CASE(no_early_packet_under_real_parameters),
 	KUNIT_CASE(lower_limits_with_accepted_data_are_a_violation),
+	KUNIT_CASE(rejected_packets_leave_the_flight),
+	KUNIT_CASE(held_back_streams_cost_time_by_their_number),
 	KUNIT_CASE(lower_limits_hold_back_what_was_rejected),
 	KUNIT_CASE(early_data_goes_on_after_a_retry),
 	KUNIT_CASE(early_data_waits_after_version_negotiation),
