@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "pair.h"
+#include "proxy.h"
 
 #define NEW	MSG_QUIC_STREAM_NEW
 #define FIN	MSG_QUIC_STREAM_FIN
@@ -128,12 +128,14 @@ static void expect_talk(struct pair *pair)
 	expect_stream(pair->client, 0, 9, sizeof(data));
 }
 
-TEST(early_data_is_read_after_the_servers_handshake)
+static void early_data_is_accepted(const struct quic_config *listener)
 {
 	struct pair pair = {};
 	char data[3000], byte;
 
 	pair.listener = make_listener(AF_INET, &pair.address);
+	ASSERT_EQ(setsockopt(pair.listener, SOL_QUIC, QUIC_SOCKOPT_CONFIG, listener,
+			     sizeof(*listener)), 0);
 	ASSERT_EQ(set_event(pair.listener, QUIC_EVENT_STREAM_UPDATE, true), 0);
 	fill_pattern(data, sizeof(data), 0, 1);
 	client_begin(&pair, &pair.address, data, sizeof(data));
@@ -151,6 +153,21 @@ TEST(early_data_is_read_after_the_servers_handshake)
 	ASSERT_EQ(set_secret(pair.client, false, QUIC_CRYPTO_APP, CIPHER, "server app"), 0);
 	expect_talk(&pair);
 	pair_close(&pair);
+}
+
+TEST(early_data_is_read_after_the_servers_handshake)
+{
+	static const struct quic_config unchanged;
+
+	early_data_is_accepted(&unchanged);
+}
+
+/* RFC 9369, section 4.1: 0-RTT packets stay in the version of the first one, and so do their keys. */
+TEST(early_data_keeps_the_version_that_it_left_in)
+{
+	static const struct quic_config prefers = { .version = QUIC_VERSION_V2 };
+
+	early_data_is_accepted(&prefers);
 }
 
 TEST(rejected_early_data_comes_again)
@@ -277,40 +294,33 @@ TEST(server_that_accepts_and_lowers_limits_is_closed)
 	pair_close(&pair);
 }
 
-/* Takes datagrams of the client and of the server and passes them on as it likes. */
-struct relay {
+/* The test itself between client and server: it takes their datagrams and passes them on as it likes. */
+struct middle {
 	int fd;
 	union address address, client, server;
 };
 
-static void relay_open(struct relay *relay, const union address *server)
+static void middle_open(struct middle *middle, const union address *server)
 {
-	socklen_t len = sizeof(relay->address);
-
-	relay->fd = socket(AF_INET, SOCK_DGRAM, 0);
-	ASSERT_GE(relay->fd, 0);
-	loopback(AF_INET, 0, &relay->address);
-	ASSERT_EQ(bind(relay->fd, &relay->address.sa, len), 0);
-	len = sizeof(relay->address);
-	ASSERT_EQ(getsockname(relay->fd, &relay->address.sa, &len), 0);
-	relay->server = *server;
-	set_timeout(relay->fd, SO_RCVTIMEO, 2000 * test_slow());
+	middle->fd = udp_socket(AF_INET, NULL, &middle->address);
+	middle->server = *server;
+	set_timeout(middle->fd, SO_RCVTIMEO, 2000 * test_slow());
 }
 
-static ssize_t relay_recv(struct relay *relay, char *data, size_t size, int flags)
+static ssize_t middle_recv(struct middle *middle, char *data, size_t size, int flags)
 {
 	union address from;
 	socklen_t len = sizeof(from);
-	ssize_t n = recvfrom(relay->fd, data, size, flags, &from.sa, &len);
+	ssize_t n = recvfrom(middle->fd, data, size, flags, &from.sa, &len);
 
-	if (n > 0 && address_port(&from) != address_port(&relay->server))
-		relay->client = from;
+	if (n > 0 && address_port(&from) != address_port(&middle->server))
+		middle->client = from;
 	return n;
 }
 
-static void relay_send(struct relay *relay, const union address *to, const char *data, size_t n)
+static void middle_send(struct middle *middle, const union address *to, const char *data, size_t n)
 {
-	ASSERT_EQ(sendto(relay->fd, data, n, 0, &to->sa, address_len(to)), n);
+	ASSERT_EQ(sendto(middle->fd, data, n, 0, &to->sa, address_len(to)), n);
 }
 
 /* RFC 9000, section 8.1: three times what came is enough for an answer before the client is heard again. */
@@ -319,26 +329,26 @@ TEST(server_answers_before_the_client_is_validated)
 	char data[500], packet[4096];
 	ssize_t came, n, sent = 0;
 	struct pair pair = {};
-	struct relay relay;
+	struct middle middle;
 
 	pair.listener = make_listener(AF_INET, &pair.address);
-	relay_open(&relay, &pair.address);
-	pair.client = make_client(&relay.address);
-	came = relay_recv(&relay, packet, sizeof(packet), 0);
+	middle_open(&middle, &pair.address);
+	pair.client = make_client(&middle.address);
+	came = middle_recv(&middle, packet, sizeof(packet), 0);
 	ASSERT_GE(came, 1200);
-	relay_send(&relay, &relay.server, packet, came);
+	middle_send(&middle, &middle.server, packet, came);
 	server_accept(&pair);
 	server_flight(&pair, false);
 	fill_pattern(data, sizeof(data), 0, 6);
 	ASSERT_EQ(stream_send(pair.server, data, sizeof(data), 3, NEW | FIN, 0), sizeof(data));
 	/* In a 1-RTT packet, though the path would take larger ones than the server may send. */
 	do {
-		n = relay_recv(&relay, packet, sizeof(packet), 0);
+		n = middle_recv(&middle, packet, sizeof(packet), 0);
 		ASSERT_GE(n, 1);
 		sent += n;
 	} while (packet[0] & 0x80);
 	EXPECT_LE(sent, 3 * came);
-	close(relay.fd);
+	close(middle.fd);
 	pair_close(&pair);
 }
 
@@ -347,32 +357,32 @@ TEST(early_packets_may_overtake_the_first_initial)
 {
 	static char first[1500], rest[16][1500];
 	struct pair pair = {};
-	struct relay relay;
+	struct middle middle;
 	ssize_t n, len[16];
 	char data[6000];
 	int i, count = 0;
 
 	pair.listener = make_listener(AF_INET, &pair.address);
-	relay_open(&relay, &pair.address);
+	middle_open(&middle, &pair.address);
 	fill_pattern(data, sizeof(data), 0, 5);
-	client_begin(&pair, &relay.address, data, sizeof(data));
-	n = relay_recv(&relay, first, sizeof(first), 0);
+	client_begin(&pair, &middle.address, data, sizeof(data));
+	n = middle_recv(&middle, first, sizeof(first), 0);
 	ASSERT_GE(n, 1200);
-	while (count < 16 && (len[count] = relay_recv(&relay, rest[count], 1500, MSG_DONTWAIT)) > 0) {
+	while (count < 16 && (len[count] = middle_recv(&middle, rest[count], 1500, MSG_DONTWAIT)) > 0) {
 		EXPECT_EQ((uint8_t)rest[count][0] & 0xf0, 0xd0);	/* 0-RTT of version 1 */
 		count++;
 	}
 	ASSERT_GE(count, 3);
 	for (i = 0; i < count; i++)
-		relay_send(&relay, &relay.server, rest[i], len[i]);
+		middle_send(&middle, &middle.server, rest[i], len[i]);
 	EXPECT_TRUE(!wait_for(pair.listener, POLLIN, 50));
-	relay_send(&relay, &relay.server, first, n);
+	middle_send(&middle, &middle.server, first, n);
 	server_accept(&pair);
 	server_flight(&pair, true);
 	server_finish(&pair);
 	/* Nothing more was passed on: all of it was kept. */
 	expect_stream(pair.server, 0, 5, sizeof(data));
-	close(relay.fd);
+	close(middle.fd);
 	pair_close(&pair);
 }
 
@@ -380,12 +390,12 @@ TEST(early_packets_may_overtake_the_first_initial)
 TEST(flood_of_early_packets_is_harmless)
 {
 	struct pair pair = {};
-	struct relay relay;
+	struct middle middle;
 	char packet[1200];
 	int i;
 
 	pair.listener = make_listener(AF_INET, &pair.address);
-	relay_open(&relay, &pair.address);
+	middle_open(&middle, &pair.address);
 	memset(packet, 0x55, sizeof(packet));
 	memcpy(packet, "\xd0\0\0\0\1\x08", 6);
 	packet[14] = 8;
@@ -393,11 +403,11 @@ TEST(flood_of_early_packets_is_harmless)
 	packet[24] = (char)0x97;
 	for (i = 0; i < 200; i++) {
 		packet[6] = i;
-		relay_send(&relay, &relay.server, packet, sizeof(packet));
+		middle_send(&middle, &middle.server, packet, sizeof(packet));
 	}
 	EXPECT_TRUE(!wait_for(pair.listener, POLLIN, 50));
 	pair_connect(&pair);
-	close(relay.fd);
+	close(middle.fd);
 	pair_close(&pair);
 }
 

@@ -2,6 +2,7 @@
 /* /proc/net/quic and /proc/sys/net/quic: uapi.md, sections 7.1 to 7.3. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -212,6 +213,25 @@ TEST(eps_format)
 	EXPECT_EQ(find_line("/proc/net/quic/eps", word), -1);
 	EXPECT_EQ(find_line("/proc/net/quic/conns", word), -1);
 	close(fd);
+}
+
+TEST(files_are_each_namespaces)
+{
+	struct pair pair = {};
+	char word[32];
+
+	pair_open(&pair, AF_INET);
+	snprintf(word, sizeof(word), ":%u\t", address_port(&pair.address));
+	EXPECT_GE(find_line("/proc/net/quic/eps", word), 1);
+	EXPECT_GE(find_line("/proc/net/quic/conns", word), 1);
+	EXPECT_GE(counter("QuicConnActiveEstabs"), 1);
+	if (unshare(CLONE_NEWNET))
+		test_skip("needs the right to make a network namespace");
+	EXPECT_EQ(read_lines("/proc/net/quic/eps"), 1);
+	EXPECT_EQ(read_lines("/proc/net/quic/conns"), 1);
+	EXPECT_EQ(counter("QuicConnActiveEstabs"), 0);
+	EXPECT_EQ(counter("QuicConnCurrentEstabs"), 0);
+	pair_close(&pair);
 }
 
 /* uapi.md, section 2.1: names in /proc/net/protocols. */

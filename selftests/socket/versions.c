@@ -199,6 +199,40 @@ TEST(recovery_by_version_negotiation)
 	proxy_close(&proxy);
 }
 
+/* The interface's specification, section 12: of a connection that is there, another version is no matter. */
+TEST(unknown_version_of_a_connection_is_dropped)
+{
+	const struct proxy_seen *answer = NULL;
+	struct pair pair = {};
+	struct proxy proxy;
+	uint8_t data[1200];
+	char buffer[16];
+	int i;
+
+	pair.listener = make_listener(AF_INET, &pair.address);
+	proxy_open(&proxy, &pair.address, NULL, NULL);
+	pair.client = make_client(&proxy.address);
+	pair.server = accept(pair.listener, NULL, NULL);
+	ASSERT_GE(pair.server, 0);
+	pair_handshake(&pair);
+	ASSERT_EQ(send(pair.client, "hello", 5, MSG_QUIC_STREAM_NEW), 5);
+	ASSERT_EQ(recv(pair.server, buffer, sizeof(buffer), 0), 5);
+	for (i = 0; i < proxy.nr_seen && !answer; i++)
+		if (!proxy.seen[i].to_server)
+			answer = &proxy.seen[i];
+	ASSERT_TRUE(answer != NULL);
+	make_initial(data, sizeof(data), 0x1a2a3a4a, answer->scid, answer->scid_len, answer->dcid,
+		     answer->dcid_len, NULL, 0);
+	ASSERT_EQ(send(proxy.back, data, sizeof(data), 0), sizeof(data));
+	ASSERT_EQ(send(pair.client, "again", 5, 0), 5);
+	ASSERT_EQ(recv(pair.server, buffer, sizeof(buffer), 0), 5);
+	ASSERT_EQ(send(pair.server, "world", 5, 0), 5);
+	ASSERT_EQ(recv(pair.client, buffer, sizeof(buffer), 0), 5);
+	EXPECT_EQ(proxy_count(&proxy, false, 0, -1), 0);
+	pair_close(&pair);
+	proxy_close(&proxy);
+}
+
 /* An answer to the client's first flight that its server did not send. */
 struct forgery {
 	uint32_t list[2];
