@@ -43,6 +43,7 @@ class Column:
 COLUMNS: Mapping[str, Column] = {
     "aioquic": Column("aioquic", "", "aioquic"),
     "ngtcp2": Column("ngtcp2", "trixie", "ngtcp2-client"),
+    "nginx_trixie": Column("nginx", "trixie", "nginx"),
     "nginx_sid": Column("nginx", "sid", "nginx"),
     "caddy": Column("caddy (quic-go)", "sid", "caddy"),
     "haproxy": Column("haproxy", "sid", "haproxy"),

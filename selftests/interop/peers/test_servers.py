@@ -48,18 +48,25 @@ class Peer:
 
 _UPDATES = "test_our_client_follows_a_key_update"
 _KEYS = "key.?update|rekey"
-PEERS = {
-    "nginx_sid": Peer(
+
+
+def nginx_of(suite: str) -> Peer:
+    return Peer(
         nginx,
-        "sid",
+        suite,
         {
             _UPDATES: Holds(
                 "nginx", rb"\0((?:quic|http3)_[a-z0-9_]+)(?=\0)", b"key_?upd|rekey", b"quic_retry",
                 "none of the directives that its binary holds is about key updates",
             )
         },
-        lambda pki, www, folder: nginx("sid", pki, www, folder, retry=True),
-    ),
+        lambda pki, www, folder: nginx(suite, pki, www, folder, retry=True),
+    )  # fmt: skip
+
+
+PEERS = {
+    "nginx_trixie": nginx_of("trixie"),
+    "nginx_sid": nginx_of("sid"),
     "caddy": Peer(
         caddy,
         "sid",
