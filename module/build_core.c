@@ -9,6 +9,7 @@
 #include "core/version.c"
 #include "core/header.c"
 #include "core/frame.c"
+#include "core/frame_encode.c"
 #include "core/transport_params.c"
 #include "core/client_hello.c"
 #include "core/range_set.c"
