@@ -42,25 +42,31 @@ static void send(struct flow *flow, u32 packets)
 	}
 }
 
-/* An ACK frame after @rtt that loses the first @lost packets. */
-static void ack(struct flow *flow, u64 rtt, u32 lost)
+/* An ACK frame after @rtt about packets @from to @to of the flight, of which the first @lost are. */
+static void ack_part(struct flow *flow, u64 rtt, u32 from, u32 to, u32 lost)
 {
 	struct quic_cong *cong = &flow->cong;
 	u32 i;
 
 	flow->now = flow->sent_at + rtt;
 	quic_rtt_update(&flow->rtt, rtt, 0, 0, true, flow->now);
-	for (i = lost; i < flow->packets; i++) {
+	for (i = from + lost; i < to; i++) {
 		cong->ops->on_delivered(cong, &flow->snapshot[i], MSS, flow->sent_at, flow->now);
 		quic_cong_on_acked(cong, MSS, flow->sent_at, &flow->rtt, flow->now);
 	}
-	for (i = 0; i < lost; i++) {
+	for (i = from; i < from + lost; i++) {
 		quic_cong_on_lost(cong, MSS);
 		cong->ops->on_packet_lost(cong, &flow->snapshot[i], MSS, flow->now);
 	}
 	if (lost)
 		quic_cong_on_loss_event(cong, lost, flow->sent_at, flow->now);
 	quic_cong_on_ack(cong, &flow->rtt, flow->sent_at, flow->now);
+}
+
+/* One about all of it. */
+static void ack(struct flow *flow, u64 rtt, u32 lost)
+{
+	ack_part(flow, rtt, 0, flow->packets, lost);
 }
 
 static void round_trip(struct flow *flow, u32 packets, u64 rtt, u32 lost)
@@ -133,6 +139,26 @@ static void startup_ends_on_a_plateau(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, flow->cong.bbr.filled_pipe);
 }
 
+/* Section 4.3.1.3: rounds that bring ever more, but lose a tenth of it in several places, over a queue. */
+static void startup_ends_by_loss(struct kunit *test)
+{
+	u32 lost, packets, part, at;
+	struct flow *flow;
+
+	for (lost = 0; lost <= 5; lost += 5) {
+		flow = begin(test);
+		round_trip(flow, 50, RTT, 0);
+		for (packets = 100; packets <= 800; packets *= 2) {
+			send(flow, packets);
+			part = packets / 4;
+			for (at = 0; at < packets; at += part)
+				ack_part(flow, 2 * RTT + at * MS / part, at, at + part,
+					 part * lost / 50);
+		}
+		KUNIT_EXPECT_EQ(test, flow->cong.bbr.filled_pipe, lost > 0);
+	}
+}
+
 static void plateau_for_want_of_data_does_not_count(struct kunit *test)
 {
 	struct flow *flow = begin(test);
@@ -174,6 +200,21 @@ static void bandwidth_is_probed_in_turns(struct kunit *test)
 	round_trip(flow, 100, RTT, 0);
 	KUNIT_EXPECT_EQ(test, flow->cong.bbr.state, QUIC_BBR_PROBE_UP);
 	KUNIT_EXPECT_EQ(test, flow->cong.pacing_rate, 1237500ULL);
+}
+
+/* Section 4.3.3.6: a probe ends once it has filled a queue, but not before that can be its own doing. */
+static void probe_for_bandwidth_ends_with_a_queue(struct kunit *test)
+{
+	struct flow *flow = begin_probing(test);
+	int round;
+
+	run_to(test, flow, QUIC_BBR_PROBE_UP);
+	send(flow, 300);	/* which wait somewhere */
+	for (round = 1; round <= 3; round++) {
+		KUNIT_EXPECT_EQ(test, flow->cong.bbr.state, QUIC_BBR_PROBE_UP);
+		round_trip(flow, 100, RTT, 0);
+	}
+	KUNIT_EXPECT_EQ(test, flow->cong.bbr.state, QUIC_BBR_PROBE_DOWN);
 }
 
 /* Section 4.3.4: every five seconds half a BDP in flight, for 200 ms and a round. */
@@ -326,9 +367,11 @@ static void any_history_keeps_the_bounds(struct kunit *test)
 static struct kunit_case cong_bbr_cases[] = {
 	KUNIT_CASE(startup_paces_at_twice_and_more_of_what_arrives),
 	KUNIT_CASE(startup_ends_on_a_plateau),
+	KUNIT_CASE(startup_ends_by_loss),
 	KUNIT_CASE(plateau_for_want_of_data_does_not_count),
 	KUNIT_CASE(window_is_twice_the_bdp_and_what_aggregates),
 	KUNIT_CASE(bandwidth_is_probed_in_turns),
+	KUNIT_CASE(probe_for_bandwidth_ends_with_a_queue),
 	KUNIT_CASE(delay_is_probed_every_five_seconds),
 	KUNIT_CASE(loss_over_a_queue_lowers_the_rate),
 	KUNIT_CASE(loss_without_a_queue_is_borne),
