@@ -280,6 +280,7 @@ static void loss_without_a_queue_is_borne(struct kunit *test)
 static void loss_of_a_probe_bounds_the_flight(struct kunit *test)
 {
 	struct flow *flow = begin_probing(test);
+	int i;
 
 	run_to(test, flow, QUIC_BBR_PROBE_UP);
 	KUNIT_EXPECT_EQ(test, flow->cong.bbr.inflight_hi, NEVER);
@@ -293,6 +294,11 @@ static void loss_of_a_probe_bounds_the_flight(struct kunit *test)
 	/* Others get 15 percent of it while cruising. */
 	KUNIT_EXPECT_EQ(test, quic_bbr_with_headroom(&flow->cong),
 			flow->cong.bbr.inflight_hi * 85 / 100);
+	for (i = 0; i < 5 && flow->cong.bbr.state == QUIC_BBR_PROBE_CRUISE; i++) {
+		KUNIT_EXPECT_LE(test, flow->cong.cwnd, quic_bbr_with_headroom(&flow->cong));
+		round_trip(flow, 100, RTT, 0);
+	}
+	KUNIT_EXPECT_GE(test, i, 3);
 }
 
 /* Marks by the network slow down like losses, queue or not. RFC 9002, section 7.1 */
