@@ -301,6 +301,30 @@ static void loss_of_a_probe_bounds_the_flight(struct kunit *test)
 	KUNIT_EXPECT_GE(test, i, 3);
 }
 
+/* Section 4.6.4.4: for a round trip what arrives is replaced, and no more. */
+static void losses_are_repaired_without_growth(struct kunit *test)
+{
+	struct flow *flow = begin_probing(test);
+	u64 window;
+
+	run_to(test, flow, QUIC_BBR_PROBE_CRUISE);
+	round_trip(flow, 100, 2 * RTT, 0);
+	round_trip(flow, 100, 2 * RTT, 0);	/* that is a queue */
+	send(flow, 100);
+	ack_part(flow, 2 * RTT, 0, 20, 5);
+	KUNIT_ASSERT_TRUE(test, flow->cong.bbr.in_recovery);
+	window = flow->cong.cwnd;
+	KUNIT_EXPECT_LE(test, window, flow->cong.bytes_in_flight + 20 * MSS);
+	ack_part(flow, 2 * RTT + MS, 20, 60, 0);
+	KUNIT_EXPECT_LE(test, flow->cong.cwnd, window);
+	ack_part(flow, 2 * RTT + 2 * MS, 60, 100, 0);
+	KUNIT_EXPECT_LE(test, flow->cong.cwnd, window);
+	/* Packets sent since arrive: it is over. */
+	round_trip(flow, 80, 2 * RTT, 0);
+	KUNIT_EXPECT_FALSE(test, flow->cong.bbr.in_recovery);
+	KUNIT_EXPECT_GT(test, flow->cong.cwnd, window);
+}
+
 /* Marks by the network slow down like losses, queue or not. RFC 9002, section 7.1 */
 static void marks_lower_the_rate(struct kunit *test)
 {
@@ -382,6 +406,7 @@ static struct kunit_case cong_bbr_cases[] = {
 	KUNIT_CASE(loss_over_a_queue_lowers_the_rate),
 	KUNIT_CASE(loss_without_a_queue_is_borne),
 	KUNIT_CASE(loss_of_a_probe_bounds_the_flight),
+	KUNIT_CASE(losses_are_repaired_without_growth),
 	KUNIT_CASE(marks_lower_the_rate),
 	KUNIT_CASE(spurious_event_is_undone),
 	KUNIT_CASE(persistent_congestion_starts_anew),
