@@ -159,15 +159,16 @@ class _Attendant(exchange.Exchange):
         sending = _Sending(self, stream)
         request: Request | None = None
         try:
-            request = await self._request(stream, message, sending)
-            if request is not None:
-                await sending.send(await self._handler(request), with_body=request.method != "HEAD")
+            request = await self._request(stream, message)
+            await sending.send(await self._handler(request), with_body=request.method != "HEAD")
         except (errors.StreamReset, errors.ConnectionClosed, errors.Http3Failed) as failure:
             _log.info("%s", failure)
-        except Exception:
-            _log.exception("a request could not be answered")
+        except Exception as failure:
+            large = isinstance(failure, exchange.TooLarge)
+            if not large:
+                _log.exception("a request could not be answered")
             with contextlib.suppress(errors.QuicctlError, OSError):
-                await sending.give_up()
+                await sending.give_up(431 if large else 500)
         finally:
             reading.cancel()
             if not message.ended:
@@ -186,13 +187,9 @@ class _Attendant(exchange.Exchange):
                     Served(quic.peer, method, path, sending.status, sending.sent, sending.complete, quic.handshake.early_data)
                 )
 
-    async def _request(self, stream: aio.Stream, message: Message, sending: _Sending) -> Request | None:
-        """The request, when its fields are there; None if it was answered already."""
-        try:
-            head = await message.wait_for_head()
-        except exchange.TooLarge:
-            await sending.send(Response(431, [("content-length", "0")]))
-            return None
+    async def _request(self, stream: aio.Stream, message: Message) -> Request:
+        """The request, when its fields are there; raises exchange.TooLarge."""
+        head = await message.wait_for_head()
         fields: dict[str, str] = {}
         for name, value in head:
             fields[name] = f"{fields[name]}, {value}" if name in fields else value
@@ -252,10 +249,10 @@ class _Sending:
             await self._stream.drain()
         self.complete = True
 
-    async def give_up(self) -> None:
-        """The handler failed: say so, if nothing was said yet."""
+    async def give_up(self, status: int) -> None:
+        """It cannot be answered: say so, if nothing was said yet."""
         if self.status == 0:
-            await self.send(Response(500, [("content-length", "0")]))
+            await self.send(Response(status, [("content-length", "0")]))
         else:
             self._attendant.reset_stream(self._stream.id, ErrorCode.INTERNAL_ERROR)
 

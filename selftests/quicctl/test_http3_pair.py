@@ -284,6 +284,16 @@ def test_server_opens_no_stream_for_requests(web: FakeWeb) -> None:
     run(web, answer, test)
 
 
+def test_large_trailers_are_refused(web: FakeWeb, caplog: pytest.LogCaptureFixture) -> None:
+    async def test(both: Pair) -> None:
+        both.client._layer_now()._received_settings = {}
+        trailers = [("x-large", "<" * 10000)] * 7
+        assert await (await both.ask("/", "POST", body=b"body", trailers=trailers)).status() == 431
+
+    run(web, answer, test)
+    assert not caplog.records
+
+
 def test_handler_that_fails_at_once_is_an_answer(web: FakeWeb, caplog: pytest.LogCaptureFixture) -> None:
     async def breaks(request: Request) -> Response:
         raise OSError("no such thing")
