@@ -449,7 +449,7 @@ class _Datagrams(_Talk):
         self._wait = wait
         self._taken = connection.sock.transport_params(remote=True).max_datagram_frame_size
         if self._taken <= _OVERHEAD:
-            raise errors.PeerRefused(f"{self._peer} takes no datagrams", remedy="start the other end with --datagrams, too")
+            raise errors.PeerRefused(f"{self._peer} takes no datagrams", remedy="start the other end with `datagrams`, too")
 
     def _piece_size(self) -> int:
         return min(_DATAGRAM, self._taken - _OVERHEAD)

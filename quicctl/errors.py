@@ -13,11 +13,16 @@ class QuicctlError(Exception):
     """A trouble the user can do something about.
 
     ``message`` says what is wrong, ``remedy`` what to do next, ``detail`` holds output worth seeing (a compiler's last lines,
-    a guest's console), and ``exit_code`` is what the command ends with.
+    a guest's console), and ``exit_code`` is what the command ends with. A keyword of the library that is an option of the
+    commands, too, stands in a remedy between backquotes; cli/output.py shows it as the option.
     """
 
     exit_code: ClassVar[int] = 3
     default_remedy: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, exit_code: int, remedy: str = "") -> None:
+        """A cause has its own exit code, and what mostly helps."""
+        cls.exit_code, cls.default_remedy = exit_code, remedy
 
     def __init__(self, message: str, *, remedy: str | None = None, detail: str = "") -> None:
         super().__init__(message)
@@ -26,397 +31,272 @@ class QuicctlError(Exception):
         self.detail = detail
 
 
+_LOOK_THERE = "look at the other end's output"
+
+
 # The machine.
 
 
-class NotRoot(QuicctlError):
+class NotRoot(QuicctlError, exit_code=10, remedy="run it as root"):
     """The operation needs privileges this process does not have."""
 
-    exit_code = 10
-    default_remedy = "run it as root"
 
-
-class ToolMissing(QuicctlError):
+class ToolMissing(QuicctlError, exit_code=11):
     """A program that is needed is not installed."""
 
-    exit_code = 11
 
-
-class CompilerMissing(ToolMissing):
+class CompilerMissing(ToolMissing, exit_code=12, remedy="install gcc and make (Debian: apt-get install gcc make)"):
     """There is no C compiler, or not the one the kernel asks for."""
 
-    exit_code = 12
-    default_remedy = "install gcc and make (Debian: apt-get install gcc make)"
 
-
-class HeadersMissing(QuicctlError):
+class HeadersMissing(QuicctlError, exit_code=13):
     """A kernel's build tree is not there or not prepared."""
 
-    exit_code = 13
 
-
-class ArchiveUnavailable(QuicctlError):
+class ArchiveUnavailable(QuicctlError, exit_code=14):
     """The distribution's package archive cannot be read or does not offer what is needed."""
 
-    exit_code = 14
 
-
-class CommandFailed(QuicctlError):
+class CommandFailed(QuicctlError, exit_code=15):
     """A program that was run ended with an error; its last output is in ``detail``."""
-
-    exit_code = 15
 
     def __init__(self, message: str, *, remedy: str | None = None, detail: str = "", returncode: int = 1) -> None:
         super().__init__(message, remedy=remedy, detail=detail)
         self.returncode = returncode
 
 
-class CommandTimeout(CommandFailed):
+class CommandTimeout(CommandFailed, exit_code=16):
     """A program that was run did not end in time."""
 
-    exit_code = 16
 
-
-class BuildFailed(CommandFailed):
+class BuildFailed(CommandFailed, exit_code=17):
     """The compiler refused the module or the library."""
 
-    exit_code = 17
 
-
-class PackagesMissing(QuicctlError):
+class PackagesMissing(QuicctlError, exit_code=18):
     """Packages that only root can install are not there."""
-
-    exit_code = 18
 
 
 # The module.
 
 
-class ModuleNotBuilt(QuicctlError):
+class ModuleNotBuilt(QuicctlError, exit_code=20, remedy="run: quicctl build"):
     """There is no quic.ko to work with."""
 
-    exit_code = 20
-    default_remedy = "run: quicctl build"
 
-
-class ModuleUnreadable(QuicctlError):
+class ModuleUnreadable(QuicctlError, exit_code=21):
     """A file given as a module is none."""
 
-    exit_code = 21
 
-
-class VermagicMismatch(QuicctlError):
+class VermagicMismatch(QuicctlError, exit_code=22):
     """The module is built for another kernel."""
 
-    exit_code = 22
 
-
-class ModuleBusy(QuicctlError):
+class ModuleBusy(QuicctlError, exit_code=23, remedy="close the programs that use QUIC sockets, then try again"):
     """The module is in use: connections live on it."""
 
-    exit_code = 23
-    default_remedy = "close the programs that use QUIC sockets, then try again"
 
-
-class ModuleNotLoaded(QuicctlError):
+class ModuleNotLoaded(QuicctlError, exit_code=24, remedy="run: quicctl load (as root)"):
     """The running kernel does not know protocol 261."""
 
-    exit_code = 24
-    default_remedy = "run: quicctl load (as root)"
 
-
-class ModuleAlreadyLoaded(QuicctlError):
+class ModuleAlreadyLoaded(QuicctlError, exit_code=25, remedy="run: quicctl unload, or pass `replace`"):
     """Another build of the module is already loaded."""
 
-    exit_code = 25
-    default_remedy = "run: quicctl unload, or pass --replace"
 
-
-class LoadFailed(QuicctlError):
+class LoadFailed(QuicctlError, exit_code=26):
     """The kernel refused the module."""
 
-    exit_code = 26
 
-
-class ModulesUnsupported(QuicctlError):
+class ModulesUnsupported(QuicctlError, exit_code=27, remedy="use the guest: quicctl vm, or make demo"):
     """The running kernel cannot load modules at all."""
 
-    exit_code = 27
-    default_remedy = "use the guest: quicctl vm, or make demo"
 
-
-class WrongArchitecture(QuicctlError):
+class WrongArchitecture(QuicctlError, exit_code=80):
     """The module is for another processor."""
 
-    exit_code = 80
 
-
-class KernelOptionMissing(QuicctlError):
+class KernelOptionMissing(QuicctlError, exit_code=81):
     """The kernel is built without something the module needs."""
 
-    exit_code = 81
 
-
-class SymbolsMissing(QuicctlError):
+class SymbolsMissing(QuicctlError, exit_code=82):
     """The module needs functions that the kernel does not offer, or not to it."""
 
-    exit_code = 82
 
-
-class SymbolMismatch(QuicctlError):
+class SymbolMismatch(QuicctlError, exit_code=83):
     """The module was built against another shape of the kernel's functions: checksums differ."""
 
-    exit_code = 83
 
-
-class SignatureRefused(QuicctlError):
+class SignatureRefused(QuicctlError, exit_code=84):
     """The kernel asks for a signature that the module does not have."""
 
-    exit_code = 84
 
-
-class BtfMismatch(QuicctlError):
+class BtfMismatch(QuicctlError, exit_code=85):
     """The module's type information goes on from that of another kernel."""
 
-    exit_code = 85
 
-
-class ModuleBlacklisted(QuicctlError):
+class ModuleBlacklisted(QuicctlError, exit_code=86):
     """The machine is configured not to load the module."""
 
-    exit_code = 86
 
-
-class ModuleConflict(QuicctlError):
+class ModuleConflict(QuicctlError, exit_code=87):
     """Something else serves QUIC in this kernel."""
 
-    exit_code = 87
 
-
-class KeyUnusable(QuicctlError):
+class KeyUnusable(QuicctlError, exit_code=88):
     """A key or its certificate cannot sign modules."""
 
-    exit_code = 88
 
-
-class InstallFailed(QuicctlError):
+class InstallFailed(QuicctlError, exit_code=90):
     """A step of an installation failed; what had been done was undone."""
 
-    exit_code = 90
 
-
-class NoSpace(QuicctlError):
+class NoSpace(QuicctlError, exit_code=91):
     """A disk is full."""
 
-    exit_code = 91
 
-
-class Interrupted(QuicctlError):
+class Interrupted(QuicctlError, exit_code=92):
     """A signal ended the command; what had been done was undone."""
 
-    exit_code = 92
 
-
-class NotInstalled(QuicctlError):
+class NotInstalled(QuicctlError, exit_code=93, remedy="run: quicctl install"):
     """Nothing of ours is installed there."""
 
-    exit_code = 93
-    default_remedy = "run: quicctl install"
 
-
-class SettingUnknown(QuicctlError):
+class SettingUnknown(QuicctlError, exit_code=94):
     """There is no setting, parameter or profile of that name."""
 
-    exit_code = 94
 
-
-class SettingInvalid(QuicctlError):
+class SettingInvalid(QuicctlError, exit_code=95):
     """A value that a setting cannot have."""
-
-    exit_code = 95
 
 
 # Guests.
 
 
-class GuestUnavailable(QuicctlError):
+class GuestUnavailable(QuicctlError, exit_code=30):
     """No emulator, or no kernel that it could boot."""
 
-    exit_code = 30
 
-
-class GuestDied(QuicctlError):
+class GuestDied(QuicctlError, exit_code=31):
     """The guest ended without reporting; the end of its console is in ``detail``."""
 
-    exit_code = 31
 
-
-class GuestTimeout(GuestDied):
+class GuestTimeout(GuestDied, exit_code=32):
     """The guest did not finish in time and was stopped."""
 
-    exit_code = 32
 
-
-class KernelSplat(GuestDied):
+class KernelSplat(GuestDied, exit_code=33):
     """The guest's kernel reported a bug of its own: oops, warning, sanitizer, lockdep, leak."""
 
-    exit_code = 33
 
-
-class NoSuchTest(QuicctlError):
+class NoSuchTest(QuicctlError, exit_code=34):
     """A pattern selects no test."""
 
-    exit_code = 34
 
-
-class TestsFailed(QuicctlError):
+class TestsFailed(QuicctlError, exit_code=35):
     """Tests ran and some failed."""
 
     __test__ = False
-    exit_code = 35
 
 
-class BenchFailed(QuicctlError):
+class BenchFailed(QuicctlError, exit_code=36):
     """A measurement did not end with trustworthy figures."""
 
-    exit_code = 36
 
-
-class TracingUnavailable(QuicctlError):
+class TracingUnavailable(
+    QuicctlError,
+    exit_code=37,
+    remedy="mount it (mount -t tracefs none /sys/kernel/tracing); the kernel needs CONFIG_EVENT_TRACING",
+):
     """The kernel has no tracer, or it is not mounted, or refuses what is asked of it."""
 
-    exit_code = 37
-    default_remedy = "mount it (mount -t tracefs none /sys/kernel/tracing); the kernel needs CONFIG_EVENT_TRACING"
 
-
-class NotATrace(QuicctlError):
+class NotATrace(QuicctlError, exit_code=38):
     """A file that should hold text of the kernel's tracer does not."""
-
-    exit_code = 38
 
 
 # Packages.
 
 
-class KernelTreeUnsuitable(QuicctlError):
+class KernelTreeUnsuitable(QuicctlError, exit_code=70):
     """A folder given as a kernel tree is none that the module can become a part of."""
 
-    exit_code = 70
 
-
-class PackageBroken(QuicctlError):
+class PackageBroken(QuicctlError, exit_code=71):
     """A package that was built is not what it should be."""
-
-    exit_code = 71
 
 
 # Connections.
 
 
-class LibraryMissing(QuicctlError):
+class LibraryMissing(QuicctlError, exit_code=40, remedy="run: quicctl build, or set QUICCTL_LIBQUIC to the library's path"):
     """libquic.so.1 cannot be loaded."""
 
-    exit_code = 40
-    default_remedy = "run: quicctl build, or set QUICCTL_LIBQUIC to the library's path"
 
-
-class BadAddress(QuicctlError):
+class BadAddress(QuicctlError, exit_code=41):
     """An address that is none, or a name that does not resolve."""
 
-    exit_code = 41
 
-
-class FileUnreadable(QuicctlError):
+class FileUnreadable(QuicctlError, exit_code=42):
     """A file given on the command line cannot be read."""
 
-    exit_code = 42
 
-
-class FileUnwritable(QuicctlError):
+class FileUnwritable(QuicctlError, exit_code=43):
     """A file given on the command line cannot be written."""
 
-    exit_code = 43
 
-
-class CredentialsInvalid(QuicctlError):
+class CredentialsInvalid(QuicctlError, exit_code=44):
     """A certificate, key or PSK file does not hold what it should."""
 
-    exit_code = 44
 
-
-class NoAnswer(QuicctlError):
+class NoAnswer(QuicctlError, exit_code=45):
     """The peer did not answer before the handshake timed out."""
 
-    exit_code = 45
 
-
-class CertificateNotTrusted(QuicctlError):
+class CertificateNotTrusted(QuicctlError, exit_code=46):
     """The peer's certificate was not accepted."""
 
-    exit_code = 46
 
-
-class AlpnMismatch(QuicctlError):
+class AlpnMismatch(QuicctlError, exit_code=47):
     """The two ends share no application protocol."""
 
-    exit_code = 47
 
-
-class HandshakeFailed(QuicctlError):
+class HandshakeFailed(QuicctlError, exit_code=48):
     """The TLS handshake ended for another reason."""
 
-    exit_code = 48
 
-
-class ConnectionClosed(QuicctlError):
+class ConnectionClosed(QuicctlError, exit_code=49):
     """The peer closed the connection, or it timed out, before everything was moved."""
 
-    exit_code = 49
 
-
-class HashMismatch(QuicctlError):
+class HashMismatch(QuicctlError, exit_code=50):
     """The bytes that arrived are not the bytes that were sent."""
 
-    exit_code = 50
 
-
-class AddressInUse(QuicctlError):
+class AddressInUse(QuicctlError, exit_code=51):
     """The address to listen on is taken."""
 
-    exit_code = 51
 
-
-class NetworkUnreachable(QuicctlError):
+class NetworkUnreachable(QuicctlError, exit_code=52):
     """No route to the peer."""
 
-    exit_code = 52
 
-
-class PeerRefused(QuicctlError):
+class PeerRefused(QuicctlError, exit_code=53):
     """The peer answered by refusing the handshake: it closed with a TLS alert or a transport error."""
 
-    exit_code = 53
 
-
-class PeerFailed(QuicctlError):
+class PeerFailed(QuicctlError, exit_code=56, remedy=_LOOK_THERE):
     """The peer ended the connection with an error code."""
 
-    exit_code = 56
-    default_remedy = "look at the other end's output"
 
-
-class IdleTimeout(QuicctlError):
+class IdleTimeout(QuicctlError, exit_code=57, remedy="check the network; `idle_timeout` waits longer"):
     """The peer was silent for so long that the connection ended."""
 
-    exit_code = 57
-    default_remedy = "check the network; --idle-timeout waits longer"
 
-
-class StreamReset(QuicctlError):
+class StreamReset(QuicctlError, exit_code=58, remedy=_LOOK_THERE):
     """The peer gave up a stream: it sends, or reads, no more of it."""
-
-    exit_code = 58
-    default_remedy = "look at the other end's output"
 
     def __init__(self, message: str, *, code: int | None = None, remedy: str | None = None, detail: str = "") -> None:
         """``code`` is the application error code that came with it, None if that is not known."""
@@ -427,44 +307,30 @@ class StreamReset(QuicctlError):
 # HTTP/3.
 
 
-class Http3Missing(QuicctlError):
+class Http3Missing(
+    QuicctlError, exit_code=60, remedy="install it: pip install 'quicctl[http3]', or Debian's python3-aioquic"
+):
     """The Python package that does HTTP/3's framing is not installed."""
 
-    exit_code = 60
-    default_remedy = "install it: pip install 'quicctl[http3]', or Debian's python3-aioquic"
 
-
-class BadUrl(QuicctlError):
+class BadUrl(QuicctlError, exit_code=61):
     """An address of the web that is none, or not for HTTP/3."""
 
-    exit_code = 61
 
-
-class Http3Failed(QuicctlError):
+class Http3Failed(QuicctlError, exit_code=62, remedy=_LOOK_THERE):
     """The peer broke HTTP/3, or does not do what was asked of it."""
 
-    exit_code = 62
-    default_remedy = "look at the other end's output"
 
-
-class HttpStatus(QuicctlError):
+class HttpStatus(QuicctlError, exit_code=63, remedy="look at the answer"):
     """The server answered, but with a status that says no: 400 or more."""
 
-    exit_code = 63
-    default_remedy = "look at the answer"
 
-
-class NetnsMissing(QuicctlError):
+class NetnsMissing(QuicctlError, exit_code=55):
     """There is no network namespace of that name."""
-
-    exit_code = 55
 
 
 # The project's own papers.
 
 
-class BadCitation(QuicctlError):
+class BadCitation(QuicctlError, exit_code=54, remedy="cite as docs/testing.md says"):
     """Code, a test or a list names a place in an RFC that does not exist, or names it in a form nobody would find."""
-
-    exit_code = 54
-    default_remedy = "cite as docs/testing.md says"

@@ -328,7 +328,7 @@ def _credentials(identity: Identity, *, server: bool) -> Iterator[libquic.Creden
         if identity.cert is not None and identity.key is not None:
             credentials.certificate(identity.cert, identity.key)
         elif identity.cert is not None or identity.key is not None:
-            raise errors.CredentialsInvalid("a certificate needs its key", remedy="give both --cert and --key")
+            raise errors.CredentialsInvalid("a certificate needs its key", remedy="give both `cert` and `key`")
         if identity.ca is not None:
             credentials.trust(identity.ca)
         if server and (identity.ca is not None or identity.client_auth is not None):
@@ -343,7 +343,7 @@ def _credentials(identity: Identity, *, server: bool) -> Iterator[libquic.Creden
 def _check_server_identity(identity: Identity) -> None:
     if identity.cert is None and identity.psk is None:
         raise errors.CredentialsInvalid(
-            "a server needs something to show", remedy="give --cert and --key, or --psk (openssl req -x509 makes one)"
+            "a server needs something to show", remedy="give `cert` and `key`, or `psk` (openssl req -x509 makes one)"
         )
 
 
@@ -384,7 +384,7 @@ def _save(tls: libquic.Tls, options: Options) -> bool:
         fresh = tls.session(_TICKET_TIME)
     except TlsFailure as failure:
         raise errors.HandshakeFailed(
-            f"the session cannot be saved: {failure.text}", remedy="leave --session away, or run again with --debug"
+            f"the session cannot be saved: {failure.text}", remedy="leave `session` away, or run again with QUICCTL_DEBUG=1"
         ) from failure
     if fresh is None:
         return False
@@ -402,18 +402,18 @@ def explain(failure: TlsFailure, peer: Address, options: Options, *, server: boo
     if code == libquic.ERR_ALPN or alert == _ALERT_NO_ALPN:
         return errors.AlpnMismatch(
             f"no application protocol in common with {where}: this end offers {options.alpn or 'none'}",
-            remedy="give --alpn a protocol that the peer speaks",
+            remedy="give `alpn` a protocol that the peer speaks",
         )
     if code == libquic.ERR_CERTIFICATE:
         who = "client" if server else "server"
         why = seen.verify_text or failure.text
         return errors.CertificateNotTrusted(
             f"the certificate of the {who} {where} is not trusted: {why}",
-            remedy="give the CA that signed it with --ca FILE"
-            + ("" if server else ", the right name with --servername, or --insecure to accept any"),
+            remedy="give the CA that signed it as `ca`"
+            + ("" if server else ", the right name as `server_name`, or `insecure` to accept any"),
         )
     if code == libquic.ERR_CREDENTIALS:
-        return errors.CredentialsInvalid(failure.text, remedy="check --cert, --key, --ca and --psk")
+        return errors.CredentialsInvalid(failure.text, remedy="check `cert`, `key`, `ca` and `psk`")
     if code == libquic.ERR_SESSION_DATA:
         return errors.FileUnreadable(
             f"{options.session} holds no session of this program", remedy="remove it: the next handshake writes a new one"
@@ -422,7 +422,7 @@ def explain(failure: TlsFailure, peer: Address, options: Options, *, server: boo
         return errors.NoAnswer(
             f"no answer from {where} within {options.timeout:g} s"
             + ("" if server else ": the port may be closed (QUIC sends no refusal then) or a firewall drops UDP"),
-            remedy="check the address and that a QUIC server listens there, or wait longer with --timeout",
+            remedy="check the address and that a QUIC server listens there, or wait longer with `timeout`",
         )
     if code == -errno.ECONNREFUSED:
         return errors.NoAnswer(f"nothing listens at {where}", remedy="start the server, or check the port")
@@ -443,5 +443,5 @@ def explain(failure: TlsFailure, peer: Address, options: Options, *, server: boo
             remedy="look at the peer's log; a full accept queue shows as connection refused",
         )
     return errors.HandshakeFailed(
-        f"the handshake with {where} failed: {failure.text}", remedy="run again with --debug and QUICCTL_DEBUG=1"
+        f"the handshake with {where} failed: {failure.text}", remedy="run again with QUICCTL_DEBUG=1"
     )

@@ -304,7 +304,7 @@ def _check_idle(module: LoadedModule | None) -> None:
         raise errors.ModuleBusy(
             f"the module is in use: {_plural(len(now.connections), 'connection')},"
             f" {_plural(len(now.listeners), 'listener')}, {_plural(module.references, 'reference')}",
-            remedy="close the programs that use QUIC sockets (quicctl conns shows them), or pass --wait SECONDS",
+            remedy="close the programs that use QUIC sockets (quicctl conns shows them), or let it `wait` for them",
         )
 
 

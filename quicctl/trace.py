@@ -105,10 +105,10 @@ class _Writer:
             self._pending = io.BytesIO()
             if failure.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise errors.NoSpace(
-                    f"the disk is full: {self.path}", remedy="make room, or name another folder with --out"
+                    f"the disk is full: {self.path}", remedy="make room, or name another folder"
                 ) from failure
             raise errors.FileUnwritable(
-                f"{self.path} cannot be written: {failure.strerror}", remedy="name another folder with --out"
+                f"{self.path} cannot be written: {failure.strerror}", remedy="name another folder"
             ) from failure
         self._pending = io.BytesIO()
 
@@ -263,7 +263,7 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         raise errors.FileUnwritable(
-            f"{folder} cannot be made: {failure.strerror}", remedy="name another folder with --out"
+            f"{folder} cannot be made: {failure.strerror}", remedy="name another folder"
         ) from failure
 
 

@@ -84,7 +84,7 @@ def open_instance(*, buffer_kb: int, conn: int | None = None, root: Path | None 
                 (folder / "events" / "quic" / "filter").write_text(f"conn=={conn}")
             instance = Instance(folder)
         except OSError as failure:
-            remedy = "ask for a smaller --buffer" if failure.errno == errno.ENOMEM else None
+            remedy = "ask for a smaller buffer" if failure.errno == errno.ENOMEM else None
             raise errors.TracingUnavailable(f"the tracer refuses: {failure}", remedy=remedy) from failure
         try:
             yield instance

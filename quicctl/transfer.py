@@ -329,7 +329,7 @@ class Flow:
             if time.monotonic() - stalled_since >= self._timeout:
                 raise errors.ConnectionClosed(
                     f"nothing moved for {self._timeout:g} s: {self._sent} bytes sent, {self._sink.bytes} received",
-                    remedy="check the network, or wait longer with --timeout",
+                    remedy="check the network, or wait longer with `timeout`",
                 )
         self._take(message)
         return True

@@ -24,6 +24,9 @@ from typing import Any, TextIO
 from quicctl import errors
 
 _NUMBER = re.compile(r"-?\d[\d.,]*( (%|s|ms|us|B|[KMG]i?B)(/s)?)?")
+_KEYWORD = re.compile(r"`(\w+)`")
+_OPTIONS = {"server_name": "servername"}
+"""Those that are called otherwise on the command line."""
 _STYLES = {"ok": "green", "pass": "green", "warn": "yellow", "skip": "yellow", "fail": "bold red"}
 
 
@@ -115,8 +118,13 @@ def show_error(error: errors.QuicctlError) -> None:
         print("\n".join("  | " + text for text in error.detail.splitlines()), file=stream)
     print(f"{paint('error:', '1;31', stream)} {error.message}", file=stream)
     if error.remedy:
-        print(f"{paint('remedy:', '1;32', stream)} {error.remedy}", file=stream)
+        print(f"{paint('remedy:', '1;32', stream)} {_KEYWORD.sub(_option, error.remedy)}", file=stream)
     stream.flush()
+
+
+def _option(keyword: re.Match[str]) -> str:
+    """A keyword of the library as the option of the commands."""
+    return "--" + _OPTIONS.get(keyword[1], keyword[1].replace("_", "-"))
 
 
 def paint(text: str, code: str, stream: TextIO) -> str:

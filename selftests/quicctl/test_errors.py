@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 
+import quicctl
 from quicctl import errors
+from quicctl.cli import output
 
 CAUSES = [
     kind
@@ -35,3 +39,23 @@ def test_cause_is_documented_and_carries_what_it_is_given(kind: type[errors.Quic
 def test_default_remedy_applies_unless_another_is_given() -> None:
     assert errors.NotRoot("x").remedy == "run it as root"
     assert errors.NotRoot("x", remedy="y").remedy == "y"
+
+
+def test_keywords_in_remedies_are_shown_as_options(capsys: pytest.CaptureFixture[str]) -> None:
+    output.show_error(errors.CertificateNotTrusted("no", remedy="give `ca`, `server_name` or a longer `idle_timeout`"))
+    assert "remedy: give --ca, --servername or a longer --idle-timeout\n" in capsys.readouterr().err
+
+
+def test_what_remedies_name_the_commands_have() -> None:
+    folder = Path(quicctl.__file__).parent
+    keywords = {
+        match[1]
+        for path in folder.glob("*.py")
+        for line in path.read_text().splitlines()
+        if "remedy" in line or line.lstrip().startswith(("+ ", '"'))
+        for match in output._KEYWORD.finditer(line)
+        if f"``{match[1]}``" not in line
+    }
+    assert {"ca", "cert", "key", "psk", "alpn", "timeout", "server_name", "insecure"} <= keywords
+    commands = "".join(path.read_text() for path in (folder / "cli").glob("*.py"))
+    assert all(f'"{output._option(match)}"' in commands for word in keywords if (match := re.match(r"(\w+)", word)))

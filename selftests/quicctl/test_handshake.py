@@ -24,20 +24,20 @@ PEER = ("192.0.2.1", 4433)
 @pytest.mark.parametrize(
     ("code", "kind", "in_message", "in_remedy"),
     [
-        (-errno.ETIMEDOUT, errors.NoAnswer, "the port may be closed", "--timeout"),
+        (-errno.ETIMEDOUT, errors.NoAnswer, "the port may be closed", "`timeout`"),
         (-errno.ECONNREFUSED, errors.NoAnswer, "nothing listens", "start the server"),
-        (libquic.ERR_CERTIFICATE, errors.CertificateNotTrusted, "not trusted: unknown issuer", "--ca"),
-        (libquic.ERR_ALPN, errors.AlpnMismatch, "offers h3", "--alpn"),
-        (libquic.ERR_PEER_ALERT - 120, errors.AlpnMismatch, "no application protocol", "--alpn"),
+        (libquic.ERR_CERTIFICATE, errors.CertificateNotTrusted, "not trusted: unknown issuer", "`ca`"),
+        (libquic.ERR_ALPN, errors.AlpnMismatch, "offers h3", "`alpn`"),
+        (libquic.ERR_PEER_ALERT - 120, errors.AlpnMismatch, "no application protocol", "`alpn`"),
         (libquic.ERR_PEER_ALERT - 48, errors.PeerRefused, "does not accept our certificate", "CA"),
         (libquic.ERR_PEER_ALERT - 40, errors.PeerRefused, "TLS alert 40, handshake failure", "compare"),
         (libquic.ERR_TRANSPORT - 2, errors.PeerRefused, "connection refused", "log"),
         (libquic.ERR_CLOSED, errors.PeerRefused, "closed the connection", "log"),
-        (libquic.ERR_CREDENTIALS, errors.CredentialsInvalid, "text", "--cert"),
+        (libquic.ERR_CREDENTIALS, errors.CredentialsInvalid, "text", "`cert`"),
         (libquic.ERR_SESSION_DATA, errors.FileUnreadable, "holds no session", "remove it"),
         (libquic.ERR_PEER_ALERT - 116, errors.PeerRefused, "does not accept our certificate", "CA"),
-        (libquic.ERR_TLS - 50, errors.HandshakeFailed, "text", "--debug"),
-        (-errno.ENOMEM, errors.HandshakeFailed, "text", "--debug"),
+        (libquic.ERR_TLS - 50, errors.HandshakeFailed, "text", "QUICCTL_DEBUG"),
+        (-errno.ENOMEM, errors.HandshakeFailed, "text", "QUICCTL_DEBUG"),
     ],
 )
 def test_failure_is_told_with_a_remedy(code: int, kind: type[errors.QuicctlError], in_message: str, in_remedy: str) -> None:
@@ -51,7 +51,7 @@ def test_failure_is_told_with_a_remedy(code: int, kind: type[errors.QuicctlError
 def test_client_certificate_is_told_from_the_servers() -> None:
     error = explain(TlsFailure(libquic.ERR_CERTIFICATE, "bad", TLS), PEER, Options(), server=True)
     assert "certificate of the client" in error.message
-    assert "--servername" not in error.remedy
+    assert "`server_name`" not in error.remedy
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_missing_module_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_server_without_anything_to_show_is_refused() -> None:
     with pytest.raises(errors.CredentialsInvalid) as caught:
         handshake.serve(("127.0.0.1", 0), Options())
-    assert "--cert" in caught.value.remedy
+    assert "`cert`" in caught.value.remedy

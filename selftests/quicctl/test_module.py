@@ -195,7 +195,7 @@ def test_other_build_is_replaced_only_when_asked(machine: Machine) -> None:
     machine.insert("quic", build="cd02")
     with pytest.raises(errors.ModuleAlreadyLoaded) as caught:
         module.load(Path("quic.ko"))
-    assert "--replace" in caught.value.remedy
+    assert "`replace`" in caught.value.remedy
     module.load(Path("quic.ko"), replace=True)
     now = module.loaded()
     assert now is not None

@@ -256,7 +256,7 @@ def test_silence_is_an_error_in_time(tmp_path: Path, pair: tuple[FakeSocket, Fak
     with pytest.raises(errors.ConnectionClosed) as caught:
         asking.run_client()
     assert "nothing moved for 0.3 s" in caught.value.message
-    assert "--timeout" in caught.value.remedy
+    assert "`timeout`" in caught.value.remedy
 
 
 def test_other_streams_do_not_disturb(tmp_path: Path, pair: tuple[FakeSocket, FakeSocket]) -> None:
