@@ -28,6 +28,8 @@ _APT_OPTIONS = (
     'Acquire::Languages "none"',
 )  # fmt: skip
 _UNSTABLE = "sid"
+_NO_UPPER = ("overlayfs", "nfs", "fuse", "fuseblk", "v9fs", "9p", "virtiofs")
+"""File systems, as stat calls them, that cannot hold what an overlay changes: a container's root, what is shared with it."""
 # Arguments: lower, upper, work and merged folder, shared folder and its place, working folder, command.
 _ENTER = """
 merged=$4
@@ -78,11 +80,24 @@ class Session:
 def session(lower: Path, share: Path, place: str = SHARE) -> Iterator[Session]:
     """Use a root; what is changed in it is gone afterwards."""
     _need_root()
-    with tempfile.TemporaryDirectory(prefix=".session-", dir=lower.parent.parent) as folder:
-        scratch = Path(folder)
+    roots = lower.parent.parent
+    with tempfile.TemporaryDirectory(prefix=".session-", dir=roots) as folder, _changeable(Path(folder)) as scratch:
         for name in ("upper", "work", "merged"):
             (scratch / name).mkdir(mode=0o755)
         yield Session(lower, scratch, share.resolve(), place)
+
+
+@contextlib.contextmanager
+def _changeable(scratch: Path) -> Iterator[Path]:
+    """A folder that can be an overlay's upper one: memory, where it lies on something that cannot."""
+    if process.run(["stat", "-f", "-c", "%T", scratch]).stdout.strip() not in _NO_UPPER:
+        yield scratch
+        return
+    process.run(["mount", "-t", "tmpfs", "-o", "mode=755", "quicctl", scratch])
+    try:
+        yield scratch
+    finally:
+        process.run(["umount", scratch])
 
 
 def root(suite: str, packages: Sequence[str], progress: Progress | None = None) -> Path:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,10 +211,13 @@ def small_root(folder: Path) -> Path:
     return tree
 
 
-@pytest.mark.skipif(
+needs_overlays = pytest.mark.skipif(
     os.geteuid() != 0 or "overlay" not in Path("/proc/filesystems").read_text(),
     reason="entering a root needs root's rights and overlayfs",
 )
+
+
+@needs_overlays
 def test_session_shares_a_folder_at_its_own_place_and_leaves_no_mount(tmp_path: Path) -> None:
     lower = small_root(tmp_path / "roots" / "small")
     share = tmp_path / "share"
@@ -228,3 +232,26 @@ def test_session_shares_a_folder_at_its_own_place_and_leaves_no_mount(tmp_path: 
     assert not (lower / "left").exists()
     assert [p.name for p in (tmp_path / "roots").iterdir()] == ["small"]
     assert Path("/proc/mounts").read_text() == before
+
+
+@needs_overlays
+def test_session_in_a_root_that_is_an_overlay_itself(tmp_path: Path) -> None:
+    """As in a container, whose root cannot hold what another overlay changes."""
+    small_root(tmp_path / "lower" / "roots" / "small")
+    for name in ("upper", "work", "merged"):
+        (tmp_path / name).mkdir()
+    code = (
+        "import sys; from pathlib import Path; from quicctl import debroot\n"
+        "root = Path(sys.argv[1]); before = Path('/proc/mounts').read_text()\n"
+        "with debroot.session(root / 'roots/small/tree', root, '/share') as opened:\n"
+        "    opened.run(['sh', '-c', 'echo first >/note'], timeout=60)\n"
+        "    opened.run(['sh', '-c', 'cat /note >/share/out'], timeout=60)\n"
+        "    assert opened.upper('/note').read_text() == 'first\\n'\n"
+        "assert Path('/proc/mounts').read_text() == before\n"
+        "assert [p.name for p in (root / 'roots').iterdir()] == ['small']\n"
+    )
+    mount = f"cd {tmp_path}; mount -t overlay over -o lowerdir=lower,upperdir=upper,workdir=work merged; exec \"$@\""
+    argv = ["unshare", "--mount", "sh", "-ec", mount, "sh", sys.executable, "-c", code, str(tmp_path / "merged")]
+    done = subprocess.run(argv, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "upper" / "out").read_text() == "first\n"
