@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
+
+from quicctl import handshake, uapi
 
 
 class ClientAuth(StrEnum):
@@ -64,24 +69,85 @@ SessionOption = Annotated[
 ]
 
 
-def check(
-    address: str | None,
-    listen: str | None,
-    *,
-    ca: Path | None,
-    client_auth: ClientAuth | None,
-    session: Path | None,
-    idle: float,
-    keepalive: float,
-) -> None:
-    """Raise BadParameter for options that do not go together, or are out of range."""
-    if (address is None) == (listen is None):
-        raise typer.BadParameter("give either HOST:PORT to connect to, or --listen ADDR:PORT")
-    if session is not None and listen is not None:
-        raise typer.BadParameter("--session is for clients: a server keeps nothing of its sessions")
-    if client_auth is not None and (listen is None or (client_auth != ClientAuth.NONE and ca is None)):
-        raise typer.BadParameter("--client-auth is for servers, which need --ca to judge what clients show")
-    if idle and not 1 <= idle <= 4294:
-        raise typer.BadParameter("--idle-timeout takes 1 to 4294 seconds")
-    if keepalive and not 1.5 <= keepalive <= 4294:
-        raise typer.BadParameter("--keepalive takes 1.5 to 4294 seconds")
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What commands that are client or server have in common: a field is an argument or an option, see command()."""
+
+    address: ServerArgument = None
+    listen: ListenOption = None
+    ca: CaOption = None
+    insecure: InsecureOption = False
+    servername: ServernameOption = None
+    cert: CertOption = None
+    key: KeyOption = None
+    psk: PskOption = None
+    client_auth: ClientAuthOption = None
+    alpn: AlpnOption = None
+    cc: CongestionOption = None
+    version: VersionOption = None
+    timeout: TimeoutOption = 10.0
+    idle: IdleOption = 0.0
+    keepalive: KeepaliveOption = 0.0
+    keylog: KeylogOption = None
+    session: SessionOption = None
+
+    def check(self) -> None:
+        """Raise BadParameter for options that do not go together, or are out of range."""
+        if (self.address is None) == (self.listen is None):
+            raise typer.BadParameter("give either HOST:PORT to connect to, or --listen ADDR:PORT")
+        if self.session is not None and self.listen is not None:
+            raise typer.BadParameter("--session is for clients: a server keeps nothing of its sessions")
+        asks = self.client_auth not in (None, ClientAuth.NONE)
+        if self.client_auth is not None and (self.listen is None or (asks and self.ca is None)):
+            raise typer.BadParameter("--client-auth is for servers, which need --ca to judge what clients show")
+        if self.idle and not 1 <= self.idle <= 4294:
+            raise typer.BadParameter("--idle-timeout takes 1 to 4294 seconds")
+        if self.keepalive and not 1.5 <= self.keepalive <= 4294:
+            raise typer.BadParameter("--keepalive takes 1.5 to 4294 seconds")
+
+    def options(self, **more: Any) -> handshake.Options:
+        """As the library has them, with ``more`` of the command's own."""
+        numbers = {name: number for number, name in uapi.VERSIONS.items()}
+        shared = handshake.Options(
+            identity=handshake.Identity(
+                cert=self.cert, key=self.key, ca=self.ca, psk=self.psk, insecure=self.insecure, client_auth=self.client_auth
+            ),
+            alpn=self.alpn,
+            congestion=None if self.cc is None else uapi.Congestion[self.cc.name],
+            params=uapi.TransportParams(max_idle_timeout=int(self.idle * 1e6)) if self.idle else None,
+            version=0 if self.version is None else numbers[self.version.value],
+            timeout=self.timeout,
+            keepalive=self.keepalive,
+            keylog=self.keylog,
+            session=self.session,
+        )
+        return replace(shared, **more)
+
+
+_Own = ParamSpec("_Own")
+
+
+def command(**defaults: object) -> Callable[[Callable[Concatenate[Ends, _Own], None]], Callable[..., None]]:
+    """Let a command's first argument be Ends: its fields are options before the command's own, with these other defaults."""
+
+    def wrap(function: Callable[Concatenate[Ends, _Own], None]) -> Callable[..., None]:
+        kind = inspect.Parameter.KEYWORD_ONLY
+        types = get_type_hints(Ends, include_extras=True)
+        shared = [
+            inspect.Parameter(field.name, kind, default=defaults.get(field.name, field.default), annotation=types[field.name])
+            for field in fields(Ends)
+        ]
+        _, *own = inspect.signature(function, eval_str=True).parameters.values()
+
+        call: Callable[..., None] = function
+
+        def run(**given: Any) -> None:
+            call(Ends(**{field.name: given.pop(field.name) for field in fields(Ends)}), **given)
+
+        every = [*shared, *(parameter.replace(kind=kind) for parameter in own)]
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+        run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+        return run
+
+    return wrap

@@ -12,43 +12,14 @@ import typer
 from quicctl import endpoint, transfer, uapi
 from quicctl import handshake as library
 from quicctl.cli import output
-from quicctl.cli.connection import (
-    AlpnOption,
-    CaOption,
-    CertOption,
-    ClientAuthOption,
-    CongestionOption,
-    IdleOption,
-    InsecureOption,
-    KeepaliveOption,
-    KeylogOption,
-    KeyOption,
-    ListenOption,
-    PskOption,
-    ServerArgument,
-    ServernameOption,
-    SessionOption,
-    TimeoutOption,
-    VersionOption,
-    check,
-)
+from quicctl.cli.connection import Ends, command
 from quicctl.cli.options import JsonOption
 from quicctl.handshake import Report
 
 
+@command()
 def handshake(
-    address: ServerArgument = None,
-    listen: ListenOption = None,
-    ca: CaOption = None,
-    insecure: InsecureOption = False,
-    servername: ServernameOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
-    psk: PskOption = None,
-    client_auth: ClientAuthOption = None,
-    alpn: AlpnOption = None,
-    cc: CongestionOption = None,
-    version: VersionOption = None,
+    ends: Ends,
     retry: Annotated[bool, typer.Option("--retry", help="Server: clients must show that they are at their address.")] = False,
     token: Annotated[
         Path | None,
@@ -58,11 +29,6 @@ def handshake(
     recv: Annotated[Path | None, typer.Option("--recv", metavar="FILE", help="Write what comes there; - is stdout.")] = None,
     echo: Annotated[bool, typer.Option("--echo", help="Server: send back what comes.")] = False,
     count: Annotated[int, typer.Option("--count", metavar="N", help="Server: end after N connections; 0 never.")] = 1,
-    timeout: TimeoutOption = 10.0,
-    idle: IdleOption = 0.0,
-    keepalive: KeepaliveOption = 0.0,
-    keylog: KeylogOption = None,
-    session: SessionOption = None,
     early_data: Annotated[
         bool, typer.Option("--early-data", help="Send, or as server take, data before the handshake; it can be replayed.")
     ] = False,
@@ -75,33 +41,17 @@ def handshake(
 
     Example: quicctl handshake server.example:4433 --ca ca.pem --send file
     """
-    check(address, listen, ca=ca, client_auth=client_auth, session=session, idle=idle, keepalive=keepalive)
+    ends.check()
+    listen = ends.listen
     if echo and (listen is None or send is not None):
         raise typer.BadParameter("--echo is for servers, and instead of --send")
-    if early_data and listen is None and session is None:
+    if early_data and listen is None and ends.session is None:
         raise typer.BadParameter("--early-data needs --session: there is no early data without something to resume")
     if retry and listen is None:
         raise typer.BadParameter("--retry is for servers")
     if token is not None and listen is not None:
         raise typer.BadParameter("--token is for clients")
-    numbers = {name: number for number, name in uapi.VERSIONS.items()}
-    options = library.Options(
-        identity=library.Identity(cert=cert, key=key, ca=ca, psk=psk, insecure=insecure, client_auth=client_auth),
-        alpn=alpn,
-        congestion=None if cc is None else uapi.Congestion[cc.name],
-        params=uapi.TransportParams(max_idle_timeout=int(idle * 1e6)) if idle else None,
-        version=0 if version is None else numbers[version.value],
-        retry=retry,
-        token=token,
-        send=send,
-        receive=recv,
-        echo=echo,
-        timeout=timeout,
-        keepalive=keepalive,
-        keylog=keylog,
-        session=session,
-        early_data=early_data,
-    )
+    options = ends.options(retry=retry, token=token, send=send, receive=recv, echo=echo, early_data=early_data)
     # What goes to standard output is the data, if it was asked for; then the report goes to standard error.
     aside = recv == transfer.STANDARD_STREAM
     if listen is not None:
@@ -114,8 +64,8 @@ def handshake(
             on_error=output.show_error,
         )
         output.show(reports[0] if count == 1 else reports, json=json, render=render, aside=aside)
-    elif address is not None:
-        report = library.connect(endpoint.parse_address(address), options, hostname=servername)
+    elif ends.address is not None:
+        report = library.connect(endpoint.parse_address(ends.address), options, hostname=ends.servername)
         output.show(report, json=json, render=render, aside=aside)
 
 

@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from quicctl.cli import complete
+
+
+def _several(flag: str, metavar: str, text: str, completed: Callable[..., Any] | None = None) -> Any:
+    """An option that collects its values."""
+    return typer.Option(flag, metavar=metavar, help=f"{text}; may be given again.", autocompletion=completed)
+
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
@@ -27,14 +34,9 @@ NamespaceOption = Annotated[
     typer.Option("--netns", metavar="NAME", help="Network namespace. Default: this one.", autocompletion=complete.namespaces),
 ]
 NamespacesOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--netns",
-        metavar="NAME",
-        help="Look into this network namespace; may be given again.",
-        autocompletion=complete.namespaces,
-    ),
+    list[str] | None, _several("--netns", "NAME", "Look into this network namespace", complete.namespaces)
 ]
-PortsOption = Annotated[
-    list[int] | None, typer.Option("--port", metavar="N", help="Only this port at either end; may be given again.")
+PortsOption = Annotated[list[int] | None, _several("--port", "N", "Only this port at either end")]
+SeveralSeriesOption = Annotated[
+    list[str] | None, _several("--kernel", "SERIES", "Lane vm: 6.1, 6.12 or 7; default: 6.12", complete.series)
 ]

@@ -12,7 +12,7 @@ from quicctl import catalogue, errors, interop, ktap, peers
 from quicctl import selftest as tests
 from quicctl.catalogue import Where
 from quicctl.cli import complete, output
-from quicctl.cli.options import JsonOption
+from quicctl.cli.options import JsonOption, SeveralSeriesOption
 
 _SHOWN_LINES = 60
 _SHOWN_FIRST = 15
@@ -30,15 +30,7 @@ def selftest(
     where: Annotated[
         list[Where] | None, typer.Option("--where", help="Lane to run in; may be given several times. Default: all.")
     ] = None,
-    kernel: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--kernel",
-            metavar="SERIES",
-            help="Lane vm: 6.1, 6.12 or 7; may be given several times. Default: 6.12.",
-            autocompletion=complete.series,
-        ),
-    ] = None,
+    kernel: SeveralSeriesOption = None,
     list_: Annotated[bool, typer.Option("--list", help="List the tests that would run.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show passed cases too.")] = False,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML.")] = None,
