@@ -9,10 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TypeVar
 
 import pytest
 
@@ -36,6 +38,33 @@ def cli(tmp_path: Path) -> Cli:
         return subprocess.run(argv, cwd=tmp_path, env=clean, input=stdin, capture_output=True, text=True, timeout=100)
 
     return run
+
+
+Came = TypeVar("Came")
+
+
+def in_thread(call: Callable[[], Came], seconds: float = 10) -> Callable[[], Came]:
+    """Start it; the result's function waits so long, and returns what came out or raises what was raised."""
+    came: list[Came] = []
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            came.append(call())
+        except Exception as failure:
+            failed.append(failure)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def result() -> Came:
+        thread.join(seconds)
+        assert not thread.is_alive()
+        if failed:
+            raise failed[0]
+        return came[0]
+
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -7,37 +7,30 @@ import ctypes
 import errno
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Ends
+from conftest import Ends, in_thread
 
 from quicctl import errors, libquic, pki
 from quicctl.libquic import Credentials, Handshake, Tls, TlsFailure, Wait
+
+
+def outcome(call: Callable[[], Handshake]) -> Handshake | TlsFailure:
+    try:
+        return call()
+    except TlsFailure as failure:
+        return failure
 
 
 def both(
     client: Callable[[], Handshake], server: Callable[[], Handshake]
 ) -> tuple[Handshake | TlsFailure, Handshake | TlsFailure]:
     """What came out at the two ends."""
-    came: list[Handshake | TlsFailure] = []
-
-    def attend() -> None:
-        try:
-            came.append(server())
-        except TlsFailure as failure:
-            came.append(failure)
-
-    thread = threading.Thread(target=attend)
-    thread.start()
-    try:
-        ours: Handshake | TlsFailure = client()
-    except TlsFailure as failure:
-        ours = failure
-    thread.join(30)
-    return ours, came[0]
+    attending = in_thread(lambda: outcome(server), 30)
+    ours = outcome(client)
+    return ours, attending()
 
 
 def shake(

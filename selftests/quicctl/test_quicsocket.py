@@ -7,12 +7,12 @@ import errno
 import io
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from conftest import in_thread
 from fake_connection import AGREED, KEYS, FakeEndpoint, established
 
 import quicctl
@@ -30,29 +30,6 @@ def client(fake: FakeEndpoint) -> Iterator[QuicSocket]:
     with QuicSocket(*established(fake, tickets=(None, b"ticket"))) as made:
         made.settimeout(60)  # longer than in_thread() waits: who is forgotten is noticed
         yield made
-
-
-def in_thread(call: Callable[[], object]) -> Callable[[], object]:
-    """Start it; the result's function waits, and returns what came out or raises what was raised."""
-    came: list[object] = []
-
-    def run() -> None:
-        try:
-            came.append(call())
-        except Exception as failure:
-            came.append(failure)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-
-    def result() -> object:
-        thread.join(10)
-        assert not thread.is_alive()
-        if isinstance(came[0], Exception):
-            raise came[0]
-        return came[0]
-
-    return result
 
 
 # The package.
