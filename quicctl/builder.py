@@ -79,7 +79,8 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
         options += ["CONFIG_IP_QUIC_TEST=y", "CONFIG_IP_QUIC_SAMPLE=m"]
     if kernel.compiler:
         options.append(f"CC={kernel.compiler}")
-        compiler = _compiler_version(kernel.compiler)
+        if kernel.tools is None:
+            compiler = _compiler_version(kernel.compiler)
     key = cache.key(cache.tree_key(sources, tree), kernel.release, str(kernel.kdir), _stamp(kernel.kdir), *options, compiler)
     # What another compiler built than the kernel's is for looking at, and no candidate for loading.
     home = cache.root() / ("compiled" if kernel.compiler else "built") / f"{kernel.release}-{key}"

@@ -57,14 +57,14 @@ def cell(kernel: Kernel, compiler: Compiler, *, progress: Progress | None = None
     try:
         if compiler is Compiler.CLANG:
             target = clangtree.prepared(kernel, progress=progress)
-    except (errors.CompilerMissing, errors.HeadersMissing) as missing:
+    except (errors.CompilerMissing, errors.HeadersMissing, errors.NotRoot) as missing:
         seconds = time.monotonic() - began
         return Cell(kernel.release, compiler, Result.SKIP, verdict=missing.message, seconds=seconds)
     except errors.QuicctlError as failure:
         return _failed(kernel, compiler, failure, began)
     try:
         build = builder.module(target, progress=progress)
-        verdict = "compiles" if compiler is Compiler.CLANG else judge(build, kernel)
+        verdict = f"compiles, {clangtree.version(target)}" if compiler is Compiler.CLANG else judge(build, kernel)
     except errors.QuicctlError as failure:
         return _failed(kernel, compiler, failure, began)
     return Cell(kernel.release, compiler, Result.OK, build, verdict, "", time.monotonic() - began)

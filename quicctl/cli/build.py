@@ -38,7 +38,7 @@ def build(
     series: Annotated[
         bool, typer.Option("--matrix", help="For the newest kernel of each supported series, by gcc and by clang.")
     ] = False,
-    clang: Annotated[bool, typer.Option(help="With --matrix: by clang too, where it is installed.")] = True,
+    clang: Annotated[bool, typer.Option(help="With --matrix: by clang too.")] = True,
     where: Annotated[guest.Lane | None, typer.Option("--where", help="For the kernel of a guest.")] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Leave quic.ko, include/ and lib/ there.")] = None,
     library: Annotated[bool, typer.Option(help="Build libquic too.")] = True,

@@ -7,13 +7,15 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Cli
 from test_modinfo import make_module
 
-from quicctl import clangtree, errors, kernel, matrix, sourcetree
+from quicctl import archive, clangtree, errors, kernel, matrix, process, sourcetree, toolroot
 from quicctl.matrix import Compiler, Result
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
@@ -39,6 +41,30 @@ def tree(folder: Path, release: str, body: str = GOOD, vermagic: str = "") -> ke
     return kernel.Kernel(release, kdir)
 
 
+def archived(folder: Path, suite: str) -> kernel.Kernel:
+    """A kernel of the archive, which takes its suite's tools unless that is "here"."""
+    target = tree(folder, "6.1.1-a")
+    (target.kdir / ".config").write_text('CONFIG_CC_VERSION_TEXT="Suite\'s clang version 99"\n')
+    (target.kdir / "Module.symvers").write_text("")
+    tools = None if suite == "here" else kernel.Tools(suite, ("gcc-99",))
+    return kernel.Kernel(target.release, target.kdir, image=folder, tools=tools)
+
+
+def unpack(release: str, scratch: Path) -> None:
+    """A source whose Makefile does next to nothing."""
+    for folder in ("scripts", "include/config", "drivers/net"):
+        (scratch / folder).mkdir(parents=True)
+    (scratch / "scripts" / "config").write_text("#!/bin/sh\n")
+    (scratch / "scripts" / "config").chmod(0o755)
+    (scratch / "drivers" / "net" / "big.c").touch()
+    (scratch / "drivers" / "net" / "Kconfig").touch()
+    make_module(scratch, vermagic=f"{release} SMP ", name="good")
+    (scratch / "Makefile").write_text(
+        "olddefconfig modules_prepare:\n\t@echo $@ $(CC) $(KERNELRELEASE) >> made\n"
+        "modules:\n\tcp good.ko $(M)/quic.ko\n"
+    )
+
+
 def count(target: kernel.Kernel) -> int:
     return len((target.kdir / "count").read_text().splitlines())
 
@@ -53,10 +79,38 @@ def test_failure_of_one_does_not_stop_the_others(home: Path) -> None:
     assert [cell.build.cached for cell in again if cell.build] == [True, True]
 
 
-def test_clang_that_is_not_there_is_told(home: Path) -> None:
+def test_kernel_of_unknown_source_is_not_built_by_clang(home: Path) -> None:
     [gcc, clang] = matrix.run([tree(home, "6.1.1-a")], list(Compiler))
     assert (gcc.result, clang.result) == (Result.OK, Result.SKIP)
-    assert "not installed" in clang.verdict
+    assert "source" in clang.verdict
+
+
+def test_root_of_tools_that_cannot_be_entered_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolroot.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(clangtree, "_unpack", unpack)
+    cell = matrix.cell(archived(home, "here"), Compiler.CLANG)
+    assert cell.result is Result.SKIP
+    assert "root's rights" in cell.verdict
+
+
+@pytest.mark.parametrize("suite", ["here", "next"])
+def test_clang_is_of_the_suite_of_the_kernels_tools(home: Path, monkeypatch: pytest.MonkeyPatch, suite: str) -> None:
+    """Where this machine has none; the suite is this machine's own for what its own tools build."""
+    ran: list[tuple[str, str]] = []
+
+    def run(tools: kernel.Tools, argv: Sequence[str], **given: Any) -> process.Result:
+        assert "clang" in tools.packages
+        ran.append((tools.suite, argv[-1]))
+        return process.run(argv, timeout=given["timeout"])
+
+    monkeypatch.setattr(toolroot, "run", run)
+    monkeypatch.setattr(archive, "host_suite", lambda: "here")
+    monkeypatch.setattr(clangtree, "_unpack", unpack)
+    monkeypatch.setenv("CC", "no-such-compiler")  # this machine needs none
+    cell = matrix.cell(archived(home, suite), Compiler.CLANG)
+    assert (cell.result, cell.build and cell.build.tools) == (Result.OK, suite), cell
+    assert ran == [(suite, "olddefconfig"), (suite, "modules_prepare"), (suite, "modules")]
+    assert cell.verdict == "compiles, Suite's clang version 99"
 
 
 def test_clang_builds_in_a_tree_of_its_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,11 +119,12 @@ def test_clang_builds_in_a_tree_of_its_own(home: Path, monkeypatch: pytest.Monke
     clang.chmod(0o755)
     target = tree(home, "6.1.1-a")
     prepared = tree(home / "clang", "6.1.1-a", GOOD + "; echo $(CC) > {kdir}/cc")
+    (prepared.kdir / ".config").write_text("")
     monkeypatch.setattr(clangtree, "program", lambda: clang)
     own = kernel.Kernel("6.1.1-a", prepared.kdir, compiler=str(clang))
     monkeypatch.setattr(clangtree, "prepared", lambda wanted, progress=None: own)
-    archived = kernel.Kernel("6.1.1-a", target.kdir, image=home)
-    [first, second] = matrix.run([archived], list(Compiler))
+    wanted = kernel.Kernel("6.1.1-a", target.kdir, image=home)
+    [first, second] = matrix.run([wanted], list(Compiler))
     assert (first.result, second.result) == (Result.OK, Result.OK), (first, second)
     assert (prepared.kdir / "cc").read_text().strip() == str(clang)
     assert first.build and second.build
@@ -92,15 +147,15 @@ def test_clang_that_is_too_old_is_told(home: Path, monkeypatch: pytest.MonkeyPat
     clang.chmod(0o755)
     monkeypatch.setattr(clangtree, "program", lambda: clang)
 
-    def unpack(release: str, scratch: Path) -> None:
-        (scratch / "scripts").mkdir()
-        (scratch / "scripts" / "config").write_text("#!/bin/sh\n")
-        (scratch / "scripts" / "config").chmod(0o755)
+    def old(release: str, scratch: Path) -> None:
+        unpack(release, scratch)
         said = ["*** C compiler is too old.", "***   Your Clang version:    14.0.6", "***   Minimum Clang version: 17.0.1"]
         shown = "; ".join(f"echo '{line}' >&2" for line in said)
         (scratch / "Makefile").write_text(f"olddefconfig:\n\t@{shown}; exit 2\n")
 
-    monkeypatch.setattr(clangtree, "_unpack", unpack)
+    monkeypatch.setattr(clangtree, "_unpack", old)
+    monkeypatch.setattr(archive, "host_suite", lambda: "here")
+    monkeypatch.setattr(toolroot, "run", lambda tools, argv, timeout, **_: process.run(argv, timeout=timeout))
     cell = matrix.cell(kernel.Kernel("6.1.1-a", target.kdir, image=home), Compiler.CLANG)
     assert (cell.result, cell.verdict) == (
         Result.SKIP,
@@ -118,19 +173,13 @@ def test_clang_tree_is_prepared_once(home: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(clangtree, "program", lambda: clang)
     unpacked = []
 
-    def unpack(release: str, scratch: Path) -> None:
+    def noted(release: str, scratch: Path) -> None:
         unpacked.append(release)
-        for folder in ("scripts", "include/config", "drivers/net"):
-            (scratch / folder).mkdir(parents=True)
-        (scratch / "scripts" / "config").write_text("#!/bin/sh\n")
-        (scratch / "scripts" / "config").chmod(0o755)
-        (scratch / "drivers" / "net" / "big.c").touch()
-        (scratch / "drivers" / "net" / "Kconfig").touch()
-        (scratch / "Makefile").write_text("olddefconfig modules_prepare:\n\t@echo $@ $(CC) $(KERNELRELEASE) >> made\n")
+        unpack(release, scratch)
 
-    monkeypatch.setattr(clangtree, "_unpack", unpack)
-    archived = kernel.Kernel("6.1.1-a", target.kdir, image=home)
-    first, second = clangtree.prepared(archived), clangtree.prepared(archived)
+    monkeypatch.setattr(clangtree, "_unpack", noted)
+    wanted = kernel.Kernel("6.1.1-a", target.kdir, image=home)
+    first, second = clangtree.prepared(wanted), clangtree.prepared(wanted)
     assert first == second
     assert (first.release, first.compiler, unpacked) == ("6.1.1-a", str(clang), ["6.1.1-a"])
     assert (first.kdir / "made").read_text() == f"olddefconfig {clang} 6.1.1-a\nmodules_prepare {clang} 6.1.1-a\n"
