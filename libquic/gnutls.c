@@ -535,6 +535,24 @@ int quic_session_set_data(gnutls_session_t session, const void *data,
 	return gnutls_session_set_data(session, data, size);
 }
 
+/*
+ * Let those who look at the socket see what was chosen. Nothing depends on it,
+ * and a name that is a list to the kernel is kept from it.
+ */
+void quic_backend_tell_alpn(struct quic_handshake_ctx *ctx)
+{
+	gnutls_datum_t name;
+	int ret;
+
+	if (gnutls_alpn_get_selected_protocol(ctx->session, &name) ||
+	    name.data[0] == ' ' || memchr(name.data, ',', name.size))
+		return;
+	ret = quic_kernel_set_alpn(ctx->fd, name.data, name.size);
+	if (ret)
+		quic_log(ctx, LOG_DEBUG, "the chosen protocol is not told: %s",
+			 quic_strerror(ret));
+}
+
 int quic_session_get_alpn(gnutls_session_t session, void *alpn, size_t *size)
 {
 	gnutls_datum_t name;

@@ -320,6 +320,7 @@ static int quic_ctx_advance(struct quic_handshake_ctx *ctx)
 		if (ret)
 			goto fail;
 		ctx->finished = true;
+		quic_backend_tell_alpn(ctx);
 	}
 	if (ctx->rx_app && !ctx->ticket_queued) {
 		ctx->ticket_queued = true;

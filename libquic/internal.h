@@ -129,6 +129,7 @@ int quic_backend_input(struct quic_handshake_ctx *ctx, uint8_t level,
 int quic_backend_finish(struct quic_handshake_ctx *ctx);
 int quic_backend_feed_ticket(gnutls_session_t session, const void *data,
 			 size_t size);
+void quic_backend_tell_alpn(struct quic_handshake_ctx *ctx);
 uint32_t quic_backend_cipher_type(gnutls_session_t session);
 
 /* transport_params.c */
@@ -143,6 +144,7 @@ int quic_kernel_set_secret(int fd, const struct quic_crypto_secret *secret);
 int quic_kernel_get_close(int fd, struct quic_connection_close *close);
 int quic_kernel_close(int fd, uint32_t errcode, const char *phrase);
 int quic_kernel_get_ticket(int fd, void *data, size_t *size);
+int quic_kernel_set_alpn(int fd, const void *name, size_t size);
 
 /* credentials.c */
 int quic_credentials_apply(const struct quic_credentials *creds,

@@ -74,3 +74,11 @@ int quic_kernel_get_ticket(int fd, void *data, size_t *size)
 	*size = len;
 	return 0;
 }
+
+/* The protocol that was chosen, in the place of those that were offered. */
+int quic_kernel_set_alpn(int fd, const void *name, size_t size)
+{
+	if (setsockopt(fd, SOL_QUIC, QUIC_SOCKOPT_ALPN, name, (socklen_t)size))
+		return -errno;
+	return 0;
+}

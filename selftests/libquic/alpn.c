@@ -15,6 +15,9 @@ TEST(alpn_is_chosen)
 	EXPECT_STR(p.client.res.alpn, p.server.res.alpn);
 	EXPECT(!strcmp(p.client.res.alpn, "hq-interop") ||
 	       !strcmp(p.client.res.alpn, "smb"));
+	/* and whoever looks at the sockets sees it */
+	EXPECT_STR(fake_alpn(p.fds[0]), p.client.res.alpn);
+	EXPECT_STR(fake_alpn(p.fds[1]), p.client.res.alpn);
 	pair_free_cert(&p);
 }
 

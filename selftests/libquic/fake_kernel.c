@@ -48,6 +48,7 @@ struct fake_socket {
 	uint8_t			token[120];
 	size_t			token_size;
 	struct quic_transport_param remembered;
+	char			alpn[129];
 	uint64_t		max_data;	/* of its own parameters; 0: the default */
 	size_t			chunk;
 	unsigned int		nuisance;
@@ -136,6 +137,11 @@ enum fake_state fake_state(int fd) { return fake_get(fd)->state; }
 const struct fake_secret *fake_secret(int fd, int level, bool send)
 {
 	return &fake_get(fd)->secrets[level][send];
+}
+
+const char *fake_alpn(int fd)
+{
+	return fake_get(fd)->alpn;
 }
 
 const uint8_t *fake_peer_params(int fd, size_t *size)
@@ -521,6 +527,12 @@ static int fake_setsockopt(struct fake_socket *s, int name, const void *val,
 			return fake_error(EINVAL);
 		memcpy(s->token, val, len);
 		s->token_size = len;
+		return 0;
+	case QUIC_SOCKOPT_ALPN:
+		if (len >= sizeof(s->alpn))
+			return fake_error(EINVAL);
+		memset(s->alpn, 0, sizeof(s->alpn));
+		memcpy(s->alpn, val, len);
 		return 0;
 	default:
 		return fake_error(ENOPROTOOPT);

@@ -30,6 +30,8 @@ struct fake_socket *fake_get(int fd);
 
 enum fake_state fake_state(int fd);
 const struct fake_secret *fake_secret(int fd, int level, bool send);
+/* The protocols that were set, empty if none were. */
+const char *fake_alpn(int fd);
 const uint8_t *fake_peer_params(int fd, size_t *size);
 /* What was closed with, by whom: the code in the CONNECTION_CLOSE sent. */
 bool fake_sent_close(int fd, uint32_t *errcode);
