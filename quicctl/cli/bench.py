@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from quicctl import bench as library
+from quicctl import chart
 from quicctl.bench import BenchReport, Protocol
 from quicctl.cli import complete, output
 from quicctl.cli.options import JsonOption
@@ -29,11 +30,14 @@ def bench(
         typer.Option("--kernel", help="Kernel series of the guest: 6.1, 6.12 or 7.", autocompletion=complete.series),
     ] = None,
     ko: Annotated[Path | None, typer.Option("--ko", metavar="FILE", help="Measure this module; build none.")] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw the figures there, as a chart.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Measure what a byte costs over QUIC, TCP and kTLS, sender and receiver together.
 
     Example: quicctl bench --protocol quic --message 16384
+
+    Example: quicctl bench --svg bench.svg
     """
     report = library.run(
         where=where,
@@ -44,6 +48,9 @@ def bench(
         progress=output.progress,
     )
     output.show(report, json=json, render=_render)
+    if svg is not None:
+        with output.writing(svg):
+            svg.write_text(chart.svg(report))
 
 
 def _render(report: BenchReport) -> list[output.Table]:
@@ -51,10 +58,7 @@ def _render(report: BenchReport) -> list[output.Table]:
     protocols = list(dict.fromkeys(figure.protocol for figure in report.figures))
     messages = list(dict.fromkeys(figure.message for figure in report.figures))
     cells = {(figure.message, figure.protocol): f"{figure.per_byte:.2f}" for figure in report.figures}
-    rows = [[_size(m), *(cells.get((m, p), "-") for p in protocols)] for m in messages]
+    rows = [[chart.size_text(m), *(cells.get((m, p), "-") for p in protocols)] for m in messages]
     title = f"{report.unit} per byte, both ends, kernel {report.kernel}, MTU {report.mtu}"
     return [output.Table(title, ("writes of", *protocols), rows)]
 
-
-def _size(number: int) -> str:
-    return f"{number >> 10} KiB" if number % 1024 == 0 else f"{number} B"
