@@ -24,4 +24,4 @@ def doctor(json: JsonOption = False) -> None:
 
 def _render(found: Diagnosis) -> list[output.Table]:
     rows = [[row.verdict.value, row.subject, row.finding, row.remedy] for row in found.rows]
-    return [output.Table("", ("", "subject", "found", "remedy"), rows)]
+    return [output.Table("", ("", "subject", "found", "remedy"), rows, folds=True)]

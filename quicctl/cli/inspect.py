@@ -78,7 +78,7 @@ def _verdicts(found: Inspection) -> output.Table:
     rows = [[row.verdict.value, row.subject, row.finding, row.remedy] for row in found.findings]
     bad = [row.subject for row in found.findings if row.verdict is Verdict.FAIL]
     title = f"kernel {found.kernel}: " + (f"would refuse it ({', '.join(bad)})" if bad else "nothing speaks against loading it")
-    return output.Table(title, ("", "check", "found", "remedy"), rows)
+    return output.Table(title, ("", "check", "found", "remedy"), rows, folds=True)
 
 
 def _symbols(found: Inspection, target: inspection.Target) -> output.Table:

@@ -27,16 +27,22 @@ _NUMBER = re.compile(r"-?\d[\d.,]*( (%|s|ms|us|B|[KMG]i?B)(/s)?)?")
 _KEYWORD = re.compile(r"`(\w+)`")
 _OPTIONS = {"server_name": "servername"}
 """Those that are called otherwise on the command line."""
+_NARROW = 120
+"""Columns of a terminal that tables with two columns of sentences do without."""
 _STYLES = {"ok": "green", "pass": "green", "warn": "yellow", "skip": "yellow", "fail": "bold red"}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table to show; ``columns`` may be empty for a list of names and values."""
+    """A table to show; ``columns`` may be empty for a list of names and values.
+
+    One that ``folds`` shows its last column below the one before where the terminal is narrow.
+    """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    folds: bool = False
 
 
 def show(
@@ -245,6 +251,9 @@ def _draw(table: Table, stream: TextIO) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
+    console = Console(file=stream)
+    if table.folds and console.width < _NARROW:
+        table = _folded(table)
     drawn = RichTable(show_header=bool(table.columns))
     for index, column in enumerate(table.columns or [""] * max((len(row) for row in table.rows), default=0)):
         cells = [row[index] for row in table.rows if index < len(row)]
@@ -254,11 +263,15 @@ def _draw(table: Table, stream: TextIO) -> None:
         drawn.add_column(column, overflow="fold", justify="right" if right else "left")
     for row in table.rows:
         drawn.add_row(*(f"[{_STYLES[cell]}]{cell}[/]" if cell in _STYLES else escape(cell) for cell in row))
-    console = Console(file=stream)
     if table.title:
         # Not the table's own title, which would be wrapped to a narrow table's width.
         console.print(Text(table.title, style="table.title"))
     console.print(drawn)
+
+
+def _folded(table: Table) -> Table:
+    rows = [[*row[:-2], f"{row[-2]}\n→ {row[-1]}" if row[-1] else row[-2]] for row in table.rows]
+    return Table(table.title, table.columns[:-1], rows)
 
 
 def _write_plain(table: Table, stream: TextIO) -> None:

@@ -262,3 +262,18 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert output.paint("x", "31", Terminal()) == "\033[31mx\033[0m"  # type: ignore[arg-type]
     monkeypatch.setenv("NO_COLOR", "1")
     assert output.paint("x", "31", Terminal()) == "x"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("columns", "below"), [(80, True), (200, False)])
+def test_remedies_go_below_what_was_found_where_there_is_no_room_beside(
+    monkeypatch: pytest.MonkeyPatch, columns: int, below: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream = Terminal()
+    found, remedy = "not found: CONFIG_CRYPTO_CHACHA20POLY1305", "install the kernel's full package"
+    rows = [["warn", "ciphers", found, remedy], ["ok", "x", "y", ""]]
+    output.show_table(output.Table("", ("", "subject", "found", "remedy"), rows, folds=True), stream)  # type: ignore[arg-type]
+    lines = stream.getvalue().splitlines()
+    (upper,) = (number for number, line in enumerate(lines) if "CHACHA20POLY1305" in line)
+    (lower,) = (number for number, line in enumerate(lines) if "full package" in line)
+    assert (lower == upper + 1 and "\u2192 install" in lines[lower]) if below else lower == upper
