@@ -129,11 +129,14 @@ static int quic_restart_retry(struct quic_sock *qs, const struct sk_buff *skb,
 	qs->retry_token_len = hdr->token_len;
 	quic_restart_discard(qs);	/* of the other ID */
 	quic_restart_install(qs, tx, rx);
+	trace_quic_stateless_received(conn, hdr->type, hdr->version, &hdr->dcid, &hdr->scid, NULL,
+				      0, skb->len);
 	quic_conn_on_retry(conn, hdr, quic_sock_now());
 	return 0;
 }
 
-static int quic_restart_version(struct quic_sock *qs, const struct quic_header *hdr)
+static int quic_restart_version(struct quic_sock *qs, const struct sk_buff *skb,
+				const struct quic_header *hdr)
 {
 	u32 version = quic_version_choose(hdr->token, hdr->token_len);
 	struct quic_conn *conn = &qs->conn;
@@ -151,6 +154,8 @@ static int quic_restart_version(struct quic_sock *qs, const struct quic_header *
 	}
 	/* A token is good for one version: RFC 9369, section 5 #1. */
 	quic_restart_drop_token(qs);
+	trace_quic_stateless_received(conn, hdr->type, hdr->version, &hdr->dcid, &hdr->scid,
+				      hdr->token, hdr->token_len, skb->len);
 	quic_conn_on_version_negotiation(conn, hdr, quic_sock_now());
 	return 0;
 }
@@ -163,7 +168,7 @@ static void quic_restart_packet(struct quic_sock *qs, const struct sk_buff *skb)
 	err = quic_header_decode(skb->data, skb->len, QUIC_CID_LEN, &hdr);
 	if (!err)
 		err = hdr.type == QUIC_PACKET_RETRY ? quic_restart_retry(qs, skb, &hdr) :
-						      quic_restart_version(qs, &hdr);
+						      quic_restart_version(qs, skb, &hdr);
 	if (err)
 		quic_drop_packet(qs, QUIC_DROP_TYPE, skb->len);
 }

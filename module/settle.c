@@ -7,6 +7,8 @@
 #include "peeloff.h"
 #include "sock.h"
 
+#include <trace/events/quic.h>
+
 #define QUIC_SETTLE_RETRY	NSEC_PER_MSEC
 
 u64 quic_sock_now(void)
@@ -116,6 +118,8 @@ void quic_sock_settle(struct quic_sock *qs)
 	if (unlikely(qs->counted_retransmits != conn->retransmitted_frames))
 		quic_settle_count(qs);
 	quic_conn_update_deadlines(conn, now);
+	if (trace_quic_timers_enabled() && quic_conn_is_open(conn))
+		trace_quic_timers(conn, now);
 	quic_timer_arm(qs, now);
 	qs->in_settle = false;
 	if (conn->state == QUIC_CONN_CLOSED && sock_flag(quic_sock_sk(qs), SOCK_DEAD))

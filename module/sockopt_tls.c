@@ -11,6 +11,8 @@
 #include "sockopt.h"
 #include "validate.h"
 
+#include <trace/events/quic.h>
+
 #define QUIC_TICKET_KEY_LEN	64
 
 static bool quic_sock_is_server(const struct quic_sock *qs)
@@ -73,9 +75,14 @@ int quic_get_token(struct quic_sock *qs, void *data, u32 *len)
  */
 int quic_set_alpn(struct quic_sock *qs, void *data, u32 len)
 {
+	int err;
+
 	if (quic_sock_sk(qs)->sk_state == TCP_LISTEN)
 		return -EINVAL;
-	return quic_alpn_parse(data, len, qs->alpn, &qs->alpn_len);
+	err = quic_alpn_parse(data, len, qs->alpn, &qs->alpn_len);
+	if (!err && qs->conn.state != QUIC_CONN_IDLE)
+		trace_quic_alpn(&qs->conn);
+	return err;
 }
 
 /**

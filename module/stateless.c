@@ -15,6 +15,8 @@
 #include "stateless.h"
 #include "udp.h"
 
+#include <trace/events/quic.h>
+
 #define QUIC_STATELESS_SECRET_LEN	32
 #define QUIC_STATELESS_LABEL		"quic reset"
 #define QUIC_STATELESS_PN_LEN		4
@@ -68,7 +70,8 @@ static struct sk_buff *quic_stateless_alloc(u32 len, gfp_t gfp)
 void quic_stateless_version_negotiation(struct quic_udp *udp, const struct sk_buff *skb,
 					const struct quic_header *hdr)
 {
-	u32 room = 7 + hdr->dcid.len + hdr->scid.len + 4 * QUIC_STATELESS_VERSIONS;
+	u32 ids = 7 + hdr->dcid.len + hdr->scid.len;
+	u32 room = ids + 4 * QUIC_STATELESS_VERSIONS;
 	union quic_addr local, peer;
 	struct quic_writer w;
 	struct sk_buff *reply;
@@ -87,6 +90,8 @@ void quic_stateless_version_negotiation(struct quic_udp *udp, const struct sk_bu
 		return;
 	}
 	skb_trim(reply, len);
+	trace_quic_stateless_sent(NULL, QUIC_PACKET_VERSION_NEGOTIATION, 0, &hdr->scid, &hdr->dcid,
+				  reply->data + ids, len - ids, len);
 	quic_addr_from_skb(skb, &local, &peer);
 	quic_udp_reply(udp, reply, &local, &peer);
 }
@@ -139,6 +144,8 @@ void quic_stateless_retry(struct quic_udp *udp, const union quic_addr *local,
 	if (quic_retry_tag(hdr->version, &hdr->dcid, reply->data, len, reply->data + len))
 		goto free;
 	skb_trim(reply, len + QUIC_TAG_LEN);
+	trace_quic_stateless_sent(NULL, QUIC_PACKET_RETRY, hdr->version, &hdr->scid, &info.retry,
+				  NULL, 0, reply->len);
 	quic_udp_reply(udp, reply, local, peer);
 	return;
 

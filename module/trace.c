@@ -50,12 +50,60 @@ static __maybe_unused const struct quic_cid *quic_trace_remote_cid(struct quic_c
 	return &quic_remote_cids_active(&conn->remote_cids)->cid;
 }
 
-static __maybe_unused void quic_trace_addresses(struct quic_conn *conn, u8 *local, u8 *peer)
+/* That packets of a path are sent to. */
+static __maybe_unused const struct quic_cid *quic_trace_tx_cid(struct quic_conn *conn, u8 path)
+{
+	return quic_conn_path_cid(conn, path) ?: quic_trace_remote_cid(conn);
+}
+
+/* That the peer sends to on a path: one of ours that is there. */
+static __maybe_unused const struct quic_cid *quic_trace_rx_cid(struct quic_conn *conn, u8 path)
+{
+	static const struct quic_cid none;
+	struct quic_local_cid *cid;
+
+	if (path == QUIC_PATH_NONE)
+		return &none;
+	cid = quic_local_cids_find(&conn->local_cids, conn->path[path].local_seq);
+	return cid ? &cid->cid : &none;
+}
+
+static __maybe_unused void quic_trace_addresses(struct quic_conn *conn, u8 path, u8 *local,
+						u8 *peer)
 {
 	const struct quic_sock *qs = quic_conn_sock(conn);
 
-	memcpy(local, &qs->route[0].local.v6, sizeof(struct sockaddr_in6));
-	memcpy(peer, &qs->route[0].peer.v6, sizeof(struct sockaddr_in6));
+	memcpy(local, &qs->route[path].local.v6, sizeof(struct sockaddr_in6));
+	memcpy(peer, &qs->route[path].peer.v6, sizeof(struct sockaddr_in6));
+}
+
+/* The inode number by which user space tells network namespaces apart. */
+static __maybe_unused u32 quic_trace_netns(struct quic_conn *conn)
+{
+	return sock_net(quic_sock_sk(quic_conn_sock(conn)))->ns.inum;
+}
+
+static __maybe_unused u32 quic_trace_alpn_len(struct quic_conn *conn)
+{
+	return quic_conn_sock(conn)->alpn_len;
+}
+
+static __maybe_unused void quic_trace_alpn(struct quic_conn *conn, u8 *to)
+{
+	const struct quic_sock *qs = quic_conn_sock(conn);
+
+	memcpy(to, qs->alpn, qs->alpn_len);
+}
+
+/* Does the loss timer wait to send a probe? RFC 9002, section 6.2.1. */
+static __maybe_unused bool quic_trace_is_pto(const struct quic_conn *conn)
+{
+	int i;
+
+	for (i = 0; i < QUIC_SPACE_MAX; i++)
+		if (conn->space[i] && conn->space[i]->loss.loss_time)
+			return false;
+	return true;
 }
 
 static __maybe_unused void quic_trace_reason(const struct quic_conn *conn, char *to, u32 size)
@@ -270,4 +318,14 @@ void quic_host_trace_recovery(struct quic_conn *conn, u8 path)
 	qs->traced_congestion = quic_trace_congestion(&conn->path[path]);
 	if (qs->traced_congestion != old)
 		trace_quic_congestion_state(conn, old, qs->traced_congestion);
+}
+
+void quic_host_trace_migration(struct quic_conn *conn, u8 path, enum quic_migration what)
+{
+	trace_quic_migration(conn, path, what);
+}
+
+void quic_host_trace_expired(struct quic_conn *conn, u8 deadline)
+{
+	trace_quic_timer_expired(conn, deadline);
 }

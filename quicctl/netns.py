@@ -44,6 +44,11 @@ def inside(name: str | None, work: Callable[[], T]) -> T:
     return done[0]
 
 
+def inode(name: str) -> int:
+    """The number by which the kernel tells a namespace from others. Raises NetnsMissing, NotRoot."""
+    return inside(name, lambda: os.stat("/proc/thread-self/ns/net").st_ino)
+
+
 def names() -> tuple[str, ...]:
     """The namespaces that ip-netns(8) knows."""
     try:

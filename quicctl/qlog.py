@@ -7,12 +7,12 @@ names below are theirs. Times are milliseconds, sizes bytes. What the module doe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from quicctl import qlog_frames
+from quicctl import qlog_frames, qlog_state
 from quicctl.qlog_frames import Data
+from quicctl.qlog_state import Told, endpoint
 from quicctl.tracepoints import UNKNOWN, Record
 
 EVENT_SCHEMAS = ("urn:ietf:params:qlog:events:quic-13", "urn:ietf:params:qlog:events:loglevel")
@@ -106,19 +106,6 @@ def warning(time: int, message: str) -> Event:
     return Event(time, "loglevel:warning", {"message": message})
 
 
-def endpoint(address: str, *cids: str) -> Data:
-    """A TupleEndpointInfo of an address as the kernel prints it."""
-    made: Data = {}
-    v6 = re.fullmatch(r"\[(.*)\]:(\d+)", address)
-    v4 = re.fullmatch(r"([\d.]+):(\d+)", address)
-    if v6:
-        made = {"ip_v6": v6[1], "port_v6": int(v6[2])}
-    elif v4:
-        made = {"ip_v4": v4[1], "port_v4": int(v4[2])}
-    ids = [cid for cid in cids if cid]
-    return made | ({"connection_ids": ids} if ids else {})
-
-
 @dataclass(slots=True)
 class _Space:
     """A packet number space: what was sent and is not acknowledged, with the frames that a loss would send again."""
@@ -162,6 +149,7 @@ class Mapper:
     _streams: dict[tuple[int, str], str] = field(default_factory=dict)
     _metrics: dict[str, Data] = field(default_factory=dict)
     _mss: dict[str, int] = field(default_factory=dict)
+    _known: qlog_state.State = field(default_factory=qlog_state.State)
 
     def events(self, record: Record) -> Iterator[Event]:
         """What this record, and with it an earlier packet, is in qlog. What the mapping does not know is passed over."""
@@ -211,23 +199,24 @@ class Mapper:
 
     # A method for each tracepoint: names without namespace, and data.
 
-    def _started(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _started(self, record: Record) -> Told:
         f = record.fields
         self.role, self.version = f["role"], f["version"].removeprefix("0x")
         yield "connection_started", {"local": endpoint(f["local"], f["scid"]), "remote": endpoint(f["peer"], f["dcid"])}
         yield "version_information", {"chosen_version": self.version}
+        yield from self._known.started(f)
 
-    def _connection_state(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _connection_state(self, record: Record) -> Told:
         yield from self._to_state(_STATES.get(record.fields["new"], record.fields["new"]))
 
-    def _confirmed(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _confirmed(self, record: Record) -> Told:
         yield from self._to_state("handshake_confirmed")
 
-    def _to_state(self, new: str) -> Iterator[tuple[str, Data]]:
+    def _to_state(self, new: str) -> Told:
         old, self._state = self._state, new
         yield "connection_state_updated", ({"old": old} if old else {}) | {"new": new}
 
-    def _closed(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _closed(self, record: Record) -> Told:
         f = record.fields
         trigger = f["trigger"]
         made: Data = {"initiator": "remote" if trigger in ("peer", "stateless_reset") else "local"}
@@ -247,11 +236,11 @@ class Mapper:
         made["trigger"] = "unspecified" if trigger == "peer" else trigger
         yield "connection_closed", made
 
-    def _version(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _version(self, record: Record) -> Told:
         self.version = record.fields["version"].removeprefix("0x")
         yield "version_information", {"chosen_version": self.version}
 
-    def _parameters(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _parameters(self, record: Record) -> Told:
         f = record.fields
         owner = f["owner"]
         self._exponents[owner] = int(f["ack_delay_exponent"])
@@ -262,7 +251,7 @@ class Mapper:
         made |= {name: f[name] == "1" for name in ("disable_active_migration", "grease_quic_bit")}
         yield "parameters_set", made
 
-    def _key_updated(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _key_updated(self, record: Record) -> Told:
         f = record.fields
         side = self.role if f["direction"] == "send" else self._peer()
         if side == "unknown":
@@ -272,7 +261,7 @@ class Mapper:
             made["key_phase"] = int(f["generation"])
         yield "key_updated", made
 
-    def _key_discarded(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _key_discarded(self, record: Record) -> Told:
         f = record.fields
         if self.role == "unknown":
             return
@@ -284,7 +273,7 @@ class Mapper:
         for side in ("client",) if f["level"] == "0rtt" else ("client", "server"):
             yield "key_discarded", {"key_type": f"{side}_{f['level']}_secret"}
 
-    def _stream_state(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _stream_state(self, record: Record) -> Told:
         f = record.fields
         stream, state = int(f["stream"]), f["state"]
         side = "sending" if state in _SENDING else "receiving"
@@ -296,12 +285,12 @@ class Mapper:
             **({"old": old} if old else {}), "new": new, "stream_side": side,
         }  # fmt: skip
 
-    def _frame_sent(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _frame_sent(self, record: Record) -> Told:
         f = record.fields
         self._sent.setdefault((f["level"], int(f["pn"])), []).append(self._frame(f, "local"))
         return iter(())
 
-    def _packet_sent(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _packet_sent(self, record: Record) -> Told:
         f = record.fields
         level, pn = f["level"], int(f["pn"])
         frames = self._sent.pop((level, pn), [])
@@ -310,18 +299,20 @@ class Mapper:
             del self._sent[key]
         if f["eliciting"] == "1":
             self._space(level).outstanding[pn] = [frame for frame in frames if qlog_frames.is_resent(frame)]
+        yield from self._known.connection_id("local", f)
         made: Data = {"header": self._packet(f), "frames": frames, "raw": {"length": int(f["size"])}}
         if f["probe"] == "1":
             made["trigger"] = "pto_probe"
         yield "packet_sent", made
 
-    def _packet_received(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _packet_received(self, record: Record) -> Told:
         self._heard = record.time
         data = {"header": self._packet(record.fields), "frames": [], "raw": {"payload_length": int(record.fields["size"])}}
         self._received = (record, data)
-        return iter(())
+        if record.fields["level"] == "1rtt":
+            yield from self._known.connection_id("remote", record.fields)
 
-    def _frame_received(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _frame_received(self, record: Record) -> Told:
         f = record.fields
         if self._received is None:
             # Its packet was lost to a full ring.
@@ -333,7 +324,7 @@ class Mapper:
                 self._acked.append((_SPACES[f["level"]], packets))
         return iter(())
 
-    def _packet_lost(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _packet_lost(self, record: Record) -> Told:
         f = record.fields
         made: Data = {"header": self._packet(f), "trigger": f["trigger"]}
         frames = self._space(f["level"]).outstanding.get(int(f["pn"]))
@@ -343,17 +334,17 @@ class Mapper:
         if frames:
             yield "marked_for_retransmit", {"frames": frames}
 
-    def _packet_dropped(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _packet_dropped(self, record: Record) -> Told:
         reason = record.fields["reason"]
         yield "packet_dropped", {
             "raw": {"length": int(record.fields["size"])}, "details": {"reason": reason},
             "trigger": DROP_TRIGGERS.get(reason, "general"),
         }  # fmt: skip
 
-    def _packet_buffered(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _packet_buffered(self, record: Record) -> Told:
         yield "packet_buffered", {"raw": {"length": int(record.fields["size"])}, "trigger": record.fields["trigger"]}
 
-    def _datagrams(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _datagrams(self, record: Record) -> Told:
         f = record.fields
         size, whole = int(f["size"]), int(f["bytes"])
         lengths = [min(size, whole - at) for at in range(0, whole, size)] if size else []
@@ -363,7 +354,7 @@ class Mapper:
         made["ecn"] = [_ECN[int(f["ecn"]) & 3]]
         yield f"udp_{record.name}", made
 
-    def _recovery(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _recovery(self, record: Record) -> Told:
         f = record.fields
         path, mss = f["path"], int(f["mss"])
         if not self._metrics:
@@ -383,12 +374,28 @@ class Mapper:
         self._mss[path] = mss
         if old != mss:
             yield "mtu_updated", ({} if old is None else {"old": old}) | {"new": mss}
+        yield from self._known.ecn(f)
 
-    def _congestion(self, record: Record) -> Iterator[tuple[str, Data]]:
+    def _congestion(self, record: Record) -> Told:
         yield "congestion_state_updated", {"old": record.fields["old"], "new": record.fields["new"]}
 
+    def _alpn(self, record: Record) -> Told:
+        return self._known.alpn(record.fields, self.role)
 
-_Handler = Callable[[Mapper, Record], Iterator[tuple[str, Data]]]
+    def _timers(self, record: Record) -> Told:
+        return self._known.timers(record.fields)
+
+    def _timer_expired(self, record: Record) -> Told:
+        return self._known.expired(record.fields)
+
+    def _migration(self, record: Record) -> Told:
+        return self._known.migration(record.fields)
+
+    def _stateless(self, record: Record) -> Told:
+        yield f"packet_{record.name.removeprefix('stateless_')}", qlog_state.stateless(record.fields)
+
+
+_Handler = Callable[[Mapper, Record], Told]
 _HANDLERS: dict[str, _Handler] = {
     "connection_started": Mapper._started,
     "connection_state": Mapper._connection_state,
@@ -410,6 +417,12 @@ _HANDLERS: dict[str, _Handler] = {
     "datagrams_received": Mapper._datagrams,
     "recovery_metrics": Mapper._recovery,
     "congestion_state": Mapper._congestion,
+    "alpn": Mapper._alpn,
+    "timers": Mapper._timers,
+    "timer_expired": Mapper._timer_expired,
+    "migration": Mapper._migration,
+    "stateless_sent": Mapper._stateless,
+    "stateless_received": Mapper._stateless,
 }
 
 TRACEPOINTS = frozenset(_HANDLERS)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from quicctl import conns, errors, qlog, qvis, tracefs, tracepoints
+from quicctl import conns, errors, netns, qlog, qvis, tracefs, tracepoints
 from quicctl.qlog_frames import Data
 from quicctl.tracepoints import Lost, Order, Record
 
@@ -120,7 +120,16 @@ class _Trace:
     mapper: qlog.Mapper
     writer: _Writer
     counts: dict[str, int] = field(default_factory=dict)
-    wanted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a connection before its file is opened; empty and 0: it is not."""
+
+    role: str = ""
+    peer: str = ""
+    odcid: str = ""
+    netns: int = 0
 
 
 Lookup = Callable[[int], conns.Conn | None]
@@ -131,7 +140,8 @@ class Collector:
     """Sorts records by connection and writes each one's file into ``folder``.
 
     ``reference`` is the tracer's time, in nanoseconds, that counts as zero, and ``wall`` what the wall clock said then; without
-    them it is the first record that counts. ``lookup`` finds a connection that was there before the trace.
+    them it is the first record that counts. ``lookup`` finds a connection that was there before the trace; with ``netns``, the
+    inode of a network namespace, what is not of that one is left out, and what belongs to no connection.
     """
 
     folder: Path
@@ -140,10 +150,13 @@ class Collector:
     for_qvis: bool = False
     lookup: Lookup | None = None
     conn: int | None = None
+    netns: int | None = None
     records: int = 0
     lost: int = 0
     _order: Order = field(default_factory=Order)
     _traces: dict[int, _Trace] = field(default_factory=dict)
+    _others: set[int] = field(default_factory=set)
+    """Connections of other namespaces."""
     _last: int = 0
 
     @property
@@ -156,7 +169,6 @@ class Collector:
         found = tracepoints.parse(text)
         if isinstance(found, Record):
             if self.conn in (None, found.conn):
-                self.records += 1
                 self._order.add(found)
         elif isinstance(found, Lost):
             self.lose(found.count or 1, found.cpu)
@@ -189,12 +201,20 @@ class Collector:
         )  # fmt: skip
 
     def _take(self, record: Record) -> None:
+        if record.conn in self._others:
+            return
+        known = self._known(record) if record.conn not in self._traces else None
+        if known is not None and self.netns not in (None, known.netns):
+            self._others.add(record.conn)
+            return
+        self.records += 1
         if self.reference is None:
             self.reference = record.time
         self._last = max(self._last, record.time)
         trace = self._traces.get(record.conn)
-        if trace is None:
-            trace = self._traces[record.conn] = self._open(record)
+        if known is not None:
+            trace = self._traces[record.conn] = self._open(record.conn, known)
+        assert trace is not None
         self._write(trace, trace.mapper.events(record))
 
     def _write(self, trace: _Trace, events: Iterable[qlog.Event]) -> None:
@@ -203,19 +223,24 @@ class Collector:
             trace.writer.add(qvis.event(made) if self.for_qvis else made)
             trace.counts[event.name] = trace.counts.get(event.name, 0) + 1
 
-    def _open(self, record: Record) -> _Trace:
-        mapper = qlog.Mapper(record.conn)
-        first = record.fields if record.name == "connection_started" else {}
-        role, peer, name = first.get("role", ""), first.get("peer", ""), first.get("odcid", "")
-        if not first and record.conn and self.lookup:
-            known = self.lookup(record.conn)
-            if known and known.role:
-                role, peer = known.role, known.peer or ""
-                mapper.role = role
+    def _known(self, record: Record) -> _Known:
+        """What the first record of a connection tells of it, or else the look-up."""
+        if record.name == "connection_started":
+            f = record.fields
+            return _Known(f["role"], f["peer"], f["odcid"], int(f.get("netns", "0")))
+        found = self.lookup(record.conn) if self.lookup and record.conn else None
+        if found is None:
+            return _Known()
+        # Whoever looks up looks into the one namespace.
+        return _Known(found.role or "", found.peer or "", netns=self.netns or 0)
+
+    def _open(self, conn: int, known: _Known) -> _Trace:
+        mapper = qlog.Mapper(conn, known.role or "unknown")
+        role, peer, name = known.role, known.peer, known.odcid
         role = role or "unknown"
-        if record.conn:
-            stem = "-".join(part for part in (name, role, str(record.conn)) if part)
-            title = f"QUIC {role}, socket {record.conn}" + (f", peer {peer}" if peer else "")
+        if conn:
+            stem = "-".join(part for part in (name, role, str(conn)) if part)
+            title = f"QUIC {role}, socket {conn}" + (f", peer {peer}" if peer else "")
         else:
             stem, title = "no-connection", "QUIC packets that belong to no connection"
         header = qlog.header(title=title, role=role, wall_clock=self._wall(), group=name or None)
@@ -273,6 +298,7 @@ def trace(
     command: Sequence[str] = (),
     duration: float | None = None,
     conn: int | None = None,
+    namespace: str | None = None,
     buffer_mib: int = DEFAULT_BUFFER_MIB,
     for_qvis: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
@@ -280,13 +306,15 @@ def trace(
 ) -> Summary:
     """Trace until ``command`` has ended, ``duration`` seconds are over, or ``stopped`` says so.
 
-    Raises NotRoot, TracingUnavailable, ModuleNotLoaded, ToolMissing (there is no such command), NoSpace, FileUnwritable.
+    All network namespaces are traced, or the connections of one. Raises NotRoot, NetnsMissing, TracingUnavailable,
+    ModuleNotLoaded, ToolMissing (there is no such command), NoSpace, FileUnwritable.
     """
+    inode = None if namespace is None else netns.inode(namespace)
     with tracefs.open_instance(buffer_kb=buffer_mib << 10, conn=conn) as instance:
         _make(folder)
         collector = Collector(
             folder, reference=time.clock_gettime_ns(time.CLOCK_MONOTONIC), wall=time.time(), for_qvis=for_qvis,
-            lookup=_lookup, conn=conn,
+            lookup=lambda cookie: _lookup(cookie, namespace), conn=conn, netns=inode,
         )  # fmt: skip
         began = time.monotonic()
         instance.start()
@@ -374,15 +402,12 @@ def _running(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes] | None]
                 child.wait()
 
 
-def _lookup(cookie: int) -> conns.Conn | None:
-    """The connection as sock_diag knows it, in any namespace that has a name and in ours."""
-    from quicctl import netns
-
-    with contextlib.suppress(errors.QuicctlError, OSError):
-        for conn in conns.conns(namespaces=()):
-            if conn.cookie == cookie:
-                return conn
-        for conn in conns.conns(namespaces=netns.names()) if netns.names() else ():
-            if conn.cookie == cookie:
-                return conn
+def _lookup(cookie: int, namespace: str | None) -> conns.Conn | None:
+    """The connection as sock_diag knows it, in one namespace, or in ours and any that has a name."""
+    places = [(namespace,)] if namespace else [(), *((name,) for name in netns.names())]
+    for place in places:
+        with contextlib.suppress(errors.QuicctlError, OSError):
+            for conn in conns.conns(namespaces=place):
+                if conn.cookie == cookie:
+                    return conn
     return None

@@ -338,6 +338,7 @@ static void quic_conn_path_settle(struct quic_conn *conn, u64 now)
 		return;
 	if (conn->named_path != conn->active_path) {
 		conn->named_path = conn->active_path;
+		quic_trace(migration, conn, conn->active_path, QUIC_MIGRATION_COMPLETE);
 		quic_host_event(conn, QUIC_EVENT_CONNECTION_MIGRATION, &local, sizeof(local));
 	}
 	if (conn->previous_path == QUIC_PATH_NONE || conn->awaits_peer)
@@ -362,6 +363,7 @@ static void quic_conn_path_switch(struct quic_conn *conn, u8 i)
 			quic_conn_path_release(conn, conn->previous_path);
 		conn->previous_path = from;
 	}
+	quic_trace(migration, conn, i, QUIC_MIGRATION_BEGUN);
 	quic_conn_path_use(conn, i);
 }
 
@@ -465,6 +467,7 @@ void quic_conn_path_on_response(struct quic_conn *conn, const u8 *data, u64 now)
 			quic_path_challenge(path, now + quic_path_period(conn, path));
 			break;
 		case QUIC_PATH_ECHO:
+			quic_trace(migration, conn, i, QUIC_MIGRATION_ANSWERED);
 			quic_conn_path_validated(conn, i, now);
 			break;
 		}
@@ -478,6 +481,7 @@ static void quic_conn_path_failed(struct quic_conn *conn, u8 i)
 {
 	u8 previous = conn->previous_path;
 
+	quic_trace(migration, conn, i, QUIC_MIGRATION_UNANSWERED);
 	if (i != conn->active_path) {
 		/* It may still be the only way back. */
 		if (i != previous || quic_path_is_sound(quic_conn_path(conn)))
@@ -486,6 +490,7 @@ static void quic_conn_path_failed(struct quic_conn *conn, u8 i)
 	}
 	if (previous != QUIC_PATH_NONE) {
 		/* RFC 9000, section 9.3.2 #1. */
+		quic_trace(migration, conn, i, QUIC_MIGRATION_ABANDONED);
 		conn->previous_path = QUIC_PATH_NONE;
 		quic_conn_path_use(conn, previous);
 		quic_conn_path_release(conn, i);
@@ -636,8 +641,11 @@ bool quic_conn_path_fill(struct quic_conn *conn, struct quic_tx_packet *tx, u8 i
  */
 void quic_conn_path_commit(struct quic_conn *conn, struct quic_tx_packet *tx, u32 size, u64 now)
 {
-	if (tx->challenge)
+	if (tx->challenge) {
 		quic_path_challenge_sent(&conn->path[tx->path], size, now);
+		if (conn->path[tx->path].challenge_count == 1)
+			quic_trace(migration, conn, tx->path, QUIC_MIGRATION_PROBED);
+	}
 	quic_conn_tx_commit(conn, tx, size, now);
 	/* What could not be sent now waits for what it lacks, not for a timer. */
 	quic_conn_path_note(conn);

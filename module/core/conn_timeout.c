@@ -199,6 +199,7 @@ void quic_conn_on_timeout(struct quic_conn *conn, u64 now)
 	enum quic_deadline which;
 
 	while ((which = quic_deadlines_expired(&conn->deadlines, now)) != QUIC_DEADLINE_MAX) {
+		quic_trace(expired, conn, which);
 		switch (which) {
 		case QUIC_DEADLINE_IDLE:
 			quic_conn_drop(conn);

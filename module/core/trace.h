@@ -31,6 +31,16 @@ enum quic_loss_trigger {
 	QUIC_LOSS_TIME,
 };
 
+/* What becomes of a path. RFC 9000, sections 8.2 and 9. */
+enum quic_migration {
+	QUIC_MIGRATION_PROBED,		/* a PATH_CHALLENGE is on its way */
+	QUIC_MIGRATION_UNANSWERED,	/* nobody is there */
+	QUIC_MIGRATION_ANSWERED,
+	QUIC_MIGRATION_BEGUN,		/* packets go there from now on */
+	QUIC_MIGRATION_ABANDONED,	/* they go back to where they went before */
+	QUIC_MIGRATION_COMPLETE,	/* and nothing about it is in doubt */
+};
+
 /* The host's: is anybody looking? */
 DECLARE_STATIC_KEY_FALSE(quic_trace_key);
 
@@ -64,5 +74,9 @@ void quic_host_trace_lost(struct quic_conn *conn, u8 space, u64 pn,
 			  const struct quic_sent_packet *packet, enum quic_loss_trigger trigger);
 /* Round-trip time, window, bytes in flight or probe count of @path have changed. */
 void quic_host_trace_recovery(struct quic_conn *conn, u8 path);
+/* Its addresses are the host's, and there. */
+void quic_host_trace_migration(struct quic_conn *conn, u8 path, enum quic_migration what);
+/* A deadline (enum quic_deadline) has passed and is about to be acted upon. */
+void quic_host_trace_expired(struct quic_conn *conn, u8 deadline);
 
 #endif /* _QUIC_CORE_TRACE_H */

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from quicctl import trace as library
-from quicctl.cli import output
+from quicctl.cli import complete, output
 from quicctl.cli.options import DryRunOption, JsonOption
 from quicctl.trace import Progress, Summary
 
@@ -26,6 +26,12 @@ def trace(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the files.")] = Path("qlog"),
     conn: Annotated[
         int | None, typer.Option("--conn", metavar="ID", min=1, help="Only this one: the cookie that conns --details shows.")
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--netns", metavar="NAME", help="Only what is in this network namespace.", autocompletion=complete.namespaces
+        ),
     ] = None,
     duration: Annotated[
         float | None, typer.Option("--duration", "-d", metavar="S", min=0.0, help="End after S seconds.")
@@ -44,6 +50,8 @@ def trace(
 ) -> None:
     """Write what connections do as qlog: one file for each, in all network namespaces, until Ctrl-C or the end of COMMAND.
 
+    With --netns only connections of that namespace count, whatever namespace COMMAND runs in.
+
     Files are JSON text sequences (.sqlog). What belongs to no connection goes to no-connection.sqlog. Events that the kernel
     had no room for are counted, and told in the files.
 
@@ -51,38 +59,42 @@ def trace(
 
     Example: quicctl trace --qvis --duration 10
     """
-    if convert and (command or duration is not None):
-        raise typer.BadParameter("--convert takes neither a command nor --duration")
+    if convert and (command or duration is not None or namespace):
+        raise typer.BadParameter("--convert takes no command, no --duration and no --netns")
     if dry_run:
-        output.show_plan(_plan(out, convert, conn, buffer, command or []), json=json)
+        output.show_plan(_plan(out, convert, conn, namespace, buffer, command or []), json=json)
         return
     if convert:
         summary = library.convert(convert, out, for_qvis=qvis, conn=conn)
     else:
-        summary = _live(out, command or [], duration, conn, buffer, qvis)
+        summary = _live(out, command or [], duration, conn, namespace, buffer, qvis)
     output.show(summary, json=json, render=_tables, aside=bool(command) and not json)
     if summary.status:
         raise typer.Exit(summary.status if summary.status > 0 else 128 - summary.status)
 
 
-def _plan(out: Path, convert: Path | None, conn: int | None, buffer: int, command: list[str]) -> list[str]:
+def _plan(
+    out: Path, convert: Path | None, conn: int | None, namespace: str | None, buffer: int, command: list[str]
+) -> list[str]:
     if convert:
         return [f"read {convert}", f"write a file for each connection into {out}"]
     return [
         f"make a tracer instance below /sys/kernel/tracing/instances, {buffer} MiB for each processor",
         "enable the events quic:*" + ("" if conn is None else f" where conn=={conn}"),
         *((f"run {' '.join(command)}",) if command else ()),
-        f"write a file for each connection into {out}",
+        f"write a file for each connection {f'of {namespace} ' if namespace else ''}into {out}",
         "remove the instance",
     ]
 
 
-def _live(out: Path, command: list[str], duration: float | None, conn: int | None, buffer: int, qvis: bool) -> Summary:
+def _live(
+    out: Path, command: list[str], duration: float | None, conn: int | None, namespace: str | None, buffer: int, qvis: bool
+) -> Summary:
     live = sys.stderr.isatty() and not command
     with _signals() as stopped:
         try:
             return library.trace(
-                out, command=command, duration=duration, conn=conn, buffer_mib=buffer, for_qvis=qvis,
+                out, command=command, duration=duration, conn=conn, namespace=namespace, buffer_mib=buffer, for_qvis=qvis,
                 on_progress=_show if live else None, stopped=lambda: bool(stopped),
             )  # fmt: skip
         finally:

@@ -107,3 +107,15 @@ void quic_host_trace_recovery(struct quic_conn *conn, u8 path)
 		abort();
 	trace_of(conn)->recoveries++;
 }
+
+void quic_host_trace_migration(struct quic_conn *conn, u8 path, enum quic_migration what)
+{
+	if (!conn->path[path].in_use)
+		abort();
+	trace_of(conn)->migrations[what]++;
+}
+
+void quic_host_trace_expired(struct quic_conn *conn, u8 deadline)
+{
+	trace_of(conn)->expired[deadline]++;
+}

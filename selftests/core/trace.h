@@ -27,6 +27,8 @@ struct quic_test_trace {
 	u32 frames_sent;
 	u32 frames_received;
 	u32 recoveries;
+	u32 migrations[6];	/* by enum quic_migration */
+	u32 expired[QUIC_DEADLINE_MAX];
 	u8 state;
 	enum quic_close_trigger trigger;
 	enum quic_loss_trigger loss_trigger;

@@ -166,6 +166,49 @@ static void other_ends_are_told_apart(struct kunit *test)
 	sim_destroy(sim);
 }
 
+static void timers_that_go_off_are_reported(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	sim->client.mute = true;
+	sim_send(&sim->client, 0, 10, false);
+	sim_settle(&sim->client);
+	sim_run_for(sim, 5 * SIM_SECOND);
+	KUNIT_EXPECT_GE(test, quic_test_trace[0].expired[QUIC_DEADLINE_LOSS], 1);
+	KUNIT_EXPECT_EQ(test, quic_test_trace[0].expired[QUIC_DEADLINE_IDLE], 0);
+	sim_run_for(sim, 120 * SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, quic_test_trace[0].expired[QUIC_DEADLINE_IDLE], 1);
+	sim_destroy(sim);
+}
+
+/* A move that succeeds, and one to where nobody answers. RFC 9000, sections 8.2.4 and 9.2. */
+static void moves_are_reported_step_by_step(struct kunit *test)
+{
+	struct sim *sim = sim_create();
+	const u32 *client = quic_test_trace[0].migrations, *server = quic_test_trace[1].migrations;
+
+	KUNIT_ASSERT_TRUE(test, sim_handshake(sim));
+	sim_run_for(sim, SIM_SECOND);
+	KUNIT_ASSERT_EQ(test, sim_move(&sim->client, SIM_ADDR(3, 1000), SIM_SERVER), 0);
+	sim_run_for(sim, SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, client[QUIC_MIGRATION_PROBED], 1);
+	KUNIT_EXPECT_EQ(test, client[QUIC_MIGRATION_ANSWERED], 1);
+	KUNIT_EXPECT_EQ(test, client[QUIC_MIGRATION_BEGUN], 1);
+	KUNIT_EXPECT_EQ(test, client[QUIC_MIGRATION_COMPLETE], 1);
+	KUNIT_EXPECT_EQ(test, server[QUIC_MIGRATION_BEGUN], 1);
+	KUNIT_EXPECT_EQ(test, server[QUIC_MIGRATION_COMPLETE], 1);
+	KUNIT_EXPECT_EQ(test, client[QUIC_MIGRATION_UNANSWERED], 0);
+
+	sim_run_for(sim, 5 * SIM_SECOND);
+	KUNIT_ASSERT_EQ(test, sim_move(&sim->client, SIM_ADDR(3, 1000), SIM_ADDR(9, 9)), 0);
+	sim_run_for(sim, 20 * SIM_SECOND);
+	KUNIT_EXPECT_EQ(test, client[QUIC_MIGRATION_UNANSWERED], 1);
+	KUNIT_EXPECT_EQ(test, client[QUIC_MIGRATION_BEGUN], 1);
+	KUNIT_EXPECT_EQ(test, client[QUIC_MIGRATION_ABANDONED], 0);
+	sim_destroy(sim);
+}
+
 static struct kunit_case trace_cases[] = {
 	KUNIT_CASE(handshake_is_reported_once),
 	KUNIT_CASE(every_packet_and_frame_is_reported),
@@ -173,6 +216,8 @@ static struct kunit_case trace_cases[] = {
 	KUNIT_CASE(reordering_is_told_from_time),
 	KUNIT_CASE(both_ends_report_a_close),
 	KUNIT_CASE(other_ends_are_told_apart),
+	KUNIT_CASE(timers_that_go_off_are_reported),
+	KUNIT_CASE(moves_are_reported_step_by_step),
 	{}
 };
 

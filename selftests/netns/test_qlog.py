@@ -41,11 +41,13 @@ def _tracer() -> None:
 
 
 @contextmanager
-def tracing(folder: Path) -> Iterator[Callable[[], trace.Summary]]:
-    """Everything is traced until the summary is asked for."""
+def tracing(folder: Path, namespace: str | None = None) -> Iterator[Callable[[], trace.Summary]]:
+    """Everything, or what is in a namespace, is traced until the summary is asked for."""
     over, begun = threading.Event(), threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(trace.trace, folder, stopped=over.is_set, on_progress=lambda _: begun.set())
+        future = pool.submit(
+            trace.trace, folder, namespace=namespace, stopped=over.is_set, on_progress=lambda _: begun.set()
+        )
         try:
             assert begun.wait(20 * SLOW), "the trace does not begin"
 
@@ -63,7 +65,8 @@ def read(path: Path) -> Records:
 
 
 def by_role(summary: trace.Summary) -> dict[str, tuple[trace.TraceFile, Records]]:
-    found = {file.role: (file, read(file.path)) for file in summary.files if file.conn}
+    # An earlier test's connection may still be draining.
+    found = {file.role: (file, read(file.path)) for file in summary.files if file.conn and file.role != "unknown"}
     assert set(found) == {"client", "server"} and summary.lost == 0
     return found
 
@@ -89,6 +92,10 @@ def named(records: Records, name: str) -> Records:
 
 def numbers(packets: Records) -> set[tuple[str, int]]:
     return {(data["header"]["packet_type"], data["header"]["packet_number"]) for data in packets}
+
+
+def timers_of(records: Records) -> set[tuple[str, str]]:
+    return {(data["timer_type"], data["event_type"]) for data in named(records, "timer_updated")}
 
 
 def test_a_transfer_that_loses_packets(link: Wire, pki: Pki, tmp_path: Path) -> None:
@@ -122,6 +129,12 @@ def test_a_transfer_that_loses_packets(link: Wire, pki: Pki, tmp_path: Path) -> 
                  if data["packet_number_space"] == "application_data"}  # fmt: skip
         arrived = {pn for kind, pn in numbers(named(peer_records, "packet_received")) if kind == "1RTT"}
         assert acked and acked <= arrived, "only what arrived is acknowledged"
+        assert named(records, "alpn_information")[-1] == {"chosen_alpn": {"string_value": "sample"}}
+        assert [data["new"] for data in named(records, "ecn_state_updated")][::2] in (["testing"], ["testing", "capable"])
+        timers = timers_of(records)
+        assert {("idle_timeout", "set"), ("pto", "set"), ("pto", "cancelled")} <= timers
+        assert all(data["delta"] <= 60_000 for data in named(records, "timer_updated") if "delta" in data), "milliseconds"
+    assert ("loss_timeout", "set") in timers_of(ends["client"][1]) or ("pto", "expired") in timers_of(ends["client"][1])
     lost = numbers(named(ends["client"][1], "packet_lost"))
     assert lost and lost <= numbers(named(ends["client"][1], "packet_sent"))
     assert named(ends["client"][1], "marked_for_retransmit")
@@ -147,6 +160,11 @@ def test_a_handshake_with_retry(link: Wire, pki: Pki, tmp_path: Path, monkeypatc
     first = [data for data in named(ends["client"][1], "packet_sent") if data["header"]["packet_type"] == "initial"]
     hellos = [data for data in first if any(frame["frame_type"] == "crypto" for frame in data["frames"])]
     assert len(hellos) >= 2, "the ClientHello is sent again after Retry"
+    (sent,) = named(read(tmp_path / "qlog" / "no-connection.sqlog"), "packet_sent")
+    (came,) = (data for data in named(ends["client"][1], "packet_received") if data["header"]["packet_type"] == "retry")
+    assert sent == came
+    switched = [data for data in named(ends["client"][1], "connection_id_updated") if data["initiator"] == "local"]
+    assert switched[0]["new"] == came["header"]["scid"], "what the server chose is where the second hello goes"
     states = [data["new"] for data in named(ends["client"][1], "connection_state_updated")]
     assert states[:3] == ["attempted", "handshake_complete", "handshake_confirmed"]
 
@@ -166,8 +184,45 @@ def test_a_migration(link: Wire, pki: Pki, tmp_path: Path, monkeypatch: pytest.M
     for role, (_, records) in by_role(summary).items():
         frames = Counter(frame["frame_type"] for data in named(records, "packet_sent") for frame in data["frames"])
         assert frames["path_challenge"] and frames["path_response"], f"{role}: {frames}"
+        states = [data["new"] for data in named(records, "migration_state_updated")]
+        assert {"probing_started", "probing_successful", "migration_started", "migration_complete"} <= set(states)
+        assert states.index("migration_started") < states.index("migration_complete")
+        (new,) = named(records, "tuple_assigned")
+        moved = new["tuple_local" if role == "client" else "tuple_remote"]
+        assert (moved["ip_v4"], moved["port_v4"]) == (SECOND["v4"], PORT)
+        ids = Counter(data["initiator"] for data in named(records, "connection_id_updated"))
+        assert ids["local"] and ids["remote"], f"a new path has new IDs both ways: {ids}"
         paths = {record.get("tuple", "") for record in records[1:] if record["name"] == "quic:packet_sent"}
         assert len(paths) > 1, f"{role}: packets of two paths"
+
+
+def test_a_version_that_nobody_speaks(link: Wire, tmp_path: Path) -> None:
+    """The server's answer is told, with the versions that it names. RFC 9000, section 6.1."""
+    script = (
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 261); s.bind(('127.0.0.1', 0)); s.listen(1);"
+        "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
+        "u.sendto(bytes.fromhex('c00a0a0a0a04010203040411121314') + bytes(1200), s.getsockname()); print(u.recv(2000).hex())"
+    )
+    argv = [sys.executable, "-m", "quicctl", "trace", "--out", str(tmp_path), "--json", "--", sys.executable, "-c", script]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120 * SLOW)
+    assert done.returncode == 0, done.stderr
+    (told,) = named(read(tmp_path / "no-connection.sqlog"), "packet_sent")
+    assert told["header"] == {
+        "packet_type": "version_negotiation", "version": "00000000", "scil": 4, "scid": "01020304", "dcil": 4,
+        "dcid": "11121314",
+    }  # fmt: skip
+    answer = done.stdout.splitlines()[0]
+    assert "".join(told["supported_versions"]) == answer[30:] and told["raw"]["length"] == len(answer) // 2
+    assert {"00000001", "6b3343cf"} <= set(told["supported_versions"])
+
+
+def test_one_namespace_alone(link: Wire, pki: Pki, tmp_path: Path) -> None:
+    near, far = content(tmp_path, "near", 2000), content(tmp_path, "far", 2000)
+    with tracing(tmp_path / "qlog", link.near.name) as end:
+        same(*move(link, "v4", pki, near, far, tmp_path), near, far)
+        summary = end()
+    valid(summary)
+    assert [file.role for file in summary.files] == ["client"]
 
 
 def test_the_command_traces_a_command(link: Wire, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from conftest import Cli
 from test_cli import refused
 
 from quicctl import errors, qlog, qlog_frames, trace, tracefs, tracepoints
+from quicctl.conns import Conn, State
 from quicctl.tracepoints import Lost, Order, Record
 
 ROOT = Path(__file__).parents[2]
@@ -263,6 +264,117 @@ def test_names_of_drops_and_numbers_are_the_modules() -> None:
     assert 1 + eighths / 8 == qlog.RECOVERY["time_threshold"]
 
 
+class Client:
+    """A client's records turned into events, each of which is as the schema has it."""
+
+    def __init__(self, schema: QlogSchema) -> None:
+        self.mapper, self.schema = qlog.Mapper(7), schema
+
+    def told(self, name: str, fields: str) -> list[tuple[str, dict[str, Any]]]:
+        found = tracepoints.parse(line(name, f"conn=7 {fields}"))
+        assert isinstance(found, Record)
+        events = list(self.mapper.events(found))
+        assert [problem for event in events for problem in self.schema.event(event.to_json(0))] == []
+        return [(event.name.removeprefix("quic:"), event.data) for event in events]
+
+    def started(self, alpn: str = "") -> list[tuple[str, dict[str, Any]]]:
+        ends = "local=192.0.2.1:5000 peer=[2001:db8::1]:443 odcid=0a0b scid=51 dcid=0a0b"
+        return self.told("connection_started", f"role=client version=0x00000001 {ends} alpn={alpn} netns=7")
+
+
+@pytest.fixture
+def client(schema: QlogSchema) -> Client:
+    return Client(schema)
+
+
+def test_protocols(client: Client) -> None:
+    names = [{"string_value": "h3"}, {"byte_value": "00ff"}]
+    assert client.started(b"h3,\x00\xff".hex())[-1] == ("alpn_information", {"client_alpns": names})
+    assert client.told("alpn", f"alpn={b'h3'.hex()}") == [("alpn_information", {"chosen_alpn": names[0]})]
+    assert client.told("alpn", "alpn=") == []
+
+
+def test_timers_are_told_when_they_change(client: Client) -> None:
+    def timers(now: int, **due: int) -> list[tuple[Any, ...]]:
+        known = {"idle": tracepoints.UNKNOWN, "ack": tracepoints.UNKNOWN, "loss": tracepoints.UNKNOWN, "pto": 1,
+                 "path_validation": tracepoints.UNKNOWN} | due  # fmt: skip
+        fields = " ".join(f"{name}={value}" for name, value in known.items())
+        return [tuple(data.values()) for _, data in client.told("timers", f"now={now} {fields}")]
+
+    ms = 1_000_000
+    assert timers(5 * ms, loss=8 * ms, ack=4 * ms) == [("ack", "set", 0), ("pto", "set", 3.0)]
+    assert timers(6 * ms, loss=8 * ms, ack=4 * ms) == [], "nothing has changed"
+    assert timers(6 * ms, loss=8 * ms, pto=0) == [("ack", "cancelled"), ("pto", "cancelled"), ("loss_timeout", "set", 2.0)]
+    assert client.told("timer_expired", "timer=loss") == [
+        ("timer_updated", {"timer_type": "loss_timeout", "event_type": "expired"})
+    ]
+    assert timers(8 * ms) == [], "what has gone off is not cancelled"
+    assert timers(8 * ms, path_validation=9 * ms) == [("path_validation", "set", 1.0)]
+    assert client.told("timer_expired", "timer=path")[0][1]["timer_type"] == "path_validation"
+    assert client.told("timer_expired", "timer=pacing") == [], "qlog has no name for it"
+
+
+def test_connection_ids_are_told_when_they_change(client: Client) -> None:
+    def sent(dcid: str, path: int = 0) -> list[dict[str, Any]]:
+        fields = f"level=initial pn=1 size=9 path={path} eliciting=1 probe=0 bytes_in_flight=9 dcid={dcid}"
+        return [data for name, data in client.told("packet_sent", fields) if name == "connection_id_updated"]
+
+    client.started()
+    assert sent("0a0b") == []
+    assert sent("c1") == [{"initiator": "local", "old": "0a0b", "new": "c1"}]
+    assert sent("c2", path=1) == [{"initiator": "local", "new": "c2"}], "each path has its own"
+    assert sent("c1") == [] == sent("")
+    fields = "level=1rtt pn=1 size=9 path=0 ecn=0 dcid=52"
+    assert client.told("packet_received", fields) == [
+        ("connection_id_updated", {"initiator": "remote", "old": "51", "new": "52"})
+    ]
+
+
+def test_a_move(client: Client) -> None:
+    client.started()
+    addresses = "local=192.0.2.9:6000 peer=[2001:db8::1]:443"
+    about = {"tuple_id": "1", "tuple_remote": {"ip_v6": "2001:db8::1", "port_v6": 443},
+             "tuple_local": {"ip_v4": "192.0.2.9", "port_v4": 6000}}  # fmt: skip
+    assert client.told("migration", f"path=1 state=probing_started {addresses}") == [
+        ("tuple_assigned", about), ("migration_state_updated", {"new": "probing_started"} | about),
+    ]  # fmt: skip
+    assert client.told("migration", f"path=1 state=migration_started {addresses}") == [
+        ("migration_state_updated", {"old": "probing_started", "new": "migration_started"} | about)
+    ]
+
+
+def test_what_belongs_to_no_space(client: Client) -> None:
+    retry = "type=retry version=0x6b3343cf dcid=51 scid=c1c2 versions= size=99"
+    assert client.told("stateless_received", retry) == [
+        ("packet_received", {
+            "header": {"packet_type": "retry", "version": "6b3343cf", "scil": 2, "dcil": 1, "scid": "c1c2", "dcid": "51"},
+            "raw": {"length": 99},
+        })
+    ]  # fmt: skip
+    many = "type=version_negotiation version=0x00000000 dcid= scid= versions=000000016b3343cf size=15"
+    ((name, data),) = client.told("stateless_sent", many)
+    assert (name, data["supported_versions"]) == ("packet_sent", ["00000001", "6b3343cf"])
+
+
+def test_one_namespace_of_several(tmp_path: Path) -> None:
+    """Whose first record is not its beginning is looked up there; what has no connection is of no namespace."""
+
+    def started(conn: int, netns: int) -> str:
+        ends = f"local=192.0.2.1:1 peer=192.0.2.2:2 odcid=0{conn} scid=51 dcid=0a0b"
+        return line("connection_started", f"conn={conn} role=client version=0x00000001 {ends} alpn= netns={netns}")
+
+    known = Conn(State.ESTABLISHED, "server", "", "192.0.2.3:3", "web", uid=0, inode=0, rx_queue=0, tx_queue=0, cookie=4)
+    collector = trace.Collector(tmp_path, netns=77, lookup=lambda cookie: known if cookie == 4 else None)
+    for text in (
+        started(1, 77), started(2, 78), *(line("handshake_confirmed", f"conn={conn}") for conn in (1, 2, 3, 4)),
+        line("packet_dropped", "conn=0 reason=no_connection size=9"),
+    ):  # fmt: skip
+        collector.line(text)
+    collector.settle(end=True)
+    assert {file.conn: file.role for file in collector.files()} == {1: "client", 4: "server"}
+    assert (collector.connections, collector.records) == (2, 3)
+
+
 def test_a_full_disk_leaves_whole_records(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What stops the writing here is a limit on the size of files."""
     import resource
@@ -311,8 +423,9 @@ def test_bad_input(cli: Cli, tmp_path: Path) -> None:
     refused(cli, 42, "trace", "--convert", tmp_path / "missing", "--out", tmp_path / "out")
     refused(cli, 43, "trace", "--convert", tmp_path / "no", "--out", tmp_path / "no" / "out")
     assert cli("trace", "--convert", tmp_path / "no", "--duration", "1").returncode == 2
-    plan = cli("trace", "--dry-run", "--conn", "5", "--", "sleep", "1")
-    assert plan.returncode == 0 and "conn==5" in plan.stdout and "run sleep 1" in plan.stdout
+    assert cli("trace", "--convert", tmp_path / "no", "--netns", "web").returncode == 2
+    plan = cli("trace", "--dry-run", "--conn", "5", "--netns", "web", "--", "sleep", "1")
+    assert plan.returncode == 0 and "conn==5" in plan.stdout and "run sleep 1" in plan.stdout and "of web" in plan.stdout
 
 
 def tracer(tmp_path: Path, *, events: bool = True) -> Path:

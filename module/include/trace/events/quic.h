@@ -16,6 +16,7 @@
 
 #include <linux/tracepoint.h>
 
+struct quic_cid;
 struct quic_conn;
 struct quic_rx_packet;
 struct quic_sent_packet;
@@ -91,6 +92,37 @@ struct quic_tx_packet;
 	EM(QUIC_CONGESTION_APP_LIMITED,	"application_limited")		\
 	E_(QUIC_CONGESTION_RECOVERY,	"recovery")
 
+#define quic_trace_ecn_states						\
+	EM(QUIC_ECN_TESTING,		"testing")			\
+	EM(QUIC_ECN_UNKNOWN,		"unknown")			\
+	EM(QUIC_ECN_CAPABLE,		"capable")			\
+	E_(QUIC_ECN_FAILED,		"failed")
+
+#define quic_trace_migrations						\
+	EM(QUIC_MIGRATION_PROBED,	"probing_started")		\
+	EM(QUIC_MIGRATION_UNANSWERED,	"probing_abandoned")		\
+	EM(QUIC_MIGRATION_ANSWERED,	"probing_successful")		\
+	EM(QUIC_MIGRATION_BEGUN,	"migration_started")		\
+	EM(QUIC_MIGRATION_ABANDONED,	"migration_abandoned")		\
+	E_(QUIC_MIGRATION_COMPLETE,	"migration_complete")
+
+#define quic_trace_deadlines						\
+	EM(QUIC_DEADLINE_IDLE,		"idle")				\
+	EM(QUIC_DEADLINE_ACK,		"ack")				\
+	EM(QUIC_DEADLINE_LOSS,		"loss")				\
+	EM(QUIC_DEADLINE_PACING,	"pacing")			\
+	EM(QUIC_DEADLINE_KEEPALIVE,	"keepalive")			\
+	EM(QUIC_DEADLINE_PATH,		"path")				\
+	EM(QUIC_DEADLINE_PMTUD,		"pmtud")			\
+	EM(QUIC_DEADLINE_KEY_DISCARD,	"key_discard")			\
+	EM(QUIC_DEADLINE_EARLY,		"early")			\
+	EM(QUIC_DEADLINE_CLOSE,		"close")			\
+	E_(QUIC_DEADLINE_LINGER,	"linger")
+
+#define quic_trace_stateless						\
+	EM(QUIC_PACKET_VERSION_NEGOTIATION, "version_negotiation")	\
+	E_(QUIC_PACKET_RETRY,		"retry")
+
 #define quic_trace_stream_states					\
 	EM(QUIC_STREAM_SEND_STATE_READY,	"ready")		\
 	EM(QUIC_STREAM_SEND_STATE_SEND,		"send")			\
@@ -136,6 +168,10 @@ quic_trace_losses;
 quic_trace_key_triggers;
 quic_trace_congestion_states;
 quic_trace_stream_states;
+quic_trace_ecn_states;
+quic_trace_migrations;
+quic_trace_deadlines;
+quic_trace_stateless;
 
 #undef EM
 #undef E_
@@ -154,9 +190,11 @@ QUIC_EVENT_OF_CORE(quic_connection_started,
 	TP_STRUCT__entry(
 		__field(u64,		conn)
 		__field(u32,		version)
+		__field(u32,		netns)
 		__field(bool,		is_server)
 		__array(u8,		local, sizeof(struct sockaddr_in6))
 		__array(u8,		peer, sizeof(struct sockaddr_in6))
+		__dynamic_array(u8,	alpn, quic_trace_alpn_len(conn))
 		__dynamic_array(u8,	original_dcid, conn->original_dcid.len)
 		__dynamic_array(u8,	local_cid, quic_trace_local_cid(conn)->len)
 		__dynamic_array(u8,	remote_cid, quic_trace_remote_cid(conn)->len)
@@ -164,8 +202,10 @@ QUIC_EVENT_OF_CORE(quic_connection_started,
 	TP_fast_assign(
 		__entry->conn = quic_trace_id(conn);
 		__entry->version = conn->version;
+		__entry->netns = quic_trace_netns(conn);
 		__entry->is_server = conn->is_server;
-		quic_trace_addresses(conn, __entry->local, __entry->peer);
+		quic_trace_addresses(conn, 0, __entry->local, __entry->peer);
+		quic_trace_alpn(conn, __get_dynamic_array(alpn));
 		memcpy(__get_dynamic_array(original_dcid), conn->original_dcid.data,
 		       conn->original_dcid.len);
 		memcpy(__get_dynamic_array(local_cid), quic_trace_local_cid(conn)->data,
@@ -173,7 +213,7 @@ QUIC_EVENT_OF_CORE(quic_connection_started,
 		memcpy(__get_dynamic_array(remote_cid), quic_trace_remote_cid(conn)->data,
 		       quic_trace_remote_cid(conn)->len);
 	),
-	TP_printk("conn=%llu role=%s version=0x%08x local=%pISpc peer=%pISpc odcid=%s scid=%s dcid=%s",
+	TP_printk("conn=%llu role=%s version=0x%08x local=%pISpc peer=%pISpc odcid=%s scid=%s dcid=%s alpn=%s netns=%u",
 		  __entry->conn, __entry->is_server ? "server" : "client", __entry->version,
 		  __entry->local, __entry->peer,
 		  __print_hex_str(__get_dynamic_array(original_dcid),
@@ -181,7 +221,25 @@ QUIC_EVENT_OF_CORE(quic_connection_started,
 		  __print_hex_str(__get_dynamic_array(local_cid),
 				  __get_dynamic_array_len(local_cid)),
 		  __print_hex_str(__get_dynamic_array(remote_cid),
-				  __get_dynamic_array_len(remote_cid)))
+				  __get_dynamic_array_len(remote_cid)),
+		  __print_hex_str(__get_dynamic_array(alpn), __get_dynamic_array_len(alpn)),
+		  __entry->netns)
+);
+
+/* What TLS chose, or the application: protocols joined by commas. */
+TRACE_EVENT(quic_alpn,
+	TP_PROTO(struct quic_conn *conn),
+	TP_ARGS(conn),
+	TP_STRUCT__entry(
+		__field(u64,		conn)
+		__dynamic_array(u8,	alpn, quic_trace_alpn_len(conn))
+	),
+	TP_fast_assign(
+		__entry->conn = quic_trace_id(conn);
+		quic_trace_alpn(conn, __get_dynamic_array(alpn));
+	),
+	TP_printk("conn=%llu alpn=%s", __entry->conn,
+		  __print_hex_str(__get_dynamic_array(alpn), __get_dynamic_array_len(alpn)))
 );
 
 QUIC_EVENT_OF_CORE(quic_connection_state,
@@ -384,6 +442,7 @@ QUIC_EVENT_OF_CORE(quic_packet_sent,
 		__field(u8,	path)
 		__field(bool,	eliciting)
 		__field(bool,	probe)
+		__dynamic_array(u8, dcid, quic_trace_tx_cid(conn, tx->path)->len)
 	),
 	TP_fast_assign(
 		__entry->conn = quic_trace_id(conn);
@@ -394,14 +453,20 @@ QUIC_EVENT_OF_CORE(quic_packet_sent,
 		__entry->path = tx->path;
 		__entry->eliciting = tx->eliciting;
 		__entry->probe = tx->probe;
+		memcpy(__get_dynamic_array(dcid), quic_trace_tx_cid(conn, tx->path)->data,
+		       quic_trace_tx_cid(conn, tx->path)->len);
 	),
-	TP_printk("conn=%llu level=%s pn=%llu size=%u path=%u eliciting=%u probe=%u bytes_in_flight=%llu",
+	TP_printk("conn=%llu level=%s pn=%llu size=%u path=%u eliciting=%u probe=%u bytes_in_flight=%llu dcid=%s",
 		  __entry->conn, __print_symbolic(__entry->level, quic_trace_levels), __entry->pn,
 		  __entry->size, __entry->path, __entry->eliciting, __entry->probe,
-		  __entry->bytes_in_flight)
+		  __entry->bytes_in_flight,
+		  __print_hex_str(__get_dynamic_array(dcid), __get_dynamic_array_len(dcid)))
 );
 
-/* Size is that of the frames: header and tag are not counted. */
+/*
+ * Size is that of the frames: header and tag are not counted. The connection ID is the one that the
+ * peer was known to use on that path, of a packet that came before.
+ */
 QUIC_EVENT_OF_CORE(quic_packet_received,
 	TP_PROTO(struct quic_conn *conn, const struct quic_rx_packet *rx),
 	TP_ARGS(conn, rx),
@@ -412,6 +477,7 @@ QUIC_EVENT_OF_CORE(quic_packet_received,
 		__field(u8,	level)
 		__field(u8,	path)
 		__field(u8,	ecn)
+		__dynamic_array(u8, dcid, quic_trace_rx_cid(conn, rx->path)->len)
 	),
 	TP_fast_assign(
 		__entry->conn = quic_trace_id(conn);
@@ -420,10 +486,13 @@ QUIC_EVENT_OF_CORE(quic_packet_received,
 		__entry->level = rx->level;
 		__entry->path = rx->path;
 		__entry->ecn = rx->ecn;
+		memcpy(__get_dynamic_array(dcid), quic_trace_rx_cid(conn, rx->path)->data,
+		       quic_trace_rx_cid(conn, rx->path)->len);
 	),
-	TP_printk("conn=%llu level=%s pn=%llu size=%u path=%u ecn=%u", __entry->conn,
+	TP_printk("conn=%llu level=%s pn=%llu size=%u path=%u ecn=%u dcid=%s", __entry->conn,
 		  __print_symbolic(__entry->level, quic_trace_levels), __entry->pn,
-		  __entry->size, __entry->path, __entry->ecn)
+		  __entry->size, __entry->path, __entry->ecn,
+		  __print_hex_str(__get_dynamic_array(dcid), __get_dynamic_array_len(dcid)))
 );
 
 QUIC_EVENT_OF_CORE(quic_packet_lost,
@@ -572,6 +641,7 @@ QUIC_EVENT_OF_CORE(quic_recovery_metrics,
 		__field(u32,	mss)
 		__field(u8,	pto_count)
 		__field(u8,	path)
+		__field(u8,	ecn)
 	),
 	TP_fast_assign(
 		__entry->conn = quic_trace_id(conn);
@@ -586,12 +656,14 @@ QUIC_EVENT_OF_CORE(quic_recovery_metrics,
 		__entry->mss = conn->path[path].mss;
 		__entry->pto_count = conn->pto_count;
 		__entry->path = path;
+		__entry->ecn = conn->path[path].ecn.state;
 	),
-	TP_printk("conn=%llu path=%u min_rtt=%llu smoothed_rtt=%llu latest_rtt=%llu rtt_variance=%llu pto_count=%u congestion_window=%llu ssthresh=%llu bytes_in_flight=%llu pacing_rate=%llu mss=%u",
+	TP_printk("conn=%llu path=%u min_rtt=%llu smoothed_rtt=%llu latest_rtt=%llu rtt_variance=%llu pto_count=%u congestion_window=%llu ssthresh=%llu bytes_in_flight=%llu pacing_rate=%llu mss=%u ecn=%s",
 		  __entry->conn, __entry->path, __entry->min_rtt, __entry->smoothed_rtt,
 		  __entry->latest_rtt, __entry->rtt_variance, __entry->pto_count,
 		  __entry->congestion_window, __entry->ssthresh, __entry->bytes_in_flight,
-		  __entry->pacing_rate, __entry->mss)
+		  __entry->pacing_rate, __entry->mss,
+		  __print_symbolic(__entry->ecn, quic_trace_ecn_states))
 );
 
 QUIC_EVENT_OF_CORE(quic_congestion_state,
@@ -610,6 +682,115 @@ QUIC_EVENT_OF_CORE(quic_congestion_state,
 	TP_printk("conn=%llu old=%s new=%s", __entry->conn,
 		  __print_symbolic(__entry->old, quic_trace_congestion_states),
 		  __print_symbolic(__entry->new, quic_trace_congestion_states))
+);
+
+QUIC_EVENT_OF_CORE(quic_migration,
+	TP_PROTO(struct quic_conn *conn, u8 path, u8 what),
+	TP_ARGS(conn, path, what),
+	TP_STRUCT__entry(
+		__field(u64,	conn)
+		__field(u8,	path)
+		__field(u8,	what)
+		__array(u8,	local, sizeof(struct sockaddr_in6))
+		__array(u8,	peer, sizeof(struct sockaddr_in6))
+	),
+	TP_fast_assign(
+		__entry->conn = quic_trace_id(conn);
+		__entry->path = path;
+		__entry->what = what;
+		quic_trace_addresses(conn, path, __entry->local, __entry->peer);
+	),
+	TP_printk("conn=%llu path=%u state=%s local=%pISpc peer=%pISpc", __entry->conn,
+		  __entry->path, __print_symbolic(__entry->what, quic_trace_migrations),
+		  __entry->local, __entry->peer)
+);
+
+/* When each is due, on the clock of @now; ~0: never. The loss timer waits for a probe, or for late packets. */
+TRACE_EVENT(quic_timers,
+	TP_PROTO(struct quic_conn *conn, u64 now),
+	TP_ARGS(conn, now),
+	TP_STRUCT__entry(
+		__field(u64,	conn)
+		__field(u64,	now)
+		__field(u64,	idle)
+		__field(u64,	ack)
+		__field(u64,	loss)
+		__field(u64,	path)
+		__field(bool,	pto)
+	),
+	TP_fast_assign(
+		__entry->conn = quic_trace_id(conn);
+		__entry->now = now;
+		__entry->idle = conn->deadlines.at[QUIC_DEADLINE_IDLE];
+		__entry->ack = conn->deadlines.at[QUIC_DEADLINE_ACK];
+		__entry->loss = conn->deadlines.at[QUIC_DEADLINE_LOSS];
+		__entry->path = conn->deadlines.at[QUIC_DEADLINE_PATH];
+		__entry->pto = quic_trace_is_pto(conn);
+	),
+	TP_printk("conn=%llu now=%llu idle=%llu ack=%llu loss=%llu pto=%u path_validation=%llu",
+		  __entry->conn, __entry->now, __entry->idle, __entry->ack, __entry->loss,
+		  __entry->pto, __entry->path)
+);
+
+QUIC_EVENT_OF_CORE(quic_timer_expired,
+	TP_PROTO(struct quic_conn *conn, u8 deadline),
+	TP_ARGS(conn, deadline),
+	TP_STRUCT__entry(
+		__field(u64,	conn)
+		__field(u8,	deadline)
+	),
+	TP_fast_assign(
+		__entry->conn = quic_trace_id(conn);
+		__entry->deadline = deadline;
+	),
+	TP_printk("conn=%llu timer=%s", __entry->conn,
+		  __print_symbolic(__entry->deadline, quic_trace_deadlines))
+);
+
+/* Retry and Version Negotiation; the server has no connection for them, and 0 in the event. */
+DECLARE_EVENT_CLASS(quic_stateless,
+	TP_PROTO(struct quic_conn *conn, u8 type, u32 version, const struct quic_cid *dcid,
+		 const struct quic_cid *scid, const u8 *versions, u32 versions_len, u32 size),
+	TP_ARGS(conn, type, version, dcid, scid, versions, versions_len, size),
+	TP_STRUCT__entry(
+		__field(u64,	conn)
+		__field(u32,	version)
+		__field(u32,	size)
+		__field(u8,	type)
+		__dynamic_array(u8,	dcid, dcid->len)
+		__dynamic_array(u8,	scid, scid->len)
+		__dynamic_array(u8,	versions, versions_len)
+	),
+	TP_fast_assign(
+		__entry->conn = conn ? quic_trace_id(conn) : 0;
+		__entry->version = version;
+		__entry->size = size;
+		__entry->type = type;
+		memcpy(__get_dynamic_array(dcid), dcid->data, dcid->len);
+		memcpy(__get_dynamic_array(scid), scid->data, scid->len);
+		if (versions_len)
+			memcpy(__get_dynamic_array(versions), versions, versions_len);
+	),
+	TP_printk("conn=%llu type=%s version=0x%08x dcid=%s scid=%s versions=%s size=%u",
+		  __entry->conn, __print_symbolic(__entry->type, quic_trace_stateless),
+		  __entry->version,
+		  __print_hex_str(__get_dynamic_array(dcid), __get_dynamic_array_len(dcid)),
+		  __print_hex_str(__get_dynamic_array(scid), __get_dynamic_array_len(scid)),
+		  __print_hex_str(__get_dynamic_array(versions),
+				  __get_dynamic_array_len(versions)),
+		  __entry->size)
+);
+
+DEFINE_EVENT(quic_stateless, quic_stateless_sent,
+	TP_PROTO(struct quic_conn *conn, u8 type, u32 version, const struct quic_cid *dcid,
+		 const struct quic_cid *scid, const u8 *versions, u32 versions_len, u32 size),
+	TP_ARGS(conn, type, version, dcid, scid, versions, versions_len, size)
+);
+
+DEFINE_EVENT(quic_stateless, quic_stateless_received,
+	TP_PROTO(struct quic_conn *conn, u8 type, u32 version, const struct quic_cid *dcid,
+		 const struct quic_cid *scid, const u8 *versions, u32 versions_len, u32 size),
+	TP_ARGS(conn, type, version, dcid, scid, versions, versions_len, size)
 );
 
 /* UDP datagrams, as they are handed to and come from the IP layer: a GSO burst, an aggregate. */
