@@ -241,6 +241,19 @@ static void delay_is_probed_every_five_seconds(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, flow->cong.bbr.min_rtt, RTT);
 }
 
+/* Section 4.3.4.4: silence has shown the delay of an empty path already, there is no need to probe it. */
+static void silence_takes_the_place_of_a_probe(struct kunit *test)
+{
+	struct flow *flow = begin_probing(test);
+
+	flow->cong.app_limited = true;
+	flow->cong.ops->on_burst(&flow->cong);
+	flow->now += 10 * S;
+	round_trip(flow, 10, RTT + MS, 0);
+	KUNIT_EXPECT_NE(test, flow->cong.bbr.state, QUIC_BBR_PROBE_RTT);
+	KUNIT_EXPECT_FALSE(test, flow->cong.bbr.idle_restart);
+}
+
 /*
  * Section 4.5.6.3: three of 100 packets lost while round trips are long. At the
  * end of the round bw_lo is the larger one of seven tenths and what arrived.
@@ -360,9 +373,15 @@ static void persistent_congestion_starts_anew(struct kunit *test)
 {
 	struct flow *flow = begin_probing(test);
 
-	round_trip(flow, 100, RTT, 50);
+	round_trip(flow, 100, 2 * RTT, 0);
+	round_trip(flow, 100, 2 * RTT, 0);
+	round_trip(flow, 100, 2 * RTT, 50);
+	KUNIT_EXPECT_TRUE(test, flow->cong.bbr.in_recovery);
+	KUNIT_EXPECT_TRUE(test, flow->cong.bbr.packet_conservation);
 	quic_cong_on_persistent(&flow->cong);
 	KUNIT_EXPECT_EQ(test, flow->cong.cwnd, 2000ULL);
+	KUNIT_EXPECT_FALSE(test, flow->cong.bbr.in_recovery);
+	KUNIT_EXPECT_FALSE(test, flow->cong.bbr.packet_conservation);
 	round_trip(flow, 2, RTT, 0);
 	KUNIT_EXPECT_LE(test, flow->cong.cwnd, 8000ULL);
 }
@@ -403,6 +422,7 @@ static struct kunit_case cong_bbr_cases[] = {
 	KUNIT_CASE(bandwidth_is_probed_in_turns),
 	KUNIT_CASE(probe_for_bandwidth_ends_with_a_queue),
 	KUNIT_CASE(delay_is_probed_every_five_seconds),
+	KUNIT_CASE(silence_takes_the_place_of_a_probe),
 	KUNIT_CASE(loss_over_a_queue_lowers_the_rate),
 	KUNIT_CASE(loss_without_a_queue_is_borne),
 	KUNIT_CASE(loss_of_a_probe_bounds_the_flight),
