@@ -86,6 +86,10 @@ def debug_kernel(on_start: Callable[[str], None] | None = None) -> Kernel:
         process.run([*quiet, "olddefconfig"], timeout=300)
         _check_config(scratch / ".config")
         process.run(quiet, timeout=_BUILD_SECONDS)
+        if not home.name.endswith(_recipe()):
+            raise errors.GuestUnavailable(
+                f"{guest.guest_folder()} has changed while the debug kernel was built from it", remedy="retry"
+            )
         process.run(["find", str(scratch), "-name", "*.o", "-not", "-path", "*/scripts/*", "-delete"])
 
     cache.entry(home, make)
