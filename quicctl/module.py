@@ -13,6 +13,7 @@ import platform
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -258,7 +259,7 @@ def reload(ko: Path, *, wait: float = 0.0) -> Reloading:
 
     check(ko)
     before = loaded()
-    _wait_idle(wait)
+    _when_idle(wait)
     ours = (one for one in settings.everything() if one.name.startswith("net.quic."))
     kept = {one.name: one.value for one in ours if one.changed and one.value is not None}
     loading = load(ko, replace=True)
@@ -273,8 +274,7 @@ def unload(*, wait: float = 0.0) -> Unloading:
         return Unloading(False, ())
     if os.geteuid() != 0:
         raise errors.NotRoot("loading and unloading modules is for root only")
-    _wait_idle(wait)
-    _remove(NAME)
+    _when_idle(wait, lambda: _remove(NAME))
     removed = [NAME]
     for name in reversed(_recorded()):
         other = loaded(name)
@@ -285,12 +285,13 @@ def unload(*, wait: float = 0.0) -> Unloading:
     return Unloading(True, tuple(removed))
 
 
-def _wait_idle(seconds: float) -> None:
-    """Return when nobody uses the module any more; raises ModuleBusy."""
+def _when_idle(seconds: float, step: Callable[[], None] = lambda: None) -> None:
+    """Do a step once nobody uses the module any more, again if somebody was quicker; raises ModuleBusy."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             _check_idle(loaded())
+            step()
             return
         except errors.ModuleBusy:
             if time.monotonic() >= deadline:

@@ -118,7 +118,8 @@ class _Connection:
             deadline = time.monotonic() + self._timeout
             if isinstance(message, endpoint.StreamData):
                 data = StreamDataReceived(bytes(message.data), message.fin, message.stream_id)
-                self._pending.extend(self.h3.handle_event(data))
+                with contextlib.suppress(BrokenPipeError):  # it was closed meanwhile: what comes next says why
+                    self._pending.extend(self.h3.handle_event(data))
             elif isinstance(message, endpoint.Datagram):
                 self._pending.extend(self.h3.handle_event(DatagramFrameReceived(bytes(message.data))))
             elif isinstance(message, uapi.Event):

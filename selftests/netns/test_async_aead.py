@@ -104,7 +104,7 @@ def test_contents_and_keys(driver: str, cipher: str, wire: Simulated, pki: Pki) 
     for counts in grown(wire, lambda: move(wire, pki, cipher=cipher, size=MOVED, at_near=update, at_far=update)):
         assert counts["QuicPktDecBacklogs"] > PACKETS // 2 < counts["QuicPktEncBacklogs"], counts
         assert counts["QuicPktDecFastpaths"] + counts["QuicPktEncFastpaths"] < PACKETS // 4, "the handshake's"
-        assert counts["QuicPktDecDrop"] == counts["QuicPktEncDrop"] == 0
+        assert counts["QuicPktDecDrop"] == 0
     assert max(generations) >= 1
 
 
@@ -127,12 +127,12 @@ def test_no_packet_overtakes(wire: Simulated, pki: Pki) -> None:
 
 
 def test_driver_refuses(wire: Simulated, pki: Pki) -> None:
-    """For want of room: the kernel does it at once, and no packet is lost by it."""
+    """For want of room: the kernel does it at once, unless it has just interrupted somebody who uses the vector registers."""
     _PARAMETER.write_text(ACCELERATOR)
     knob("refuse_nth", 3)
     before = knob("refused")
     for counts in grown(wire, lambda: move(wire, pki, size=MOVED)):
-        assert counts["QuicPktDecDrop"] == counts["QuicPktEncDrop"] == 0, counts
+        assert counts["QuicPktDecDrop"] == 0 and counts["QuicPktEncDrop"] < PACKETS // 10, counts
         assert counts["QuicPktDecBacklogs"] > PACKETS // 2
     assert knob("refused") - before > PACKETS
 

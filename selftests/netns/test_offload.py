@@ -318,7 +318,8 @@ def test_connection_forbids_devices(wire: Simulated, pki: Pki) -> None:
     move(wire, pki, at_near=forbid)
     gone(wire)
     assert seen == [(True, True, True), (True, True, True), (False, False, False)]
-    assert PACKETS // 4 < wire.here.counts()["TX_DEVICE"] < wire.there.counts()["TX_DEVICE"]
+    # What was in the socket's buffer when it was forbidden went without, too.
+    assert PACKETS // 16 < wire.here.counts()["TX_DEVICE"] < wire.there.counts()["TX_DEVICE"]
 
 
 def test_tool_shows_devices(wire: Simulated, pki: Pki) -> None:

@@ -160,9 +160,10 @@ def test_a_handshake_with_retry(link: Wire, pki: Pki, tmp_path: Path, monkeypatc
     first = [data for data in named(ends["client"][1], "packet_sent") if data["header"]["packet_type"] == "initial"]
     hellos = [data for data in first if any(frame["frame_type"] == "crypto" for frame in data["frames"])]
     assert len(hellos) >= 2, "the ClientHello is sent again after Retry"
-    (sent,) = named(read(tmp_path / "qlog" / "no-connection.sqlog"), "packet_sent")
-    (came,) = (data for data in named(ends["client"][1], "packet_received") if data["header"]["packet_type"] == "retry")
-    assert sent == came
+    # A slow client says hello twice, and is told so twice; it heeds the first that comes.
+    sent = named(read(tmp_path / "qlog" / "no-connection.sqlog"), "packet_sent")
+    came, *_ = (data for data in named(ends["client"][1], "packet_received") if data["header"]["packet_type"] == "retry")
+    assert came in sent
     switched = [data for data in named(ends["client"][1], "connection_id_updated") if data["initiator"] == "local"]
     assert switched[0]["new"] == came["header"]["scid"], "what the server chose is where the second hello goes"
     states = [data["new"] for data in named(ends["client"][1], "connection_state_updated")]

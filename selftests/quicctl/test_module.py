@@ -26,6 +26,8 @@ class Machine:
         self.order: list[str] = []
         self.calls: list[list[str]] = []
         self.refused: dict[str, str] = {}
+        self.quicker = 0
+        """How often somebody takes hold of a module before it can be taken out."""
         self.makes_sockets = True
         self.root = True
         self.proc_net: dict[str, str] = {}
@@ -71,6 +73,9 @@ class Machine:
                 if not known:
                     return process.Result(tuple(words), 1, "", "not found")
                 self.insert(name)
+            case "rmmod" if self.quicker:
+                self.quicker -= 1
+                return process.Result(tuple(words), 1, "", f"rmmod: ERROR: Module {name} is in use")
             case "rmmod":
                 self.remove(name)
         return process.Result(tuple(words), 0, "", "")
@@ -215,6 +220,16 @@ def test_unload_is_refused_while_connections_live(machine: Machine) -> None:
     assert caught.value.remedy
     assert "quic" in machine.order
     assert not machine.calls
+
+
+def test_unload_tries_again_when_somebody_was_quicker(machine: Machine) -> None:
+    machine.insert("quic")
+    machine.quicker = 1
+    with pytest.raises(errors.ModuleBusy, match="in use"):
+        module.unload()
+    machine.quicker = 2
+    assert module.unload(wait=60).removed == ("quic",)
+    assert not machine.order
 
 
 def test_unloading_needs_root(machine: Machine) -> None:
