@@ -355,12 +355,13 @@ static struct crypto_aead *quic_aead_alloc(struct quic_cipher *c, bool *is_inter
 }
 
 /*
- * A template around the driver that is preferred, once: what it makes of that is preferred from then
- * on. @wrap: its name with parentheses.
+ * A template around the driver that is preferred of those without a flag in @mask, once: what it makes
+ * of that is preferred from then on. @wrap: its name with parentheses.
  */
-static struct crypto_aead *quic_aead_wrap(const struct quic_cipher *c, const char *wrap)
+static struct crypto_aead *quic_aead_wrap_any(const struct quic_cipher *c, const char *wrap,
+					      u32 mask)
 {
-	struct crypto_aead *aead = crypto_alloc_aead(c->aead, 0, 0);
+	struct crypto_aead *aead = crypto_alloc_aead(c->aead, 0, mask);
 	size_t len = strlen(wrap) - 1;
 	char name[CRYPTO_MAX_ALG_NAME];
 	const char *driver;
@@ -374,6 +375,16 @@ static struct crypto_aead *quic_aead_wrap(const struct quic_cipher *c, const cha
 	n = snprintf(name, sizeof(name), "%.*s%s)", (int)len, wrap, driver);
 	crypto_free_aead(aead);
 	return n < sizeof(name) ? crypto_alloc_aead(name, 0, 0) : ERR_PTR(-ENAMETOOLONG);
+}
+
+/* cryptd goes around no driver that completes later by itself. */
+static struct crypto_aead *quic_aead_wrap(const struct quic_cipher *c, const char *wrap)
+{
+	struct crypto_aead *aead = quic_aead_wrap_any(c, wrap, 0);
+
+	if (aead == ERR_PTR(-ENOENT))
+		aead = quic_aead_wrap_any(c, wrap, CRYPTO_ALG_ASYNC);
+	return aead;
 }
 
 /* The driver that completes later, or NULL. */
