@@ -11,7 +11,7 @@ import errno
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -46,9 +46,12 @@ class Request:
     timeout: float
     """Seconds; 0 if the kernel waits for ever."""
     peername: str
-    certificate: bool
-    """Whether the certificate to show is named by a key of the kernel's."""
+    certificate: tuple[int, int] | None
+    """Keys of the kernel's that hold the certificate to show, and its private key."""
     identities: tuple[int, ...]
+    """Keys of the kernel's that hold pre-shared keys."""
+    keyring: int
+    """Where else to look for keys; 0: nowhere."""
 
 
 class HandshakeSocket:
@@ -104,13 +107,15 @@ class HandshakeSocket:
             auth=number.get(5, AUTH_UNAUTH),
             timeout=number.get(4, 0) / 1000,
             peername=found.get(8, b"").rstrip(b"\0").decode(),
-            certificate=7 in found,
+            certificate=_certificate(found.get(7)),
             identities=tuple(int.from_bytes(value, sys.byteorder) for kind, value in pairs if kind == 6),
+            keyring=number.get(9, 0),
         )
 
-    def done(self, request: Request, status: int) -> None:
-        """Tell the kernel how it went: 0 or an errno."""
-        list(self._ask(self._family, _DONE, [(1, struct.pack("=I", status)), (2, struct.pack("=i", request.fd))]))
+    def done(self, request: Request, status: int, peers: Iterable[int] = ()) -> None:
+        """Tell the kernel how it went: 0 or an errno; and by which of its keys the peer is known."""
+        said = [(1, struct.pack("=I", status)), (2, struct.pack("=i", request.fd))]
+        self._ask(self._family, _DONE, said + [(3, struct.pack("=I", serial)) for serial in peers])
 
     def _ask(self, kind: int, command: int, attributes: Sequence[tuple[int, bytes]]) -> list[bytes]:
         payload = _GENERIC.pack(command, 1, 0)
@@ -123,3 +128,11 @@ class HandshakeSocket:
                     netlink.check(body)
                     return bodies
                 bodies.append(body[_GENERIC.size :])
+
+
+def _certificate(nest: bytes | None) -> tuple[int, int] | None:
+    """The keys of certificate and private key; None unless both are named."""
+    if nest is None:
+        return None
+    found = {kind: int.from_bytes(value[:4], sys.byteorder, signed=True) for kind, value in netlink.attributes(nest)}
+    return (found[1], found[2]) if found.get(1) and found.get(2) else None

@@ -151,6 +151,7 @@ def _library() -> ctypes.CDLL:
         ("set_insecure",),
         ("set_ca_file", ctypes.c_char_p),
         ("set_certificate", ctypes.c_char_p, ctypes.c_char_p),
+        ("add_psk", ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t),
         ("add_psk_file", ctypes.c_char_p),
         ("set_client_auth", ctypes.c_int),
     ):
@@ -249,6 +250,11 @@ class Credentials:
         """Use the pre-shared keys of this file."""
         text = f"{psk_file} holds no pre-shared key"
         self._load(_library().quic_credentials_add_psk_file, text, psk_file, remedy="write lines IDENTITY:HEXKEY")
+
+    def psk_key(self, identity: str, key: bytes) -> None:
+        """Use a pre-shared key; a client uses the first."""
+        code = _library().quic_credentials_add_psk(self._handle, identity.encode(), key, len(key))
+        self._check(code, f"the pre-shared key of {identity} is none", "give it an identity, and 16 bytes or more")
 
     def insecure(self) -> None:
         """Accept whatever certificate the peer shows."""

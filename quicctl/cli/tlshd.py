@@ -11,21 +11,22 @@ import typer
 
 from quicctl import errors
 from quicctl import tlshd as agent
+from quicctl import tlshd_config as file
 from quicctl.cli import output
 
 
 def tlshd(
-    config: Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="tlshd's configuration.")] = agent.CONFIG,
+    config: Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="tlshd's configuration.")] = file.DEFAULT,
 ) -> None:
     """Make TLS handshakes for QUIC sockets of the kernel's own, until interrupted.
 
     Files of PEM stand in the sections authenticate.client and authenticate.server: x509.truststore, x509.certificate,
-    x509.private_key.
+    x509.private_key. keyrings in [authenticate] names keyrings with pre-shared keys, separated by semicolons.
 
     Example: quicctl tlshd --config /etc/tlshd/config
     """
-    settings = agent.read_config(config)
-    logging.getLogger("quicctl.tlshd").setLevel(logging.INFO)
+    settings = file.read(config)
+    logging.getLogger("quicctl.tlshd").setLevel(logging.INFO if settings.loglevel else logging.WARNING)
     try:
         agent.serve(settings, lambda: output.line("ready"))
     except FileNotFoundError as failure:

@@ -94,13 +94,19 @@ def test_kernel_without_the_family(kernel: Kernel) -> None:
 def test_request_of_a_client(kernel: Kernel, agent: HandshakeSocket) -> None:
     found = generic((1, u32(5)), (3, u32(1)), (4, u32(1500)), (5, u32(3)), (8, b"host\0"), (6, u32(11)), (6, u32(12)))
     kernel.answers = [[(FAMILY, found)], [OK]]
-    assert agent.accept() == Request(5, False, genetlink.AUTH_X509, 1.5, "host", False, (11, 12))
+    assert agent.accept() == Request(5, False, genetlink.AUTH_X509, 1.5, "host", None, (11, 12), 0)
     assert kernel.asked[-1] == (FAMILY, 2, {2: u32(1)})
 
 
 def test_request_of_a_server_that_says_little(kernel: Kernel, agent: HandshakeSocket) -> None:
     kernel.answers = [[(FAMILY, generic((1, u32(5)), (3, u32(2)), (7, b""))), OK]]
-    assert agent.accept() == Request(5, True, genetlink.AUTH_UNAUTH, 0.0, "", True, ())
+    assert agent.accept() == Request(5, True, genetlink.AUTH_UNAUTH, 0.0, "", None, (), 0)
+
+
+def test_request_that_names_keys(kernel: Kernel, agent: HandshakeSocket) -> None:
+    certificate = attributes((1, u32(21)), (2, u32(22)))
+    kernel.answers = [[(FAMILY, generic((1, u32(5)), (3, u32(2)), (5, u32(2)), (7, certificate), (9, u32(23)))), OK]]
+    assert agent.accept() == Request(5, True, genetlink.AUTH_PSK, 0.0, "", (21, 22), (), 23)
 
 
 def test_no_request(kernel: Kernel, agent: HandshakeSocket) -> None:
@@ -110,8 +116,14 @@ def test_no_request(kernel: Kernel, agent: HandshakeSocket) -> None:
 
 def test_result_is_told(kernel: Kernel, agent: HandshakeSocket) -> None:
     kernel.answers = [[OK]]
-    agent.done(Request(5, False, 0, 0.0, "", False, ()), errno.EACCES)
+    agent.done(Request(5, False, 0, 0.0, "", None, (), 0), errno.EACCES)
     assert kernel.asked[-1] == (FAMILY, 3, {1: u32(errno.EACCES), 2: u32(5)})
+
+
+def test_peer_is_told(kernel: Kernel, agent: HandshakeSocket) -> None:
+    kernel.answers = [[OK]]
+    agent.done(Request(5, False, 0, 0.0, "", None, (), 0), 0, (11,))
+    assert kernel.asked[-1] == (FAMILY, 3, {1: u32(0), 2: u32(5), 3: u32(11)})
 
 
 @pytest.mark.parametrize("answer", [[OK], OSError(errno.ENOBUFS, "too many")])
