@@ -407,6 +407,8 @@ _GUEST_ENVIRONMENT = {
     guest.Lane.VM: {"QUIC_SLOW": "2"},
     guest.Lane.UML: {"QUIC_SLOW": "5", "QUIC_NETNS_BYTES": str(1 << 20), "QUIC_INTEROP_BYTES": str(1 << 20)},
 }
+_PASSED_ON = ("QUIC_CONSUMER_BYTES",)
+"""What the user may set for tests in guests."""
 
 
 def _guest_job(lane: guest.Lane, programs: list[Program], series: str | None, scratch: Path, progress: Progress) -> guest.Job:
@@ -443,7 +445,7 @@ def _guest_job(lane: guest.Lane, programs: list[Program], series: str | None, sc
         tree=tree,
         timeout=_LANE_SECONDS[where],
         kernel=None if lane is guest.Lane.UML else booted,
-        env=_GUEST_ENVIRONMENT[lane],
+        env=_GUEST_ENVIRONMENT[lane] | {name: os.environ[name] for name in _PASSED_ON if name in os.environ},
     )
 
 

@@ -10,14 +10,18 @@
  * The TLS handshake is made by an agent in user space (tlshd, quicctl tlshd),
  * which net/handshake asks. It takes the protocol (ALPN) from the socket,
  * and certificates from its own configuration.
+ *
+ * docs/kernel-consumers.md goes through this file.
  */
 #undef pr_fmt
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bvec.h>
 #include <linux/completion.h>
 #include <linux/file.h>
 #include <linux/in.h>
 #include <linux/kthread.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/quic.h>
@@ -48,6 +52,14 @@ MODULE_PARM_DESC(timeout_ms, "how long a handshake may take, and a wait for data
 static char *peername = "localhost";
 module_param(peername, charp, 0444);
 MODULE_PARM_DESC(peername, "name that the server's certificate must bear");
+
+static char *auth = "x509";
+module_param(auth, charp, 0444);
+MODULE_PARM_DESC(auth, "how the ends know each other: x509, psk, or anon: the client asks for no proof");
+
+static int key;
+module_param(key, int, 0444);
+MODULE_PARM_DESC(key, "serial number of the pre-shared key: its description is the identity");
 
 /* One end of a connection. */
 struct rpc_end {
@@ -93,6 +105,21 @@ static void rpc_handshake_done(void *data, int status, key_serial_t peerid)
 	complete(&end->done);
 }
 
+/* What the agent is asked for. */
+static int rpc_request(struct tls_handshake_args *args, bool server)
+{
+	if (!strcmp(auth, "psk")) {
+		args->ta_num_peerids = 1;
+		args->ta_my_peerids[0] = key;
+		return server ? tls_server_hello_psk(args, GFP_KERNEL) :
+				tls_client_hello_psk(args, GFP_KERNEL);
+	}
+	if (server)
+		return tls_server_hello_x509(args, GFP_KERNEL);
+	return strcmp(auth, "anon") ? tls_client_hello_x509(args, GFP_KERNEL) :
+				      tls_client_hello_anon(args, GFP_KERNEL);
+}
+
 /*
  * Let the agent do the handshake. -ESRCH: there is none; -ETIMEDOUT: it did
  * not answer; else what it found.
@@ -111,8 +138,7 @@ static int rpc_handshake(struct rpc_end *end, bool server)
 	};
 	int err;
 
-	err = server ? tls_server_hello_x509(&args, GFP_KERNEL) :
-		       tls_client_hello_x509(&args, GFP_KERNEL);
+	err = rpc_request(&args, server);
 	if (err)
 		return err;
 	if (wait_for_completion_timeout(&end->done, msecs_to_jiffies(timeout_ms)))
@@ -130,13 +156,13 @@ static int rpc_set_alpn(struct socket *sock)
 				  sizeof(RPC_ALPN) - 1);
 }
 
-static int rpc_send(struct socket *sock, s64 id, u32 flags, void *data, size_t len)
+/* What @msg points to, on a stream. */
+static int rpc_send_msg(struct socket *sock, s64 id, u32 flags, struct msghdr *msg)
 {
 	u8 control[CMSG_SPACE(sizeof(struct quic_stream_info))] __aligned(8) = {};
-	struct msghdr msg = { .msg_control = control, .msg_controllen = sizeof(control) };
 	struct quic_stream_info *info = CMSG_DATA((struct cmsghdr *)control);
 	struct cmsghdr *cmsg = (struct cmsghdr *)control;
-	struct kvec vec = { .iov_base = data, .iov_len = len };
+	size_t len = msg_data_left(msg);
 	int sent;
 
 	cmsg->cmsg_level = SOL_QUIC;
@@ -144,10 +170,36 @@ static int rpc_send(struct socket *sock, s64 id, u32 flags, void *data, size_t l
 	cmsg->cmsg_len = CMSG_LEN(sizeof(*info));
 	info->stream_id = id;
 	info->stream_flags = flags;
-	sent = kernel_sendmsg(sock, &msg, &vec, 1, len);
+	msg->msg_control = control;
+	msg->msg_controllen = sizeof(control);
+	sent = sock_sendmsg(sock, msg);
 	if (sent < 0)
 		return sent;
 	return sent == len ? 0 : -EIO;
+}
+
+/* A copy of @data. */
+static int rpc_send(struct socket *sock, s64 id, u32 flags, void *data, size_t len)
+{
+	struct kvec vec = { .iov_base = data, .iov_len = len };
+	struct msghdr msg = {};
+
+	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, len);
+	return rpc_send_msg(sock, id, flags, &msg);
+}
+
+/*
+ * Not a copy: the socket holds on to the page until the peer has acknowledged it. What is in it
+ * must not change before, so the caller lets go of it for good.
+ */
+static int rpc_send_page(struct socket *sock, s64 id, u32 flags, struct page *page, size_t len)
+{
+	struct msghdr msg = { .msg_flags = MSG_SPLICE_PAGES };
+	struct bio_vec vec;
+
+	bvec_set_page(&vec, page, len, 0);
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, len);
+	return rpc_send_msg(sock, id, flags, &msg);
 }
 
 /* Bytes of one stream, whichever has some; 0 with *fin set at the end of one. */
@@ -183,40 +235,53 @@ static void rpc_data_ready(struct sock *sk)
 	wake_up(&server->wait);
 }
 
-/* Send back what comes until the client leaves. */
-static int rpc_echo(struct socket *sock, void *buffer)
+/* Send back what comes, in the page that it came into. */
+static int rpc_echo_one(struct socket *sock, struct page *page)
 {
+	void *data = page_address(page);
+	bool fin = false;
+	u32 flags;
 	s64 id;
-	bool fin;
 	int got;
 
-	for (;;) {
-		got = rpc_recv(sock, buffer, RPC_RECORD, &id, &fin);
-		if (got < 0)
-			return got;
-		got = rpc_send(sock, id, fin ? MSG_QUIC_STREAM_FIN : 0, buffer, got);
-		if (got < 0)
-			return got;
-	}
+	got = rpc_recv(sock, data, RPC_RECORD, &id, &fin);
+	if (got < 0)
+		return got;
+	flags = fin ? MSG_QUIC_STREAM_FIN : 0;
+	/* The bare end of a stream has no page. */
+	return got ? rpc_send_page(sock, id, flags, page, got) : rpc_send(sock, id, flags, data, 0);
+}
+
+/* The same until the client leaves. */
+static int rpc_echo(struct socket *sock)
+{
+	struct page *page;
+	int err;
+
+	do {
+		page = alloc_pages(GFP_KERNEL | __GFP_COMP, get_order(RPC_RECORD));
+		if (!page)
+			return -ENOMEM;
+		err = rpc_echo_one(sock, page);
+		put_page(page);
+	} while (!err);
+	return err;
 }
 
 static void rpc_serve_one(struct socket *sock)
 {
 	struct rpc_end end = {};
-	void *buffer;
 	int err;
 
 	err = rpc_end_init(&end, sock);
 	if (err)
 		return;
-	buffer = kmalloc(RPC_RECORD, GFP_KERNEL);
-	err = buffer ? rpc_handshake(&end, true) : -ENOMEM;
+	err = rpc_handshake(&end, true);
 	if (err)
 		pr_info("server: handshake: %d\n", err);
 	else
-		err = rpc_echo(sock, buffer);
+		err = rpc_echo(sock);
 	pr_debug("server: ended with %d\n", err);
-	kfree(buffer);
 	fput(end.file);
 }
 

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 from conftest import SLOW, Pki
 
 from quicctl import process
@@ -26,14 +27,22 @@ x509.truststore = {ca}
 x509.certificate = {cert}
 x509.private_key = {key}
 """
-_STREAMS, _ROUNDS = 4, 8
+_STREAMS, _RECORD = 4, 16384
+_BYTES = int(os.environ.get("QUIC_CONSUMER_BYTES", str(512 << 10)))
+"""Each way; up to 1 GiB, for which an idle machine is wanted."""
+_FEW = 2
+"""Rounds where it is not data that counts."""
 _FINIT_MODULE = 313
+_ADD_KEY, _KEYCTL = 248, 250
 """On x86_64, which lane uml is."""
+_USER_KEYRING = -4
+_REVOKE, _SETPERM = 3, 5
+_OWNER_MAY_ALL = 0x3F3F0000
 
 
 def call(**parameters: object) -> int:
     """Load the module, which serves and calls; returns 0, or the errno with which the kernel refused it."""
-    given = {"timeout_ms": int(60_000 * SLOW), "streams": _STREAMS, "rounds": _ROUNDS, **parameters}
+    given = {"timeout_ms": int(60_000 * SLOW), "streams": _STREAMS, "rounds": _FEW, **parameters}
     words = " ".join(f"{name}={value}" for name, value in given.items())
     # insmod has words of its own for some codes.
     libc = ctypes.CDLL(None, use_errno=True)
@@ -58,6 +67,20 @@ def agent(ca: Path, pki: Pki, folder: Path) -> Iterator[None]:
         assert child.stdout.readline() == b"ready\n"
         yield
         assert child.poll() is None
+
+
+@contextmanager
+def pre_shared_key() -> Iterator[int]:
+    """A key that root may read, by its serial number; afterwards it is revoked."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    size, ring = ctypes.c_size_t(32), ctypes.c_long(_USER_KEYRING)
+    serial = int(libc.syscall(_ADD_KEY, b"user", b"somebody", os.urandom(32), size, ring))
+    assert serial > 0, os.strerror(ctypes.get_errno())
+    try:
+        assert libc.syscall(_KEYCTL, _SETPERM, serial, _OWNER_MAY_ALL) == 0
+        yield serial
+    finally:
+        libc.syscall(_KEYCTL, _REVOKE, serial)
 
 
 @contextmanager
@@ -86,10 +109,11 @@ def answering(status: int | None) -> Iterator[list[Request]]:
         assert not thread.is_alive()
 
 
+@pytest.mark.timeout(120 + SLOW * _BYTES / (1 << 20))
 def test_records_return(pki: Pki, tmp_path: Path) -> None:
     before = counters()
     with agent(pki.ca, pki, tmp_path):
-        assert call() == 0
+        assert call(rounds=_BYTES // _STREAMS // _RECORD) == 0
     after = counters()
     for name in ("QuicConnActiveEstabs", "QuicConnPassiveEstabs"):
         assert after[name] == before[name] + 1
@@ -120,3 +144,71 @@ def test_agent_dies() -> None:
     with answering(None) as taken:
         assert call(timeout_ms=1000) == errno.ETIMEDOUT
     assert [request.server for request in taken] == [False]
+
+
+def test_agent_is_slow() -> None:
+    """The user gives up: a request that nobody took is gone, and the answer to one that was taken goes nowhere."""
+    taken: list[Request] = []
+    with HandshakeSocket() as wakeups, HandshakeSocket() as commands:
+        wakeups.subscribe()
+        assert call(timeout_ms=1000) == errno.ETIMEDOUT
+        assert commands.accept() is None
+    with HandshakeSocket() as wakeups, HandshakeSocket() as commands:
+        wakeups.subscribe()
+
+        def take() -> None:
+            while not taken:
+                wakeups.wait()
+                if (request := commands.accept()) is not None:
+                    taken.append(request)
+
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        assert call(timeout_ms=1000) == errno.ETIMEDOUT
+        thread.join(10 * SLOW)
+        with suppress(OSError):  # kernels differ in whether they say that it comes too late
+            commands.done(taken[0], 0)
+        os.close(taken[0].fd)
+    assert call() == errno.ESRCH
+
+
+def test_agent_is_killed_in_the_middle(pki: Pki, tmp_path: Path) -> None:
+    """With a handshake on its hands; the next agent is asked as if nothing had been."""
+    script = (
+        "import time\nfrom quicctl.genetlink import HandshakeSocket\n"
+        "with HandshakeSocket() as wakeups, HandshakeSocket() as commands:\n"
+        "    wakeups.subscribe()\n    print('ready', flush=True)\n    wakeups.wait()\n    request = commands.accept()\n"
+        "    print('taken', flush=True)\n    time.sleep(1000)\n"
+    )
+    with process.running([sys.executable, "-c", script]) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+
+        def kill() -> None:
+            assert child.stdout is not None
+            child.stdout.readline()
+            child.kill()
+
+        thread = threading.Thread(target=kill, daemon=True)
+        thread.start()
+        assert call(timeout_ms=3000) == errno.ETIMEDOUT
+        thread.join(10 * SLOW)
+    with agent(pki.ca, pki, tmp_path):
+        assert call() == 0
+
+
+def test_pre_shared_key(pki: Pki, tmp_path: Path) -> None:
+    with agent(pki.stranger_ca, pki, tmp_path), pre_shared_key() as key:
+        assert call(auth="psk", key=key) == 0
+
+
+def test_key_is_gone(pki: Pki, tmp_path: Path) -> None:
+    with pre_shared_key() as key:
+        pass
+    with agent(pki.ca, pki, tmp_path):
+        assert call(auth="psk", key=key) in (errno.EKEYREVOKED, errno.ENOKEY)
+
+
+def test_client_that_asks_for_no_proof(pki: Pki, tmp_path: Path) -> None:
+    with agent(pki.stranger_ca, pki, tmp_path):
+        assert call(auth="anon") == 0
