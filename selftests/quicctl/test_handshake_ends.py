@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import Ends
 
-from quicctl import errors, genetlink, handshake, libquic, pki, session, tlshd, transfer, uapi
+from quicctl import errors, genetlink, handshake, keyring, libquic, pki, session, tlshd, transfer, uapi
 from quicctl.handshake import Connection, Identity, Options
 
 SERVER = ("127.0.0.1", 4433)
@@ -229,39 +229,40 @@ def agent(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(tlshd.socket, "socket", lambda **_: Holder())
     monkeypatch.setattr(tlshd.os, "dup", lambda fd: fd)
-    monkeypatch.setattr(libquic, "getsockopt", lambda *_: b"shout".ljust(256, b"\0"))
+    options = {uapi.Option.ALPN: b"shout", uapi.Option.CONFIG: bytes(uapi.Config.SIZE), uapi.Option.SESSION_TICKET: b""}
+    monkeypatch.setattr(libquic, "getsockopt", lambda _fd, _level, option, _initial: options[option])
 
 
 def request(
     fd: int, *, server: bool = False, auth: int = genetlink.AUTH_X509, peername: str = "localhost"
 ) -> genetlink.Request:
-    return genetlink.Request(fd, server, auth, 20.0, peername, False, ())
+    return genetlink.Request(fd, server, auth, 20.0, peername, None, (), 0)
 
 
 def test_agent_makes_both_handshakes(ends: Ends, agent: None, keys: pki.Pki, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     config = tlshd.Config(tlshd.Role(keys.ca, None, None), tlshd.Role(None, keys.cert, keys.key))
     result = in_client(lambda: tlshd.attempt(config, request(ends.client)))
-    assert tlshd.attempt(config, request(ends.server, server=True)) == 0
-    assert result() == 0
+    assert tlshd.attempt(config, request(ends.server, server=True)).status == 0
+    assert result().status == 0
     assert "shout, TLS_" in caplog.text
 
 
 def test_agent_without_authentication_takes_any_server(ends: Ends, agent: None, keys: pki.Pki) -> None:
     config = tlshd.Config(tlshd.Role(None, None, None), tlshd.Role(None, keys.cert, keys.key))
     result = in_client(lambda: tlshd.attempt(config, request(ends.client, auth=genetlink.AUTH_UNAUTH)))
-    assert tlshd.attempt(config, request(ends.server, server=True)) == 0
-    assert result() == 0
+    assert tlshd.attempt(config, request(ends.server, server=True)).status == 0
+    assert result().status == 0
 
 
 def test_agent_tells_failures_as_numbers(ends: Ends, agent: None, keys: pki.Pki, tmp_path: Path) -> None:
     stranger = pki.make(tmp_path)
     config = tlshd.Config(tlshd.Role(stranger.ca, None, None), tlshd.Role(None, keys.cert, keys.key))
     result = in_client(lambda: tlshd.attempt(config, request(ends.client)))
-    assert tlshd.attempt(config, request(ends.server, server=True)) == errno.EACCES
-    assert result() == errno.EACCES
+    assert tlshd.attempt(config, request(ends.server, server=True)).status == errno.EACCES
+    assert result().status == errno.EACCES
     missing = tlshd.Config(tlshd.Role(tmp_path / "none", None, None), tlshd.Role(None, None, None))
-    assert tlshd.attempt(missing, request(ends.client)) == errno.ENOKEY
+    assert tlshd.attempt(missing, request(ends.client)).status == errno.ENOKEY
 
 
 def test_agent_serves_what_the_kernel_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,13 +286,14 @@ def test_agent_serves_what_the_kernel_asks_for(monkeypatch: pytest.MonkeyPatch) 
         def accept(self) -> genetlink.Request | None:
             return asked.pop() if asked else None
 
-        def done(self, request: genetlink.Request, status: int) -> None:
+        def done(self, request: genetlink.Request, status: int, peers: tuple[int, ...]) -> None:
             done.append((request.fd, status))
             finished.set()
 
     ready: list[bool] = []
     monkeypatch.setattr(tlshd, "HandshakeSocket", Kernel)
-    monkeypatch.setattr(tlshd, "attempt", lambda config, request: 5)
+    monkeypatch.setattr(tlshd, "attempt", lambda config, request: tlshd.Outcome(5))
+    monkeypatch.setattr(keyring, "join", lambda: None)
     fd = asked[0].fd
     with pytest.raises(KeyboardInterrupt):
         tlshd.serve(tlshd.Config(tlshd.Role(None, None, None), tlshd.Role(None, None, None)), lambda: ready.append(True))
