@@ -5,6 +5,7 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,7 @@ def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     (tree / "selftests" / "socket" / "harness.c").write_text("int main(void) { return 0; }\n")
     (tree / "selftests" / "netns" / "test_loss.py").write_text("def test_drop():\n    pass\n")
     monkeypatch.setattr(sourcetree, "project", lambda: tree)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # lanes are killed here
     return tree
 
 
