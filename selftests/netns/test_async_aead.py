@@ -53,7 +53,7 @@ def wire(made: Simulated) -> Iterator[Simulated]:
     try:
         yield made
     finally:
-        _PARAMETER.write_text("")
+        _PARAMETER.write_text("\n")  # a write of nothing would be none
         for name, value in {"room": 1000, "lifo": 0, "refuse_nth": 0, "fail_nth": 0, "hold": 0}.items():
             knob(name, value)
         for device in (made.here, made.there):
