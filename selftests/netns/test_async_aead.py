@@ -104,7 +104,8 @@ def test_contents_and_keys(driver: str, cipher: str, wire: Simulated, pki: Pki) 
     for counts in grown(wire, lambda: move(wire, pki, cipher=cipher, size=MOVED, at_near=update, at_far=update)):
         assert counts["QuicPktDecBacklogs"] > PACKETS // 2 < counts["QuicPktEncBacklogs"], counts
         assert counts["QuicPktDecFastpaths"] + counts["QuicPktEncFastpaths"] < PACKETS // 2, "the handshake's"
-        assert counts["QuicPktDecDrop"] == 0
+        # Packets of the second update may come before their key is made, and come again: RFC 9001, section 6.3.
+        assert counts["QuicPktDecDrop"] < PACKETS // 2, counts
     assert max(generations) >= 1
 
 
