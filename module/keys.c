@@ -1,68 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Packet protection keys: the key schedule on the kernel's hashes, the choice
- * of the AEAD driver, key updates. How packets are protected with them is for
+ * Packet protection keys: the key schedule on the kernel's hashes, key updates.
+ * Which AEAD driver does the work is for aead.c, how packets are protected for
  * protect.c, when keys change for core/key_phase.c. RFC 9001, section 5.
  */
 #include <crypto/hash.h>
 #include <crypto/sha2.h>
-#include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/tls.h>
 #include <uapi/linux/quic.h>
 
+#include "aead.h"
 #include "async.h"
 #include "keys.h"
 #include "protect.h"
 
-MODULE_IMPORT_NS("CRYPTO_INTERNAL");
-
 #define QUIC_LABEL_PREFIX	"tls13 "
 #define QUIC_LABEL_MAX		48
 
-/* How to get the fast AEAD that never goes asynchronous; found out on first use. */
-enum quic_aead_kind {
-	QUIC_AEAD_UNKNOWN,
-	QUIC_AEAD_PLAIN,	/* the default driver is synchronous */
-	QUIC_AEAD_INTERNAL,	/* the bare driver below the SIMD wrapper */
-	QUIC_AEAD_SYNC,		/* only by asking for synchronous ones */
-	QUIC_AEAD_LATER,	/* likewise, and the default driver completes later: an accelerator */
-};
-
-/*
- * Who completes later: empty: the driver that the crypto API prefers, on machines that have no fast
- * one of the other kind; "preferred": on all machines; "pcrypt()": a template around it; else the
- * name of a driver.
- */
-static char quic_async_aead[64];
-module_param_string(async_aead, quic_async_aead, sizeof(quic_async_aead), 0644);
-MODULE_PARM_DESC(async_aead,
-		 "AEAD driver that completes later: its name, a template as \"pcrypt()\", or \"preferred\"; empty: only where the processor has none of its own");
-
 struct quic_cipher {
-	const char *aead;
-	const char *internal;
+	struct quic_aead_alg aead;
 	u16 type;
 	u8 key_len;
 	u8 secret_len;
 	bool sha384;
 	bool chacha;
-	enum quic_aead_kind kind;
 };
 
 static struct quic_cipher quic_ciphers[] = {
 	{
-		.type = TLS_CIPHER_AES_GCM_128, .aead = "gcm(aes)", .internal = "__gcm(aes)",
+		.type = TLS_CIPHER_AES_GCM_128, .aead = { "gcm(aes)", "__gcm(aes)" },
 		.key_len = 16, .secret_len = 32,
 	}, {
-		.type = TLS_CIPHER_AES_GCM_256, .aead = "gcm(aes)", .internal = "__gcm(aes)",
+		.type = TLS_CIPHER_AES_GCM_256, .aead = { "gcm(aes)", "__gcm(aes)" },
 		.key_len = 32, .secret_len = 48, .sha384 = true,
 	}, {
-		.type = TLS_CIPHER_AES_CCM_128, .aead = "ccm(aes)",
+		.type = TLS_CIPHER_AES_CCM_128, .aead = { "ccm(aes)" },
 		.key_len = 16, .secret_len = 32,
 	}, {
-		.type = TLS_CIPHER_CHACHA20_POLY1305, .aead = "rfc7539(chacha20,poly1305)",
+		.type = TLS_CIPHER_CHACHA20_POLY1305, .aead = { "rfc7539(chacha20,poly1305)" },
 		.key_len = 32, .secret_len = 32, .chacha = true,
 	},
 };
@@ -117,7 +93,6 @@ static struct quic_version_keys quic_v2_keys = {
 
 static struct crypto_shash *quic_sha256;
 static struct crypto_shash *quic_sha384;
-static DEFINE_MUTEX(quic_keys_mutex);	/* quic_cipher.kind */
 
 static struct quic_cipher *quic_cipher_find(u32 type)
 {
@@ -273,156 +248,10 @@ int quic_hkdf_expand_label(u16 cipher, const u8 *secret, u8 secret_len, const ch
 				label, out, len);
 }
 
-static bool quic_aead_is_async(struct crypto_aead *aead)
-{
-	return crypto_aead_tfm(aead)->__crt_alg->cra_flags & CRYPTO_ALG_ASYNC;
-}
-
-/*
- * Which driver? Measured: the SIMD wrapper is asynchronous in 6.1 and 6.12, and asking for a
- * synchronous one yields a driver 13 times slower than what is under the wrapper.
- */
-static enum quic_aead_kind quic_aead_probe(const struct quic_cipher *c)
-{
-	enum quic_aead_kind kind = QUIC_AEAD_UNKNOWN;
-	struct crypto_aead *aead;
-
-	bool later = false;
-
-	aead = crypto_alloc_aead(c->aead, 0, 0);
-	if (!IS_ERR(aead)) {
-		later = quic_aead_is_async(aead);
-		crypto_free_aead(aead);
-		if (!later)
-			return QUIC_AEAD_PLAIN;
-	}
-
-	if (c->internal) {
-		aead = crypto_alloc_aead(c->internal, CRYPTO_ALG_INTERNAL,
-					 CRYPTO_ALG_INTERNAL | CRYPTO_ALG_ASYNC);
-		if (!IS_ERR(aead)) {
-			if (!crypto_aead_reqsize(aead))
-				kind = QUIC_AEAD_INTERNAL;
-			crypto_free_aead(aead);
-			if (kind)
-				return kind;
-		}
-	}
-	return later ? QUIC_AEAD_LATER : QUIC_AEAD_SYNC;
-}
-
-static struct crypto_aead *quic_aead_alloc(struct quic_cipher *c, bool *is_internal)
-{
-	enum quic_aead_kind kind = READ_ONCE(c->kind);
-	struct crypto_aead *aead;
-
-	if (kind == QUIC_AEAD_UNKNOWN) {
-		mutex_lock(&quic_keys_mutex);
-		if (!c->kind)
-			WRITE_ONCE(c->kind, quic_aead_probe(c));
-		kind = c->kind;
-		mutex_unlock(&quic_keys_mutex);
-	}
-
-	*is_internal = kind == QUIC_AEAD_INTERNAL;
-	switch (kind) {
-	case QUIC_AEAD_INTERNAL:
-		aead = crypto_alloc_aead(c->internal, CRYPTO_ALG_INTERNAL,
-					 CRYPTO_ALG_INTERNAL | CRYPTO_ALG_ASYNC);
-		break;
-	case QUIC_AEAD_PLAIN:
-		aead = crypto_alloc_aead(c->aead, 0, 0);
-		break;
-	default:
-		aead = crypto_alloc_aead(c->aead, 0, CRYPTO_ALG_ASYNC);
-		break;
-	}
-	if (IS_ERR(aead))
-		return aead;
-
-	/* A driver that was loaded meanwhile may be another one than was probed. */
-	if (crypto_aead_reqsize(aead) > QUIC_PROTECT_REQSIZE ||
-	    quic_aead_is_async(aead)) {
-		crypto_free_aead(aead);
-		*is_internal = false;
-		aead = crypto_alloc_aead(c->aead, 0, CRYPTO_ALG_ASYNC);
-		if (!IS_ERR(aead) && crypto_aead_reqsize(aead) > QUIC_PROTECT_REQSIZE) {
-			crypto_free_aead(aead);
-			return ERR_PTR(-EOPNOTSUPP);
-		}
-	}
-	return aead;
-}
-
-/*
- * A template around the driver that is preferred of those without a flag in @mask, once: what it makes
- * of that is preferred from then on. @wrap: its name with parentheses.
- */
-static struct crypto_aead *quic_aead_wrap_any(const struct quic_cipher *c, const char *wrap,
-					      u32 mask)
-{
-	struct crypto_aead *aead = crypto_alloc_aead(c->aead, 0, mask);
-	size_t len = strlen(wrap) - 1;
-	char name[CRYPTO_MAX_ALG_NAME];
-	const char *driver;
-	int n;
-
-	if (IS_ERR(aead))
-		return aead;
-	driver = crypto_tfm_alg_driver_name(crypto_aead_tfm(aead));
-	if (!strncmp(driver, wrap, len))
-		return aead;
-	n = snprintf(name, sizeof(name), "%.*s%s)", (int)len, wrap, driver);
-	crypto_free_aead(aead);
-	return n < sizeof(name) ? crypto_alloc_aead(name, 0, 0) : ERR_PTR(-ENAMETOOLONG);
-}
-
-/* cryptd goes around no driver that completes later by itself. */
-static struct crypto_aead *quic_aead_wrap(const struct quic_cipher *c, const char *wrap)
-{
-	struct crypto_aead *aead = quic_aead_wrap_any(c, wrap, 0);
-
-	if (aead == ERR_PTR(-ENOENT))
-		aead = quic_aead_wrap_any(c, wrap, CRYPTO_ALG_ASYNC);
-	return aead;
-}
-
-/* The driver that completes later, or NULL. */
-static struct crypto_aead *quic_aead_later(struct quic_cipher *c)
-{
-	char want[sizeof(quic_async_aead)];
-	struct crypto_aead *aead;
-	size_t len;
-
-	kernel_param_lock(THIS_MODULE);
-	strscpy(want, strim(quic_async_aead), sizeof(want));
-	kernel_param_unlock(THIS_MODULE);
-	len = strlen(want);
-	if (!len && READ_ONCE(c->kind) != QUIC_AEAD_LATER)
-		return NULL;
-
-	if (!len || !strcmp(want, "preferred"))
-		aead = crypto_alloc_aead(c->aead, 0, 0);
-	else if (len > 2 && !strcmp(want + len - 2, "()"))
-		aead = quic_aead_wrap(c, want);
-	else
-		aead = crypto_alloc_aead(want, 0, 0);
-	if (IS_ERR(aead)) {
-		pr_warn_ratelimited("quic: async_aead=%s is no driver of %s: error %ld; packets are protected synchronously\n",
-				    want, c->aead, PTR_ERR(aead));
-		return NULL;
-	}
-	/* The driver of one cipher is not that of all. */
-	if (quic_aead_is_async(aead) && !strcmp(crypto_aead_tfm(aead)->__crt_alg->cra_name, c->aead))
-		return aead;
-	crypto_free_aead(aead);
-	return NULL;
-}
-
 /* What key->aead gets, for the driver that completes later; it is done without if that has no use. */
 static void quic_key_add_later(struct quic_key *key, struct quic_cipher *c)
 {
-	key->later = quic_aead_later(c);
+	key->later = quic_aead_alloc_later(&c->aead);
 	if (!key->later)
 		return;
 	if (crypto_aead_setkey(key->later, key->key, c->key_len) ||
@@ -452,7 +281,7 @@ static struct quic_key *quic_key_new(u32 version, const struct quic_secret *secr
 	key->len = c->key_len;
 	refcount_set(&key->refs, 1);
 
-	key->aead = quic_aead_alloc(c, &key->is_internal);
+	key->aead = quic_aead_alloc(&c->aead, &key->is_internal);
 	if (IS_ERR(key->aead)) {
 		err = PTR_ERR(key->aead);
 		key->aead = NULL;
