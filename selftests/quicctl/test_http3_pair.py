@@ -10,13 +10,13 @@ import io
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_web import FakeWeb
+from http3_ends import Pair, answer, body_and_trailers_go_both_ways, order_of_ends, until
 
 from quicctl import errors
 from quicctl.connection import ClientSettings
@@ -27,28 +27,11 @@ from quicctl.http3.priority import Priority
 from quicctl.http3.server import Request, Response
 
 PATIENCE = 60.0
-BIG = 4 << 20
 
 
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> FakeWeb:
     return FakeWeb(monkeypatch)
-
-
-@dataclass
-class Pair:
-    """A server, a client of it, and what the server said of its requests."""
-
-    server: server.Server
-    client: client.Client
-    served: list[server.Served]
-
-    @property
-    def attendant(self) -> server._Attendant:
-        return next(iter(self.server._attendants))
-
-    async def ask(self, path: str, method: str = "GET", **more: Any) -> client.Answer:
-        return await self.client.request(client.Request("localhost", path, method, **more))
 
 
 def run(web: FakeWeb, handler: server.Handler, test: Callable[[Pair], Awaitable[None]]) -> None:
@@ -66,37 +49,8 @@ def run(web: FakeWeb, handler: server.Handler, test: Callable[[Pair], Awaitable[
     asyncio.run(main())
 
 
-async def until(truth: Callable[[], Any]) -> None:
-    while not truth():
-        await asyncio.sleep(0.001)
-
-
-async def answer(request: Request) -> Response:
-    """Says what came: for the path /big that is a lot."""
-    body = b"".join([piece async for piece in request.message.body()])
-    seen = f"{request.method} {request.path} {len(body)} {dict(request.message.trailers)}"
-    if request.path.startswith("/big"):
-        return Response(200, [("content-length", str(BIG))], _zeros())
-    return Response(200, [("x-seen", seen)], body, [("x-sum", hashlib.sha256(body).hexdigest())])
-
-
-async def _zeros() -> AsyncIterator[bytes]:
-    for _ in range(BIG >> 15):
-        yield bytes(1 << 15)
-
-
 def test_body_and_trailers_go_both_ways(web: FakeWeb) -> None:
-    async def test(both: Pair) -> None:
-        body = os.urandom(1 << 18)
-        asked = await both.ask("/there", "POST", body=body, trailers=[("x-end", "yes")])
-        assert await asked.read() == body
-        assert dict(await asked.head())["x-seen"] == f"POST /there {len(body)} {{'x-end': 'yes'}}"
-        assert asked.trailers == [("x-sum", hashlib.sha256(body).hexdigest())]
-        await asked.close()
-        await until(lambda: both.served)
-        assert both.served == [server.Served(both.served[0].peer, "POST", "/there", 200, len(body), True, "none")]
-
-    run(web, answer, test)
+    run(web, answer, body_and_trailers_go_both_ways)
 
 
 def test_fields_that_came_twice_are_joined(web: FakeWeb) -> None:
@@ -201,14 +155,7 @@ def test_urgent_answers_come_first(way: str, web: FakeWeb) -> None:
         asked = [await both.ask("/big", headers=late), await both.ask("/big", headers=urgent)]
         if way == "frame":
             asked[1].prioritize(Priority(0))
-        ended: list[int] = []
-
-        async def read(number: int) -> None:
-            assert len(await asked[number].read()) == BIG
-            ended.append(number)
-
-        await asyncio.gather(read(0), read(1))
-        assert ended == [1, 0]
+        assert await order_of_ends(asked) == [1, 0]
 
     run(web, answer, test)
 

@@ -15,14 +15,13 @@ from pathlib import Path
 
 import pytest
 from conftest import Pki
-from web import HOST, PATIENCE, Pair, Serving, get, get_json, run, serving
+from web import HOST, PATIENCE, Serving, get, get_json, run, serving  # first: it says where the next is
+
+from http3_ends import BIG, Pair, answer, body_and_trailers_go_both_ways, order_of_ends, until  # isort: skip
 
 from quicctl import errors
 from quicctl.http3.client import NotProcessed
 from quicctl.http3.server import Request, Response
-
-BIG = 8 << 20
-"""More than all buffers on the way hold."""
 
 
 @pytest.fixture(scope="module")
@@ -114,30 +113,8 @@ def test_example_does_what_the_document_says(pki: Pki, tmp_path: Path) -> None:
 # The library, both ends in one loop; what needs no kernel is in selftests/quicctl/test_http3_pair.py.
 
 
-async def answer(request: Request) -> Response:
-    """Says what came: for the path /big that is a lot."""
-    body = b"".join([piece async for piece in request.message.body()])
-    seen = f"{request.method} {request.path} {len(body)} {dict(request.message.trailers)}"
-    if request.path.startswith("/big"):
-        return Response(200, [("content-length", str(BIG))], _zeros())
-    return Response(200, [("x-seen", seen)], body, [("x-sum", hashlib.sha256(body).hexdigest())])
-
-
-async def _zeros() -> AsyncIterator[bytes]:
-    for _ in range(BIG >> 15):
-        yield bytes(1 << 15)
-
-
 def test_body_and_trailers_go_both_ways(pki: Pki) -> None:
-    async def test(both: Pair) -> None:
-        body = os.urandom(1 << 18)
-        asked = await both.ask("/there", "POST", body=body, trailers=[("x-end", "yes")])
-        assert await asked.read() == body
-        assert dict(await asked.head())["x-seen"] == f"POST /there {len(body)} {{'x-end': 'yes'}}"
-        assert asked.trailers == [("x-sum", hashlib.sha256(body).hexdigest())]
-        await asked.close()
-
-    run(pki, answer, test)
+    run(pki, answer, body_and_trailers_go_both_ways)
 
 
 def test_client_cancels_one_of_two(pki: Pki) -> None:
@@ -149,7 +126,7 @@ def test_client_cancels_one_of_two(pki: Pki) -> None:
         await unwanted.close()
         assert len(await wanted.read()) == BIG
         await wanted.close()
-        await both.until_served(2)
+        await until(lambda: len(both.served) == 2)
         assert sorted((one.complete, one.sent == BIG) for one in both.served) == [(False, False), (True, True)]
         with pytest.raises(errors.StreamReset):
             await unwanted.read()
@@ -186,11 +163,9 @@ def test_goaway_lets_requests_finish_and_takes_no_more(pki: Pki) -> None:
 
     async def test(both: Pair) -> None:
         asked = await both.ask("/")
-        while not both.server._attendants or not next(iter(both.server._attendants))._requests:
-            await asyncio.sleep(0.01)
+        await until(lambda: both.server._attendants and both.attendant._requests)
         ending = asyncio.create_task(both.server.shutdown(PATIENCE))
-        while not both.client.going_away:
-            await asyncio.sleep(0.01)
+        await until(lambda: both.client.going_away)
         with pytest.raises(NotProcessed):
             await both.ask("/")
         assert not ending.done()
@@ -209,14 +184,7 @@ def test_goaway_lets_requests_finish_and_takes_no_more(pki: Pki) -> None:
 def test_urgent_answers_come_first(pki: Pki) -> None:
     async def test(both: Pair) -> None:
         asked = [await both.ask("/big", headers=[("priority", urgency)]) for urgency in ("u=6", "u=1")]
-        ended: list[int] = []
-
-        async def read(number: int) -> None:
-            assert len(await asked[number].read()) == BIG
-            ended.append(number)
-
-        await asyncio.gather(read(0), read(1))
-        assert ended == [1, 0]
+        assert await order_of_ends(asked) == [1, 0]
 
     run(pki, answer, test)
 

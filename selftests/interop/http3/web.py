@@ -17,7 +17,9 @@ from typing import Any
 
 from conftest import SLOW, Pki
 
-sys.path.append(str(Path(__file__).parents[1] / "peers"))
+sys.path += [str(Path(__file__).parents[1] / "peers"), str(Path(__file__).parents[2] / "quicctl")]
+
+from http3_ends import Pair
 
 from quicctl import process
 from quicctl.http3 import client, server
@@ -76,23 +78,6 @@ def serving(pki: Pki, folder: Path, log: Path, *words: str) -> Iterator[Serving]
             assert child.poll() is None and time.monotonic() < deadline, said.read_text()
             time.sleep(0.02)
         yield Serving(int(found[1]), child, log)
-
-
-@dataclass
-class Pair:
-    """A server, a client of it, and what the server said of its requests."""
-
-    server: server.Server
-    client: client.Client
-    served: list[server.Served]
-
-    async def ask(self, path: str, method: str = "GET", **more: Any) -> client.Answer:
-        return await self.client.request(client.Request("localhost", path, method, **more))
-
-    async def until_served(self, count: int) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while len(self.served) < count:
-                await asyncio.sleep(0.01)
 
 
 def run(pki: Pki, handler: server.Handler, test: Callable[[Pair], Awaitable[None]], **settings: Any) -> None:
