@@ -129,6 +129,31 @@ static void losses_of_the_old_path_do_not_shrink_the_new_window(struct kunit *te
 	sim_destroy(sim);
 }
 
+/* Nor does it say how large packets may be on the new one. */
+static void losses_of_the_old_path_are_no_black_hole_of_the_new(struct kunit *test)
+{
+	struct sim *sim = established(test);
+	struct sim_end *server = &sim->server;
+	u32 i;
+
+	sim_run_for(sim, SIM_SECOND);
+	talk(test, server, 1, 200000);
+	KUNIT_ASSERT_GT(test, sim_send(server, 1, 30000, false), 0);
+	sim->client.nat = 1000;
+	sim_settle(server);
+	sim_run_for(sim, SIM_MS);
+	KUNIT_ASSERT_EQ(test, sim_send(&sim->client, 0, 100, false), 100);
+	sim_settle(&sim->client);
+	for (i = 0; i < 200; i++) {
+		sim_run_for(sim, SIM_MS);
+		KUNIT_EXPECT_EQ(test, quic_conn_path(&server->conn)->pmtud.holes, 0);
+	}
+	KUNIT_EXPECT_EQ(test, peer_of(server), NEW_PORT);
+	KUNIT_EXPECT_EQ(test, quic_conn_path(&server->conn)->mss, 1472);
+	KUNIT_EXPECT_GT(test, server->conn.lost_packets, 10);
+	sim_destroy(sim);
+}
+
 /*
  * RFC 9000, sections 8.2.2 #6 and 9.3 #2: three times what came from there, padding and all.
  * RFC 9000, section 9.3.2 #1: when nobody answers there, the connection goes back.
@@ -550,6 +575,7 @@ static struct kunit_case conn_path_cases[] = {
 	KUNIT_CASE(other_port_is_followed_and_validated),
 	KUNIT_CASE(other_host_starts_from_nothing),
 	KUNIT_CASE(losses_of_the_old_path_do_not_shrink_the_new_window),
+	KUNIT_CASE(losses_of_the_old_path_are_no_black_hole_of_the_new),
 	KUNIT_CASE(spoofed_source_gets_no_more_than_three_times),
 	KUNIT_CASE(true_peer_calls_the_connection_back),
 	KUNIT_CASE(ever_changing_source_does_not_stop_the_data),
