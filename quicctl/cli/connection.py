@@ -69,6 +69,31 @@ SessionOption = Annotated[
 ]
 
 
+def congestion_of(name: CongestionName | None) -> uapi.Congestion | None:
+    """The controller of that name; None for the kernel's default."""
+    return None if name is None else uapi.Congestion[name.name]
+
+
+def version_of(name: VersionName | None) -> int:
+    """The number of a QUIC version; 0 for the kernel's default."""
+    return 0 if name is None else {known: number for number, known in uapi.VERSIONS.items()}[name.value]
+
+
+def params_of(idle: float) -> uapi.TransportParams | None:
+    """Transport parameters with an idle timeout in seconds; None for 0; raises BadParameter."""
+    if not idle:
+        return None
+    if not 1 <= idle <= 4294:
+        raise typer.BadParameter("--idle-timeout takes 1 to 4294 seconds")
+    return uapi.TransportParams(max_idle_timeout=int(idle * 1e6))
+
+
+def check_client_auth(asked: ClientAuth | None, ca: Path | None) -> None:
+    """Raise BadParameter if a server would have nothing to judge certificates of clients by."""
+    if asked not in (None, ClientAuth.NONE) and ca is None:
+        raise typer.BadParameter("--client-auth needs --ca to judge what clients show")
+
+
 @dataclass(frozen=True, slots=True)
 class Ends:
     """What commands that are client or server have in common: a field is an argument or an option, see command()."""
@@ -97,25 +122,23 @@ class Ends:
             raise typer.BadParameter("give either HOST:PORT to connect to, or --listen ADDR:PORT")
         if self.session is not None and self.listen is not None:
             raise typer.BadParameter("--session is for clients: a server keeps nothing of its sessions")
-        asks = self.client_auth not in (None, ClientAuth.NONE)
-        if self.client_auth is not None and (self.listen is None or (asks and self.ca is None)):
-            raise typer.BadParameter("--client-auth is for servers, which need --ca to judge what clients show")
-        if self.idle and not 1 <= self.idle <= 4294:
-            raise typer.BadParameter("--idle-timeout takes 1 to 4294 seconds")
+        if self.client_auth is not None and self.listen is None:
+            raise typer.BadParameter("--client-auth is for servers")
+        check_client_auth(self.client_auth, self.ca)
+        params_of(self.idle)
         if self.keepalive and not 1.5 <= self.keepalive <= 4294:
             raise typer.BadParameter("--keepalive takes 1.5 to 4294 seconds")
 
     def options(self, **more: Any) -> handshake.Options:
         """As the library has them, with ``more`` of the command's own."""
-        numbers = {name: number for number, name in uapi.VERSIONS.items()}
         shared = handshake.Options(
             identity=handshake.Identity(
                 cert=self.cert, key=self.key, ca=self.ca, psk=self.psk, insecure=self.insecure, client_auth=self.client_auth
             ),
             alpn=self.alpn,
-            congestion=None if self.cc is None else uapi.Congestion[self.cc.name],
-            params=uapi.TransportParams(max_idle_timeout=int(self.idle * 1e6)) if self.idle else None,
-            version=0 if self.version is None else numbers[self.version.value],
+            congestion=congestion_of(self.cc),
+            params=params_of(self.idle),
+            version=version_of(self.version),
             timeout=self.timeout,
             keepalive=self.keepalive,
             keylog=self.keylog,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from quicctl import connection, errors, session, uapi
+from quicctl import connection, errors, session
 from quicctl.cli import output
 from quicctl.cli.connection import (
     CaOption,
@@ -26,6 +26,8 @@ from quicctl.cli.connection import (
     SessionOption,
     TimeoutOption,
     VersionOption,
+    congestion_of,
+    version_of,
 )
 from quicctl.cli.options import JsonOption
 
@@ -100,13 +102,12 @@ def get(
     from quicctl.http3 import fetch
 
     settings = connection.ClientSettings(insecure=insecure, timeout=timeout)
-    for name, value in (("ca", ca), ("cert", cert), ("key", key), ("keylog", keylog), ("server_name", servername)):
+    for name, value in (
+        ("ca", ca), ("cert", cert), ("key", key), ("keylog", keylog), ("server_name", servername),
+        ("congestion", congestion_of(cc)), ("version", version_of(version) or None),
+    ):  # fmt: skip
         if value is not None:
             settings[name] = value  # type: ignore[literal-required]
-    if cc is not None:
-        settings["congestion"] = uapi.Congestion[cc.name]
-    if version is not None:
-        settings["version"] = {name: number for number, name in uapi.VERSIONS.items()}[version.value]
     plan = fetch.Plan(
         settings=settings,
         method="HEAD" if head else method or ("GET" if data is None else "POST"),

@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quicctl import connection, endpoint, uapi
+from quicctl import connection, endpoint
 from quicctl.cli import output
-from quicctl.cli.connection import CaOption, CertOption, ClientAuthOption, CongestionOption, IdleOption, KeylogOption, KeyOption
+from quicctl.cli.connection import (
+    CaOption,
+    CertOption,
+    ClientAuthOption,
+    CongestionOption,
+    IdleOption,
+    KeylogOption,
+    KeyOption,
+    check_client_auth,
+    congestion_of,
+    params_of,
+)
 from quicctl.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -45,22 +56,19 @@ def serve(
 
     Example: quicctl serve public --listen 0.0.0.0:443 --cert chain.pem --key key.pem
     """
-    if client_auth is not None and ca is None:
-        raise typer.BadParameter("--client-auth needs --ca to judge what clients show")
-    if idle and not 1 <= idle <= 4294:
-        raise typer.BadParameter("--idle-timeout takes 1 to 4294 seconds")
+    check_client_auth(client_auth, ca)
+    params = params_of(idle)
     host, port = endpoint.parse_address(listen)
 
     from quicctl.http3 import serving
 
     settings = connection.ServerSettings(retry=retry, early_data=early_data)
-    for name, value in (("cert", cert), ("key", key), ("ca", ca), ("keylog", keylog), ("client_auth", client_auth)):
+    for name, value in (
+        ("cert", cert), ("key", key), ("ca", ca), ("keylog", keylog), ("client_auth", client_auth),
+        ("congestion", congestion_of(cc)), ("params", params),
+    ):  # fmt: skip
         if value is not None:
             settings[name] = value  # type: ignore[literal-required]
-    if cc is not None:
-        settings["congestion"] = uapi.Congestion[cc.name]
-    if idle:
-        settings["params"] = uapi.TransportParams(max_idle_timeout=int(idle * 1e6))
 
     def say(served: Served) -> None:
         if json:

@@ -99,7 +99,7 @@ def test_unexpected_trouble_is_not_swallowed(tmp_path: Path) -> None:
         (["--listen", "127.0.0.1:0", "--session", "x"], "--session is for clients"),
         (["127.0.0.1:1", "--early-data"], "needs --session"),
         (["127.0.0.1:1", "--client-auth", "request"], "for servers"),
-        (["--listen", "127.0.0.1:0", "--client-auth", "require"], "need --ca"),
+        (["--listen", "127.0.0.1:0", "--client-auth", "require"], "needs --ca"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(words: list[str], why: str) -> None:
