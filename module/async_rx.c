@@ -7,6 +7,7 @@
  * goes on as if they had come just now. RFC 9000, appendix A.3; RFC 9001, section 5.5.
  */
 #include "async.h"
+#include "coalesced.h"
 #include "drop.h"
 #include "net.h"
 #include "protect.h"
@@ -150,7 +151,7 @@ void quic_async_walk(struct quic_input_batch *batch, struct quic_async_job *job)
 			continue;
 		batch->datagram_len = packet->datagram.len;
 		if (!packet->is_app) {
-			quic_input_datagram(batch, packet->datagram.skb, packet->datagram.data,
+			quic_coalesced_input(batch, packet->datagram.skb, packet->datagram.data,
 					    packet->datagram.len);
 		} else if (quic_input_opened(batch, packet)) {
 			opened++;

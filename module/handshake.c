@@ -9,6 +9,7 @@
 #include "net.h"
 #include "restart.h"
 #include "sock.h"
+#include "undecryptable.h"
 #include "validate.h"
 
 #include <trace/events/quic.h>
@@ -59,7 +60,7 @@ void quic_handshake_key_work(struct work_struct *work)
 	/* On failure no update is possible until the next attempt; the peer must wait. */
 	if (quic_conn_is_open(&qs->conn)) {
 		quic_handshake_next_keys(qs);
-		quic_input_undecryptable(qs);
+		quic_undecryptable_resume(qs);
 		quic_sock_settle(qs);
 	}
 	release_sock(sk);
@@ -170,7 +171,7 @@ int quic_handshake_set_secret(struct quic_sock *qs, struct quic_crypto_secret *i
 		err = quic_handshake_complete(qs);
 	/* What waited for this key, or, whichever key was the last, for the end of the handshake. */
 	if (!err && (!send || completes))
-		quic_input_undecryptable(qs);
+		quic_undecryptable_resume(qs);
 	if (!err && !send && !quic_conn_is_open(conn))
 		err = -EPIPE;
 wipe:

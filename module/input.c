@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Datagrams to packets: header protection comes off many packets of an
- * aggregate at once, each is opened where it lies and handed to the core; its
- * segments are found by segments.c. RFC 9001, section 5.5.
+ * Aggregates to packets: header protection comes off many 1-RTT packets at
+ * once, each is opened where it lies and handed to the core. Segments are found
+ * by segments.c, those that are not one 1-RTT packet are coalesced.c's.
+ * RFC 9001, section 5.5.
  */
 #include "async.h"
+#include "coalesced.h"
 #include "drop.h"
 #include "input.h"
 #include "net.h"
@@ -54,29 +56,22 @@ struct quic_key *quic_input_app_key(struct quic_sock *qs, bool phase, u64 pn)
 	return quic_input_key(qs, phase, pn, &choice);
 }
 
-/*
- * A datagram whose first packet could not be opened, for whatever reason: does it end in a token
- * of the peer's? RFC 9000, sections 10.3 #5 and 10.3.1 #1 #4.
+/**
+ * quic_input_failed() - the first packet of a datagram could not be opened, for whatever reason
+ * @batch: what it came with
+ * @data:  the datagram
+ * @len:   its length
+ *
+ * Does it end in a token of the peer's? RFC 9000, sections 10.3 #5 and 10.3.1 #1 #4.
  */
-static void quic_input_try_reset(struct quic_sock *qs, const u8 *data, u32 len, u64 now)
+void quic_input_failed(const struct quic_input_batch *batch, const u8 *data, u32 len)
 {
-	struct quic_conn *conn = &qs->conn;
+	struct quic_conn *conn = &batch->qs->conn;
 
 	if (len >= QUIC_STATELESS_RESET_MIN &&
 	    quic_remote_cids_is_reset(&conn->remote_cids,
 				      data + len - QUIC_STATELESS_TOKEN_LEN))
-		quic_conn_on_stateless_reset(conn, now);
-}
-
-/**
- * quic_input_failed() - the first packet of a datagram could not be opened
- * @batch: what it came with
- * @data:  the datagram
- * @len:   its length
- */
-void quic_input_failed(const struct quic_input_batch *batch, const u8 *data, u32 len)
-{
-	quic_input_try_reset(batch->qs, data, len, batch->now);
+		quic_conn_on_stateless_reset(conn, batch->now);
 }
 
 static inline u64 quic_input_expand(struct quic_sock *qs, u8 level, const u8 *packet,
@@ -194,12 +189,19 @@ static __always_inline void quic_input_use(const struct quic_input_batch *batch,
 	}
 }
 
-/*
- * A packet without header protection: number, key, decryption, frames.
- * @packet to @packet + @len is the packet, its number at @pn_offset; @other: an Initial packet of a
- * version that is not in use. False: it could not be opened.
+/**
+ * quic_input_open() - number, key, decryption and frames of a packet without header protection
+ * @batch:     what it came with
+ * @skb:       where it lies
+ * @level:     of the packet
+ * @packet:    its first byte
+ * @pn_offset: where its number is
+ * @len:       its length
+ * @other:     an Initial packet of a version that is not in use
+ *
+ * Return: false: it could not be opened.
  */
-static bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff *skb, u8 level,
+bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff *skb, u8 level,
 			    u8 *packet, u32 pn_offset, u32 len, bool other)
 {
 	struct quic_sock *qs = batch->qs;
@@ -275,225 +277,6 @@ bool quic_input_opened(const struct quic_input_batch *batch,
 	return true;
 }
 
-/* Of a packet that is kept: the codepoint that it came with. */
-static u8 *quic_input_kept_ecn(struct sk_buff *skb)
-{
-	return (u8 *)skb->cb;
-}
-
-/* Keep a packet that came before its key. RFC 9001, section 5.7. */
-static void quic_input_keep(struct quic_sock *qs, const u8 *packet, u32 len, u8 ecn)
-{
-	struct sk_buff *skb;
-
-	if (skb_queue_len(&qs->undecryptable) >= QUIC_UNDECRYPTABLE_MAX ||
-	    qs->undecryptable_bytes + len > QUIC_UNDECRYPTABLE_BYTES) {
-		quic_drop_packet(qs, QUIC_DROP_WAITING_FULL, len);
-		return;
-	}
-	skb = alloc_skb(len, GFP_ATOMIC | __GFP_NOWARN);
-	if (!skb) {
-		quic_drop_packet(qs, QUIC_DROP_NO_MEMORY, len);
-		return;
-	}
-	skb_put_data(skb, packet, len);
-	*quic_input_kept_ecn(skb) = ecn;
-	__skb_queue_tail(&qs->undecryptable, skb);
-	qs->undecryptable_bytes += len;
-	trace_quic_packet_buffered(&qs->conn, len);
-}
-
-static int quic_input_level(enum quic_packet_type type)
-{
-	switch (type) {
-	case QUIC_PACKET_INITIAL:
-		return QUIC_CRYPTO_INITIAL;
-	case QUIC_PACKET_0RTT:
-		return QUIC_CRYPTO_EARLY;
-	case QUIC_PACKET_HANDSHAKE:
-		return QUIC_CRYPTO_HANDSHAKE;
-	case QUIC_PACKET_SHORT:
-		return QUIC_CRYPTO_APP;
-	default:
-		return -1;
-	}
-}
-
-/* May a packet of that level come without its key being late? */
-static bool quic_input_may_wait(const struct quic_conn *conn, u8 level)
-{
-	if (level == QUIC_CRYPTO_INITIAL || !quic_conn_is_open(conn))
-		return false;
-	if (level == QUIC_CRYPTO_HANDSHAKE)
-		return conn->space[QUIC_SPACE_HANDSHAKE];
-	/* A client gets no 0-RTT. */
-	if (level == QUIC_CRYPTO_EARLY && !conn->is_server)
-		return false;
-	return conn->state == QUIC_CONN_HANDSHAKE;
-}
-
-/*
- * RFC 9000, section 7.2: a client answers to the ID that the server chose in
- * its first packet, and then to no other.
- */
-static bool quic_input_source(struct quic_conn *conn, const struct quic_header *hdr,
-			      bool authenticated)
-{
-	struct quic_remote_cid *remote = quic_remote_cids_find(&conn->remote_cids, 0);
-
-	if (!remote || quic_cid_equal(&remote->cid, &hdr->scid))
-		return true;
-	if (conn->is_server || conn->has_server_cid)
-		return false;
-	if (authenticated)
-		remote->cid = hdr->scid;
-	return true;
-}
-
-/* What a packet with a long header is by its version. */
-static enum quic_version_use quic_input_version(struct quic_sock *qs, u8 level, u32 version)
-{
-	enum quic_version_use use = quic_conn_version_use(&qs->conn, level, version);
-
-	if (likely(use != QUIC_VERSION_OTHER) ||
-	    (qs->other_rx && qs->other_version == version))
-		return use;
-	return quic_restart_want(qs, version) ? QUIC_VERSION_EARLY : QUIC_VERSION_DROP;
-}
-
-/* One packet with a header of any kind. False: it could not be opened, and will not be later. */
-static bool quic_input_packet(const struct quic_input_batch *batch, struct sk_buff *skb,
-			      u8 *packet, const struct quic_header *hdr)
-{
-	enum quic_version_use use = QUIC_VERSION_CURRENT;
-	struct quic_sock *qs = batch->qs;
-	struct quic_conn *conn = &qs->conn;
-	int level = quic_input_level(hdr->type);
-	struct quic_mask mask;
-	bool opened;
-	u64 received;
-
-	if (level < 0 && quic_restart_on_packet(qs, packet, hdr))
-		return true;
-	if (level >= 0 && level != QUIC_CRYPTO_APP)
-		use = quic_input_version(qs, level, hdr->version);
-	/* A server has no token to show: RFC 9000, section 17.2.2 #1. */
-	if (level < 0 || use == QUIC_VERSION_DROP ||
-	    (level == QUIC_CRYPTO_INITIAL && !conn->is_server && hdr->token_len)) {
-		quic_drop_packet(qs, use == QUIC_VERSION_DROP ? QUIC_DROP_VERSION : QUIC_DROP_TYPE,
-				 hdr->packet_len);
-		return false;
-	}
-	if (use == QUIC_VERSION_EARLY) {
-		quic_input_keep(qs, packet, hdr->packet_len, batch->ecn);
-		return true;
-	}
-	/* Keys of 0-RTT come with the ClientHello or never, RFC 9001, section 4.6.2 #1; others later. */
-	if (!(conn->rx_keys & BIT(level))) {
-		if (quic_input_may_wait(conn, level)) {
-			quic_input_keep(qs, packet, hdr->packet_len, batch->ecn);
-			return true;
-		}
-		quic_drop_packet(qs, QUIC_DROP_KEY_UNAVAILABLE, hdr->packet_len);
-		return false;
-	}
-	/* 1-RTT packets wait until the handshake is complete. RFC 9001, section 5.7 #1 #2 #3. */
-	if (level == QUIC_CRYPTO_APP && conn->state == QUIC_CONN_HANDSHAKE) {
-		quic_input_keep(qs, packet, hdr->packet_len, batch->ecn);
-		return true;
-	}
-	if (level != QUIC_CRYPTO_APP && !quic_input_source(conn, hdr, false)) {
-		quic_drop_packet(qs, QUIC_DROP_SOURCE_CID, hdr->packet_len);
-		return false;
-	}
-	if (!(level == QUIC_CRYPTO_APP && conn->plaintext)) {
-		/* The sample lies 4 bytes behind the number. RFC 9001, section 5.4.2. */
-		if (hdr->packet_len < hdr->pn_offset + 4 + QUIC_SAMPLE_LEN) {
-			quic_drop_packet(qs, QUIC_DROP_TOO_SHORT, hdr->packet_len);
-			return false;
-		}
-		mask.first = packet;
-		mask.pn = packet + hdr->pn_offset;
-		if (likely(level != QUIC_CRYPTO_APP || !batch->by_device))
-			quic_protect_unmask(use == QUIC_VERSION_OTHER ? qs->other_rx :
-					    qs->rx_key[level], &mask, 1);
-	} else if (hdr->packet_len < hdr->pn_offset + 4) {
-		quic_drop_packet(qs, QUIC_DROP_TOO_SHORT, hdr->packet_len);
-		return false;
-	}
-	received = quic_conn_largest_received(conn, level) + 1;
-	opened = quic_input_open(batch, skb, level, packet, hdr->pn_offset, hdr->packet_len,
-				 use == QUIC_VERSION_OTHER);
-	if (level == QUIC_CRYPTO_INITIAL && !conn->is_server && !conn->has_server_cid &&
-	    quic_conn_largest_received(conn, level) + 1 > received) {
-		quic_input_source(conn, hdr, true);
-		conn->has_server_cid = true;
-	}
-	if (opened) {
-		qs->rx_packets++;
-		quic_input_count(qs, QUIC_MIB_PKT_DECFASTPATHS);
-	}
-	return opened;
-}
-
-/*
- * RFC 9000, sections 17.2 #1 and 17.3.1 #1: the bit is set, unless we said that it need not be:
- * RFC 9287, section 3 #2. Version Negotiation has no such bit.
- */
-static bool quic_input_has_quic_bit(const struct quic_conn *conn, const struct quic_header *hdr)
-{
-	return (hdr->first & QUIC_HEADER_FIXED_BIT) || conn->local.grease_quic_bit ||
-	       hdr->type == QUIC_PACKET_VERSION_NEGOTIATION;
-}
-
-/**
- * quic_input_datagram() - a datagram of any packets, coalesced or not
- * @batch: what it came with
- * @skb:   where it lies
- * @data:  its bytes
- * @len:   how many
- *
- * RFC 9000, section 12.2.
- */
-void quic_input_datagram(const struct quic_input_batch *batch, struct sk_buff *skb, u8 *data,
-			 u32 len)
-{
-	const u8 *end = data + len;
-	struct quic_sock *qs = batch->qs;
-	struct quic_header hdr;
-	struct quic_cid dcid;
-	bool first = true;
-	u8 *packet;
-
-	while (len) {
-		if (quic_header_decode(data, len, QUIC_CID_LEN, &hdr)) {
-			quic_drop_packet(qs, QUIC_DROP_HEADER, len);
-			return;
-		}
-		if (!first && !quic_cid_equal(&dcid, &hdr.dcid)) {
-			quic_drop_packet(qs, QUIC_DROP_OTHER_DCID, len);
-			return;
-		}
-		packet = data;
-		data += hdr.packet_len;
-		len -= hdr.packet_len;
-		/* RFC 9000, section 14.1: a server drops Initials in small datagrams. */
-		if (hdr.type == QUIC_PACKET_INITIAL && qs->conn.is_server &&
-		    batch->datagram_len < QUIC_INITIAL_MIN_SIZE) {
-			quic_drop_packet(qs, QUIC_DROP_SMALL_INITIAL, hdr.packet_len);
-			return;
-		}
-		if (!quic_input_has_quic_bit(&qs->conn, &hdr))
-			quic_drop_packet(qs, QUIC_DROP_FIXED_BIT, hdr.packet_len);
-		else if (!quic_input_packet(batch, skb, packet, &hdr) && first)
-			quic_input_try_reset(qs, packet, end - packet, batch->now);
-		if (qs->conn.state == QUIC_CONN_DRAINING || qs->conn.state == QUIC_CONN_CLOSED)
-			return;
-		dcid = hdr.dcid;
-		first = false;
-	}
-}
-
 /* The peer changed the connection ID that it sends to. */
 static void quic_input_new_dcid(const struct quic_input_batch *batch, u64 dcid)
 {
@@ -546,7 +329,7 @@ static void quic_input_burst(const struct quic_input_batch *batch,
 			if (unlikely(dcid != qs->rx_dcid))
 				quic_input_new_dcid(batch, dcid);
 		} else {
-			quic_input_try_reset(qs, datagram[i].data, datagram[i].len, batch->now);
+			quic_input_failed(batch, datagram[i].data, datagram[i].len);
 		}
 	}
 	qs->rx_packets += opened;
@@ -610,7 +393,7 @@ static void quic_input_walk(struct quic_input_batch *batch, struct sk_buff *skb)
 		}
 		quic_input_run(batch, datagram, n);
 		batch->datagram_len = len;
-		quic_input_datagram(batch, datagram[n].skb, datagram[n].data, len);
+		quic_coalesced_input(batch, datagram[n].skb, datagram[n].data, len);
 		if (datagram[n].skb != skb)
 			kfree_skb(datagram[n].skb);
 		n = 0;
@@ -702,33 +485,4 @@ int quic_input_backlog(struct sock *sk, struct sk_buff *skb)
 {
 	quic_input(quic_sk(sk), skb);
 	return 0;
-}
-
-/**
- * quic_input_undecryptable() - look again at packets that came before their keys
- * @qs: socket, locked, with a new receive key
- */
-void quic_input_undecryptable(struct quic_sock *qs)
-{
-	struct quic_input_batch batch = {
-		.qs = qs,
-		.now = quic_sock_now(),
-		.path = qs->conn.active_path,
-	};
-	struct sk_buff_head queue;
-	struct sk_buff *skb;
-
-	__skb_queue_head_init(&queue);
-	skb_queue_splice_init(&qs->undecryptable, &queue);
-	qs->undecryptable_bytes = 0;
-	local_bh_disable();
-	while ((skb = __skb_dequeue(&queue))) {
-		batch.skb = skb;
-		batch.share = skb->truesize;
-		batch.ecn = *quic_input_kept_ecn(skb);
-		batch.datagram_len = QUIC_INITIAL_MIN_SIZE;
-		quic_input_datagram(&batch, skb, skb->data, skb->len);
-		kfree_skb(skb);
-	}
-	local_bh_enable();
 }

@@ -39,8 +39,8 @@ bool quic_input_opened(const struct quic_input_batch *batch,
 		       const struct quic_async_packet *packet);
 void quic_input_failed(const struct quic_input_batch *batch, const u8 *data, u32 len);
 void quic_input_dcid(const struct quic_input_batch *batch, const u8 *packet);
-void quic_input_datagram(const struct quic_input_batch *batch, struct sk_buff *skb, u8 *data,
-			 u32 len);
+bool quic_input_open(const struct quic_input_batch *batch, struct sk_buff *skb, u8 level, u8 *packet,
+		     u32 pn_offset, u32 len, bool other);
 void quic_input_resume(struct quic_sock *qs, struct sk_buff *skb, struct quic_async_job *job);
 
 #endif /* _QUIC_INPUT_H */

@@ -9,6 +9,7 @@
 #include "net.h"
 #include "restart.h"
 #include "sock.h"
+#include "undecryptable.h"
 
 #define QUIC_RESTART_PACKETS	4	/* waiting for process context */
 /* With it an Initial packet of 1200 bytes still has room for TLS. */
@@ -204,7 +205,7 @@ static void quic_restart_make_other(struct quic_sock *qs)
 	}
 	qs->other_tx = tx;
 	qs->other_rx = rx;
-	quic_input_undecryptable(qs);
+	quic_undecryptable_resume(qs);
 }
 
 /**

@@ -49,8 +49,6 @@
 #define QUIC_ALPN_MAX		128
 #define QUIC_TICKET_MIN		64
 #define QUIC_TICKET_MAX		4096
-#define QUIC_UNDECRYPTABLE_MAX	8
-#define QUIC_UNDECRYPTABLE_BYTES	16384
 
 /* quic_sock.deferred */
 enum {
@@ -365,8 +363,6 @@ static inline void quic_proc_net_exit(struct net *net)
 /* input.c: a datagram or aggregate for this socket, under its lock; takes over @skb */
 void quic_input(struct quic_sock *qs, struct sk_buff *skb);
 int quic_input_backlog(struct sock *sk, struct sk_buff *skb);
-/* New receive keys: look at the packets that waited for them. */
-void quic_input_undecryptable(struct quic_sock *qs);
 
 /* path.c */
 void quic_route_release(struct quic_route *route);
