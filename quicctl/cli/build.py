@@ -11,7 +11,7 @@ import typer
 
 from quicctl import builder, errors, guest, kernel, matrix, sourcetree, uml
 from quicctl.cli import output
-from quicctl.cli.options import JsonOption, KdirOption, KernelOption
+from quicctl.cli.options import JsonOption, KdirOption, SeveralKernelsOption
 from quicctl.matrix import Compiler, Result
 
 
@@ -32,7 +32,7 @@ class _Matrix:
 
 
 def build(
-    release: KernelOption = None,
+    releases: SeveralKernelsOption = None,
     kdir: KdirOption = None,
     everything: Annotated[bool, typer.Option("--all", help="For every kernel whose headers are installed.")] = False,
     series: Annotated[
@@ -47,15 +47,15 @@ def build(
     """Build the module for the running kernel, or those asked for, and libquic for this machine.
 
     Builds are cached by content; all warnings are on and shown. Each result is inspected for its kernel before it is
-    called good. With --all and --matrix one that fails does not stop the others, and the command ends with 17.
+    called good. With several kernels one that fails does not stop the others, and the command ends with 17.
 
     Example: quicctl build; quicctl build --matrix
     """
-    if sum((release is not None, kdir is not None, everything, series, where is not None)) > 1:
+    if sum((bool(releases), kdir is not None, everything, series, where is not None)) > 1:
         raise typer.BadParameter("--kernel, --kdir, --all, --matrix and --where exclude each other")
     sourcetree.project()
-    targets = _targets(release, kdir, everything, series, where)
-    if everything or series:
+    targets = _targets(releases or [], kdir, everything, series, where)
+    if everything or series or len(targets) > 1:
         _build_many(targets, series and clang, out, library, json)
         return
     modules = tuple(builder.module(target, progress=output.progress) for target in targets)
@@ -97,10 +97,12 @@ def _cells(found: _Matrix) -> list[output.Table]:
 
 
 def _targets(
-    release: str | None, kdir: Path | None, everything: bool, series: bool, where: guest.Lane | None
+    releases: list[str], kdir: Path | None, everything: bool, series: bool, where: guest.Lane | None
 ) -> list[kernel.Kernel]:
-    if release is not None or kdir is not None:
-        return [kernel.choose(release, kdir)]
+    if releases:
+        return [kernel.choose(release, None) for release in dict.fromkeys(releases)]
+    if kdir is not None:
+        return [kernel.from_tree(kdir)]
     if where is guest.Lane.VM:
         return [kernel.newest()]
     if where is guest.Lane.UML:

@@ -23,6 +23,7 @@ KernelOption = Annotated[
     str | None,
     typer.Option("--kernel", metavar="REL", help="Kernel release to work for.", autocompletion=complete.kernels),
 ]
+SeveralKernelsOption = Annotated[list[str] | None, _several("--kernel", "REL", "Kernel release to work for", complete.kernels)]
 KdirOption = Annotated[Path | None, typer.Option("--kdir", metavar="DIR", help="Prepared kernel tree to build against.")]
 KoArgument = Annotated[Path | None, typer.Argument(metavar="[KO]", help="The module file; default: the newest build.")]
 RootOption = Annotated[Path, typer.Option("--root", metavar="DIR", help="The system to change, if not the running one.")]

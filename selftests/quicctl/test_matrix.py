@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from conftest import Cli
 from test_modinfo import make_module
+from typer.testing import CliRunner
 
 from quicctl import archive, clangtree, errors, kernel, matrix, process, sourcetree, toolroot
+from quicctl.cli.app import app
 from quicctl.matrix import Compiler, Result
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
@@ -208,6 +210,16 @@ def test_command_builds_and_inspects(cli: Cli, tmp_path: Path) -> None:
     done = cli("build", "--kdir", target.kdir, "--no-library")
     assert done.returncode == 17
     assert "vermagic" in done.stderr
+
+
+def test_each_kernel_that_is_named_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trees = {name: tree(tmp_path / name, f"{name}.1-a") for name in ("6.1", "6.12")}
+    monkeypatch.setattr(kernel, "choose", lambda release, _kdir: trees[release])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    words = ["build", "--no-library", "--json", *(f"--kernel={name}" for name in ("6.12", "6.1", "6.12"))]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert [cell["kernel"] for cell in json.loads(done.stdout)["cells"]] == ["6.12.1-a", "6.1.1-a"]
 
 
 def test_command_without_installed_kernels(cli: Cli) -> None:
