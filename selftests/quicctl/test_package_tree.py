@@ -59,6 +59,7 @@ def test_sources_and_headers_are_where_the_kernel_has_them(kdir: Path) -> None:
         ("net/quic/tests/rtt_test.c", "tests/rtt_test.c"),
         ("include/uapi/linux/quic.h", "include/uapi/linux/quic.h"), ("include/linux/quic.h", "include/linux/quic.h"),
         ("include/trace/events/quic.h", "include/trace/events/quic.h"),
+        ("include/trace/misc/quic.h", "include/trace/misc/quic.h"),
     ):  # fmt: skip
         assert (kdir / theirs).read_bytes() == (MODULE / ours).read_bytes()
 

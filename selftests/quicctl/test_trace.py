@@ -252,10 +252,11 @@ def test_a_processors_late_records_come_in_order() -> None:
 
 
 def test_names_of_drops_and_numbers_are_the_modules() -> None:
-    header = (ROOT / "module/include/trace/events/quic.h").read_text()
-    reasons = set(re.findall(r'E[M_]\(QUIC_DROP_\w+,\s+"(\w+)"\)', header))
+    trace = ROOT / "module/include/trace"
+    reasons = set(re.findall(r'E[M_]\(QUIC_DROP_\w+,\s+"(\w+)"\)', (trace / "misc/quic.h").read_text()))
     assert reasons == set(qlog.DROP_TRIGGERS)
     macros = "TRACE_EVENT|QUIC_EVENT_OF_CORE|DEFINE_EVENT|QUIC_EVENT_OF_FRAME"
+    header = (trace / "events/quic.h").read_text()
     named = set(re.findall(rf"(?:{macros})\((?:quic_\w+, )?quic_(\w+)[,)]", header))
     assert named == qlog.TRACEPOINTS
     spurious = (ROOT / "module/core/spurious.h").read_text()
