@@ -40,7 +40,7 @@ TEST(blocking_calls)
 	EXPECT_STR(res.alpn, "test");
 	EXPECT_STR(server.res.alpn, "test");
 	EXPECT_EQ(res.verify, QUIC_VERIFY_OK);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(blocking_call_times_out)
@@ -55,7 +55,7 @@ TEST(blocking_call_times_out)
 	EXPECT_EQ(res.error, -ETIMEDOUT);
 	EXPECT(res.error_text[0]);
 	EXPECT(res.duration_us >= 30000);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(short_result_structure)
@@ -75,7 +75,7 @@ TEST(short_result_structure)
 	EXPECT_EQ(small.res.cipher_type, p.client.res.cipher_type);
 	small.res.size = 3;
 	EXPECT_EQ(quic_tls_get_result(p.client.tls, &small.res), -EINVAL);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 /* ---- The old calls ----------------------------------------------------------- */

@@ -11,10 +11,9 @@ TEST(rsa_certificate)
 
 	pair_init_cert(&p);
 	pair_set_server(&p, "rsa.pem", "rsa.key");
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_STR(p.client.res.signature, "RSA-PSS-RSAE-SHA256");
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(chain_with_intermediate)
@@ -23,10 +22,9 @@ TEST(chain_with_intermediate)
 
 	pair_init_cert(&p);
 	pair_set_server(&p, "chain.pem", "chain.key");
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_EQ(p.client.res.verify, QUIC_VERIFY_OK);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(names_that_match)
@@ -41,12 +39,11 @@ TEST(names_that_match)
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		pair_init_cert(&p);
 		p.client.opts.hostname = names[i];
-		pair_run(&p);
-		pair_expect_success(&p);
+		pair_succeed(&p);
 		EXPECT_EQ(p.client.res.verify, QUIC_VERIFY_OK);
 		if (p.client.ret)
 			printf("# name %s\n", names[i]);
-		pair_free_cert(&p);
+		pair_free(&p);
 	}
 }
 
@@ -56,10 +53,9 @@ TEST(address_is_no_server_name)
 
 	pair_init_cert(&p);
 	p.client.opts.hostname = "127.0.0.1";
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_STR(p.server.res.server_name, "");
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 /* RFC 9001, section 4.4 #1 */
@@ -81,7 +77,7 @@ TEST(wrong_name_is_refused)
 		EXPECT(p.client.res.verify_status & GNUTLS_CERT_UNEXPECTED_OWNER);
 		EXPECT(strstr(p.client.res.verify_text, "name"));
 		EXPECT_STR(p.client.res.peer_subject, "CN=localhost");
-		pair_free_cert(&p);
+		pair_free(&p);
 	}
 }
 
@@ -95,7 +91,7 @@ TEST(untrusted_ca_is_refused)
 	pair_run(&p);
 	expect_client_refused(&p, QUIC_ERR_CERTIFICATE, 48);
 	EXPECT(p.client.res.verify_status & GNUTLS_CERT_SIGNER_NOT_FOUND);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(system_store_is_the_default)
@@ -103,10 +99,10 @@ TEST(system_store_is_the_default)
 	struct pair p;
 
 	pair_init_cert(&p);
-	pair_set_client(&p, NULL);
+	p.client.opts.credentials = NULL;
 	pair_run(&p);
 	expect_client_refused(&p, QUIC_ERR_CERTIFICATE, 48);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(expired_certificate_is_refused)
@@ -117,7 +113,7 @@ TEST(expired_certificate_is_refused)
 	pair_set_server(&p, "expired.pem", "expired.key");
 	pair_run(&p);
 	expect_client_refused(&p, QUIC_ERR_CERTIFICATE, 45);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(client_certificate_is_no_server)
@@ -129,7 +125,7 @@ TEST(client_certificate_is_no_server)
 	p.client.opts.hostname = NULL;
 	pair_run(&p);
 	expect_client_refused(&p, QUIC_ERR_CERTIFICATE, 43);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(no_name_checks_the_chain_only)
@@ -138,10 +134,9 @@ TEST(no_name_checks_the_chain_only)
 
 	pair_init_cert(&p);
 	p.client.opts.hostname = NULL;
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_STR(p.server.res.server_name, "");
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(insecure_accepts_but_tells)
@@ -151,13 +146,12 @@ TEST(insecure_accepts_but_tells)
 
 	EXPECT_EQ(quic_credentials_set_insecure(creds), 0);
 	pair_init_cert(&p);
-	pair_set_client(&p, creds);
+	p.client.opts.credentials = creds;
 	p.client.opts.hostname = "example.org";
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_EQ(p.client.res.verify, QUIC_VERIFY_IGNORED);
 	EXPECT(p.client.res.verify_status & GNUTLS_CERT_INVALID);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(client_certificate_required)
@@ -174,11 +168,10 @@ TEST(client_certificate_required)
 	creds = (struct quic_credentials *)p.client.opts.credentials;
 	EXPECT_EQ(quic_credentials_set_certificate(creds, pki("client.pem"),
 						   pki("client.key")), 0);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_EQ(p.server.res.verify, QUIC_VERIFY_OK);
 	EXPECT_STR(p.server.res.peer_subject, "CN=client");
-	pair_free_cert(&p);
+	pair_free(&p);
 
 	/* none: the client is done before it hears of it */
 	pair_init_cert(&p);
@@ -188,7 +181,7 @@ TEST(client_certificate_required)
 	pair_run(&p);
 	EXPECT_EQ(p.server.ret, QUIC_ERR_CERTIFICATE);
 	EXPECT_EQ(p.server.res.alert_sent, 116);
-	pair_free_cert(&p);
+	pair_free(&p);
 
 	/* one of a CA that the server does not trust */
 	pair_init_cert(&p);
@@ -202,23 +195,22 @@ TEST(client_certificate_required)
 	pair_run(&p);
 	EXPECT_EQ(p.server.ret, QUIC_ERR_CERTIFICATE);
 	EXPECT_EQ(p.server.res.alert_sent, 48);
-	pair_free_cert(&p);
+	pair_free(&p);
 
 	/* asked for, but none is fine too */
 	pair_init_cert(&p);
 	server = (struct quic_credentials *)p.server.opts.credentials;
 	EXPECT_EQ(quic_credentials_set_client_auth(server,
 						   QUIC_CLIENT_AUTH_REQUEST), 0);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_EQ(p.server.res.verify, QUIC_VERIFY_NONE);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 /* Credentials are made once; the trusted CAs follow their file. */
 TEST(ca_file_is_reloaded)
 {
-	struct quic_credentials *creds = NULL;
+	struct quic_credentials *creds = client_creds(NULL);
 	const char *path = scratch("ca.pem");
 	char pem[4096];
 	struct pair p;
@@ -226,32 +218,27 @@ TEST(ca_file_is_reloaded)
 
 	n = read_file(pki("ca.pem"), pem, sizeof(pem));
 	write_file(path, pem, n);
-	EXPECT_EQ(quic_credentials_create_client(&creds), 0);
 	EXPECT_EQ(quic_credentials_set_ca_file(creds, path), 0);
 
 	pair_init_cert(&p);
-	pair_set_client(&p, creds);
-	pair_run(&p);
-	pair_expect_success(&p);
-	p.client.opts.credentials = NULL;
-	pair_free_cert(&p);
+	p.client.opts.credentials = creds;
+	pair_succeed(&p);
+	pair_free(&p);
 
 	unlink(path);
 	n = read_file(pki("other-ca.pem"), pem, sizeof(pem));
 	write_file(path, pem, n);
 	pair_init_cert(&p);
-	pair_set_client(&p, creds);
+	p.client.opts.credentials = creds;
 	pair_run(&p);
 	expect_client_refused(&p, QUIC_ERR_CERTIFICATE, 48);
-	p.client.opts.credentials = NULL;
-	pair_free_cert(&p);
+	pair_free(&p);
 
 	/* a file that vanished takes no trust away */
 	unlink(path);
 	pair_init_cert(&p);
-	pair_set_client(&p, creds);
+	p.client.opts.credentials = creds;
 	pair_set_server(&p, "other.pem", "other.key");
-	pair_run(&p);
-	pair_expect_success(&p);
-	pair_free_cert(&p);
+	pair_succeed(&p);
+	pair_free(&p);
 }

@@ -15,8 +15,7 @@ TEST(certificate_handshake)
 	struct pair p;
 
 	pair_init_cert(&p);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_STR(p.client.res.cipher_suite, "TLS_AES_128_GCM_SHA256");
 	EXPECT_EQ(p.client.res.cipher_type, TLS_CIPHER_AES_GCM_128);
 	EXPECT_STR(p.client.res.group, "SECP256R1");
@@ -35,7 +34,7 @@ TEST(certificate_handshake)
 	EXPECT(p.client.res.duration_us > 0);
 	EXPECT(p.client.res.not_after > 1700000000);
 	EXPECT_EQ(p.client.res.early_data, QUIC_EARLY_DATA_NONE);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 /* The ClientHello of a client with that priority. */
@@ -60,7 +59,7 @@ static void expect_hello(const char *priority)
 	EXPECT_EQ(hello[4 + 2 + 32], 0);
 	EXPECT(memmem(hello, size, tls13_only, sizeof(tls13_only)));
 	quic_tls_destroy(tls);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 /* RFC 9001, sections 4.2 #1 and 8.4 #1: whatever ciphers the caller wants. */
@@ -92,10 +91,9 @@ TEST(each_cipher)
 			 ciphers[i].name);
 		pair_init_cert(&p);
 		p.client.opts.priority = priority;
-		pair_run(&p);
-		pair_expect_success(&p);
+		pair_succeed(&p);
 		EXPECT_EQ(p.server.res.cipher_type, ciphers[i].type);
-		pair_free_cert(&p);
+		pair_free(&p);
 	}
 }
 
@@ -114,10 +112,9 @@ TEST(each_group)
 			 "%%DISABLE_TLS13_COMPAT_MODE", groups[i]);
 		pair_init_cert(&p);
 		p.client.opts.priority = priority;
-		pair_run(&p);
-		pair_expect_success(&p);
+		pair_succeed(&p);
 		EXPECT_STR(p.client.res.group, groups[i]);
-		pair_free_cert(&p);
+		pair_free(&p);
 	}
 }
 
@@ -129,10 +126,9 @@ TEST(hello_retry)
 	pair_init_cert(&p);
 	p.server.opts.priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:"
 		"+GROUP-SECP521R1:%DISABLE_TLS13_COMPAT_MODE";
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_STR(p.client.res.group, "SECP521R1");
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(no_protocol_version_in_common)
@@ -148,7 +144,7 @@ TEST(no_protocol_version_in_common)
 	EXPECT_EQ(p.server.ret, QUIC_ERR_TLS + GNUTLS_E_NO_CIPHER_SUITES);
 	EXPECT_EQ(p.server.res.alert_sent, 40);
 	EXPECT_EQ(p.client.ret, QUIC_ERR_PEER_ALERT - 40);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 /* RFC 9001, section 8.2 #1 */
@@ -161,12 +157,11 @@ TEST(params_reach_the_other_side)
 
 	pair_init_cert(&p);
 	fake_set_local_params(p.fds[0], ours, sizeof(ours));
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	got = fake_peer_params(p.fds[1], &size);
 	EXPECT_EQ(size, sizeof(ours));
 	EXPECT(!memcmp(got, ours, sizeof(ours)));
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 /* 3000 bytes of parameters nobody knows, between two that count. */
@@ -188,12 +183,11 @@ TEST(oversized_params_are_reduced)
 	for (side = 0; side < 2; side++) {
 		pair_init_cert(&p);
 		fake_set_local_params(p.fds[side], big, (size_t)(q - big));
-		pair_run(&p);
-		pair_expect_success(&p);
+		pair_succeed(&p);
 		got = fake_peer_params(p.fds[!side], &size);
 		EXPECT_EQ(size, 6);
 		EXPECT(!memcmp(got, "\x0f\x01\x77\x04\x01\x3f", 6));
-		pair_free_cert(&p);
+		pair_free(&p);
 	}
 }
 
@@ -220,7 +214,7 @@ TEST(bad_params_end_the_handshake)
 		EXPECT_EQ(other->res.close_code,
 			  QUIC_TRANSPORT_ERROR_TRANSPORT_PARAM);
 		EXPECT_EQ(other->res.alert_received, -1);
-		pair_free_cert(&p);
+		pair_free(&p);
 	}
 }
 
@@ -232,7 +226,7 @@ TEST(version_negotiation_failure)
 	fake_refuse_peer_params(p.fds[1], EPROTONOSUPPORT);
 	pair_run(&p);
 	EXPECT_EQ(p.server.ret, -EPROTONOSUPPORT);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 /*
@@ -265,7 +259,7 @@ static int client_after_end(uint32_t errcode, bool events,
 	EXPECT_EQ(res->error, ret);
 	EXPECT_EQ(quic_tls_step(tls, &step), -EINVAL);
 	quic_tls_destroy(tls);
-	pair_free_cert(&p);
+	pair_free(&p);
 	return ret;
 }
 
@@ -303,7 +297,7 @@ TEST(ended_before_it_began)
 	EXPECT_EQ(p.client.ret, QUIC_ERR_TRANSPORT -
 				QUIC_TRANSPORT_ERROR_CONNECTION_REFUSED);
 	EXPECT_EQ(p.server.ret, -ENOTCONN);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(messages_in_pieces)
@@ -317,9 +311,8 @@ TEST(messages_in_pieces)
 		pair_set_server(&p, "chain.pem", "chain.key");
 		fake_set_chunk(p.fds[0], chunks[i]);
 		fake_set_chunk(p.fds[1], chunks[i]);
-		pair_run(&p);
-		pair_expect_success(&p);
-		pair_free_cert(&p);
+		pair_succeed(&p);
+		pair_free(&p);
 	}
 }
 
@@ -332,8 +325,7 @@ TEST(keylog_is_written)
 
 	pair_init_cert(&p);
 	p.client.opts.keylog_file = path;
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	n = read_file(path, text, sizeof(text) - 1);
 	text[n] = '\0';
 	EXPECT(strstr(text, "CLIENT_HANDSHAKE_TRAFFIC_SECRET "));
@@ -350,13 +342,13 @@ TEST(keylog_is_written)
 			sprintf(hex + 2 * i, "%02x", s->secret[i]);
 		EXPECT(strstr(text, hex));
 	}
-	pair_free_cert(&p);
+	pair_free(&p);
 
 	pair_init_cert(&p);
 	p.client.opts.keylog_file = "/nonexistent/keylog";
 	pair_run(&p);
 	EXPECT_EQ(p.client.ret, -ENOENT);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(no_keylog_unless_asked)
@@ -364,10 +356,9 @@ TEST(no_keylog_unless_asked)
 	struct pair p;
 
 	pair_init_cert(&p);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT(access(scratch("none"), F_OK));
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(wrong_role_is_an_error)
@@ -389,5 +380,5 @@ TEST(wrong_role_is_an_error)
 	close(tcp);
 	close(local);
 	EXPECT(!tls);
-	pair_free_cert(&p);
+	pair_free(&p);
 }

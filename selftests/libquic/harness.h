@@ -89,15 +89,16 @@ void pair_free(struct pair *p);
 /* Both succeeded, ended in the same secrets, which are not all the same. */
 void pair_expect_success(struct pair *p);
 
+/* Both to their end, with success. */
+void pair_succeed(struct pair *p);
+
+/* Credentials that are released behind the case. */
 struct quic_credentials *client_creds(const char *ca);
 struct quic_credentials *server_creds(const char *cert, const char *key);
 
 /* The standard pair: server.pem and a client that trusts ca.pem. */
 void pair_init_cert(struct pair *p);
-/* With the credentials of both ends. */
-void pair_free_cert(struct pair *p);
 void pair_set_server(struct pair *p, const char *cert, const char *key);
-void pair_set_client(struct pair *p, struct quic_credentials *creds);
 
 /* One end gave up with @error and @alert, and the other learnt of it. */
 void expect_client_refused(struct pair *p, int error, int alert);

@@ -20,15 +20,14 @@ TEST(psk_handshake)
 	struct pair p;
 
 	pair_init_psk(&p, "psk.txt", "psk.txt");
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT(p.client.res.psk);
 	EXPECT(p.server.res.psk);
 	EXPECT(!p.client.res.resumed);
 	EXPECT_STR(p.client.res.psk_identity, "tester");
 	EXPECT_STR(p.server.res.psk_identity, "tester");
 	EXPECT_EQ(p.client.res.verify, QUIC_VERIFY_NONE);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(psk_file_without_last_newline)
@@ -36,14 +35,12 @@ TEST(psk_file_without_last_newline)
 	struct pair p;
 
 	pair_init_psk(&p, "psk-nonl.txt", "psk.txt");
-	pair_run(&p);
-	pair_expect_success(&p);
-	pair_free_cert(&p);
+	pair_succeed(&p);
+	pair_free(&p);
 
 	pair_init_psk(&p, "psk.txt", "psk-nonl.txt");
-	pair_run(&p);
-	pair_expect_success(&p);
-	pair_free_cert(&p);
+	pair_succeed(&p);
+	pair_free(&p);
 }
 
 TEST(psk_wrong_key_is_refused)
@@ -56,7 +53,7 @@ TEST(psk_wrong_key_is_refused)
 	EXPECT(p.server.res.alert_sent > 0);
 	EXPECT_EQ(p.client.ret, QUIC_ERR_PEER_ALERT - p.server.res.alert_sent);
 	EXPECT_EQ(fake_state(p.fds[0]), FAKE_CLOSED);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 TEST(psk_unknown_identity_is_refused)
@@ -67,12 +64,12 @@ TEST(psk_unknown_identity_is_refused)
 	pair_init_psk(&p, "psk.txt", "psk.txt");
 	EXPECT_EQ(quic_credentials_add_psk(c, "stranger", "0123456789abcdef",
 					   16), 0);
-	pair_set_client(&p, c);
+	p.client.opts.credentials = c;
 	pair_run(&p);
 	EXPECT(p.server.ret <= QUIC_ERR_TLS);
 	EXPECT(p.client.ret <= QUIC_ERR_PEER_ALERT);
 	EXPECT(p.client.ret > QUIC_ERR_TRANSPORT);
-	pair_free_cert(&p);
+	pair_free(&p);
 }
 
 /* A client that only has a key does not fall back to any certificate. */
@@ -90,5 +87,5 @@ TEST(psk_client_takes_no_certificate)
 	/* it was not even looked at */
 	EXPECT_EQ(p.client.res.verify, QUIC_VERIFY_NONE);
 	EXPECT(p.client.ret != QUIC_ERR_CERTIFICATE);
-	pair_free_cert(&p);
+	pair_free(&p);
 }

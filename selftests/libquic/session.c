@@ -46,8 +46,7 @@ static void first_connection(struct quic_credentials *c,
 
 	start(&p, c, s, NULL, flags);
 	fake_set_token(p.fds[0], "token", 5);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT(!p.client.res.resumed);
 	saved->size = 0;
 	EXPECT_EQ(quic_tls_get_session(p.client.tls, 0, NULL, &saved->size), 0);
@@ -70,8 +69,7 @@ TEST(resumption)
 
 	first_connection(c, s, &saved, 0);
 	start(&p, c, s, &saved, 0);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT(p.client.res.resumed);
 	EXPECT(p.server.res.resumed);
 	EXPECT(!p.client.res.psk);
@@ -90,12 +88,9 @@ TEST(resumption)
 	EXPECT_EQ(quic_tls_get_session(p.client.tls, 0, saved.data, &saved.size), 0);
 	pair_free(&p);
 	start(&p, c, s, &saved, 0);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT(p.client.res.resumed);
 	pair_free(&p);
-	quic_credentials_destroy(c);
-	quic_credentials_destroy(s);
 }
 
 TEST(key_of_another_server)
@@ -108,13 +103,10 @@ TEST(key_of_another_server)
 	first_connection(c, s, &saved, 0);
 	start(&p, c, s, &saved, 0);
 	fake_set_ticket_key(p.fds[1], 0x33);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT(!p.client.res.resumed);
 	EXPECT_EQ(p.client.res.verify, QUIC_VERIFY_OK);
 	pair_free(&p);
-	quic_credentials_destroy(c);
-	quic_credentials_destroy(s);
 }
 
 TEST(another_name)
@@ -127,8 +119,7 @@ TEST(another_name)
 	first_connection(c, s, &saved, 0);
 	start(&p, c, s, &saved, 0);
 	p.client.opts.hostname = "quic.test";
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT(!p.client.res.resumed);
 	pair_free(&p);
 
@@ -137,8 +128,6 @@ TEST(another_name)
 	pair_run(&p);
 	EXPECT_EQ(p.client.ret, QUIC_ERR_CERTIFICATE);
 	pair_free(&p);
-	quic_credentials_destroy(c);
-	quic_credentials_destroy(s);
 }
 
 /* What --insecure let in once must not come in by resumption later. */
@@ -152,8 +141,7 @@ TEST(unverified_sessions_stay_insecure)
 
 	first_connection(insecure, s, &saved, 0);
 	start(&p, insecure, s, &saved, 0);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT(p.client.res.resumed);
 	pair_free(&p);
 
@@ -162,9 +150,6 @@ TEST(unverified_sessions_stay_insecure)
 	EXPECT_EQ(p.client.ret, QUIC_ERR_CERTIFICATE);
 	EXPECT_EQ(p.client.res.alert_sent, 48);
 	pair_free(&p);
-	quic_credentials_destroy(insecure);
-	quic_credentials_destroy(c);
-	quic_credentials_destroy(s);
 }
 
 TEST(damaged_data)
@@ -194,8 +179,6 @@ TEST(damaged_data)
 		fake_release(p.fds);
 		saved.data[i] ^= 0xff;
 	}
-	quic_credentials_destroy(c);
-	quic_credentials_destroy(s);
 }
 
 TEST(no_ticket)
@@ -206,14 +189,11 @@ TEST(no_ticket)
 	struct pair p;
 
 	start(&p, c, s, NULL, QUIC_HANDSHAKE_NO_TICKET);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_EQ(fake_sent_bytes(p.fds[1], QUIC_CRYPTO_APP), 0);
 	EXPECT_EQ(quic_tls_get_session(p.client.tls, 20, NULL, &size), -EAGAIN);
 	EXPECT_EQ(quic_tls_get_session(p.server.tls, 0, NULL, &size), -EINVAL);
 	pair_free(&p);
-	quic_credentials_destroy(c);
-	quic_credentials_destroy(s);
 }
 
 TEST(session_before_the_end)
@@ -229,8 +209,6 @@ TEST(session_before_the_end)
 	EXPECT_EQ(quic_tls_get_session(tls, 0, NULL, &size), -EINVAL);
 	quic_tls_destroy(tls);
 	fake_release(p.fds);
-	quic_credentials_destroy(c);
-	quic_credentials_destroy(s);
 }
 
 TEST(early_data)
@@ -243,8 +221,7 @@ TEST(early_data)
 
 	first_connection(c, s, &saved, QUIC_HANDSHAKE_EARLY_DATA);
 	start(&p, c, s, &saved, QUIC_HANDSHAKE_EARLY_DATA);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT(p.client.res.resumed);
 	EXPECT_EQ(p.client.res.early_data, QUIC_EARLY_DATA_ACCEPTED);
 	EXPECT_EQ(p.server.res.early_data, QUIC_EARLY_DATA_ACCEPTED);
@@ -264,8 +241,7 @@ TEST(early_data)
 	/* a server that does not take it: 1-RTT, and the client knows */
 	start(&p, c, s, &saved, QUIC_HANDSHAKE_EARLY_DATA);
 	p.server.opts.flags = 0;
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT(p.client.res.resumed);
 	EXPECT_EQ(p.client.res.early_data, QUIC_EARLY_DATA_REJECTED);
 	EXPECT_EQ(p.server.res.early_data, QUIC_EARLY_DATA_NONE);
@@ -274,19 +250,15 @@ TEST(early_data)
 
 	/* not asked for; and asked for with another protocol */
 	start(&p, c, s, &saved, 0);
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_EQ(p.client.res.early_data, QUIC_EARLY_DATA_NONE);
 	pair_free(&p);
 	start(&p, c, s, &saved, QUIC_HANDSHAKE_EARLY_DATA);
 	p.client.opts.alpns = p.server.opts.alpns = "other";
-	pair_run(&p);
-	pair_expect_success(&p);
+	pair_succeed(&p);
 	EXPECT_EQ(p.client.res.early_data, QUIC_EARLY_DATA_NONE);
 	EXPECT(!fake_secret(p.fds[0], QUIC_CRYPTO_EARLY, true)->set);
 	pair_free(&p);
-	quic_credentials_destroy(c);
-	quic_credentials_destroy(s);
 }
 
 /*
@@ -308,8 +280,7 @@ TEST(ticket_of_other_limits)
 			fake_set_max_data(p.fds[1], 1048575);
 		if (i == 1)
 			p.server.opts.alpns = "other,test";
-		pair_run(&p);
-		pair_expect_success(&p);
+		pair_succeed(&p);
 		EXPECT_EQ(p.client.res.resumed, i == 2);
 		EXPECT_EQ(p.client.res.early_data, i == 2 ?
 			  QUIC_EARLY_DATA_ACCEPTED : QUIC_EARLY_DATA_REJECTED);
@@ -317,8 +288,6 @@ TEST(ticket_of_other_limits)
 			  i == 2);
 		pair_free(&p);
 	}
-	quic_credentials_destroy(c);
-	quic_credentials_destroy(s);
 }
 
 /* The server, given the recorded ClientHello; whether it takes early data. */
@@ -378,8 +347,6 @@ TEST(replay_is_refused)
 	EXPECT(offer_hello(s, hello, size));
 	EXPECT(!offer_hello(s, hello, size));
 	EXPECT(!offer_hello(s, hello, size));
-	quic_credentials_destroy(c);
-	quic_credentials_destroy(s);
 }
 
 /* RFC 9001, section 4.6.1: the ticket says 0xffffffff or nothing. */
@@ -395,14 +362,11 @@ TEST(early_data_size_in_the_ticket)
 
 	for (early = 0; early < 2; early++) {
 		start(&p, c, s, NULL, early ? QUIC_HANDSHAKE_EARLY_DATA : 0);
-		pair_run(&p);
-		pair_expect_success(&p);
+		pair_succeed(&p);
 		len = sizeof(ticket);
 		EXPECT_EQ(getsockopt(p.fds[0], SOL_QUIC,
 				     QUIC_SOCKOPT_SESSION_TICKET, ticket, &len), 0);
 		EXPECT_EQ(memmem(ticket, len, want, sizeof(want)) != NULL, early);
 		pair_free(&p);
 	}
-	quic_credentials_destroy(c);
-	quic_credentials_destroy(s);
 }
