@@ -65,6 +65,11 @@ KNOWN: tuple[Known, ...] = (
         re.compile(r"(?s)suspicious RCU usage.*(?:start_secondary|uml_start_secondary|cpu_startup|smp_callin|__cpu_up)"),
         "User-Mode Linux brings up its second processor under kmemleak before RCU watches it",
     ),
+    Known(
+        "warning",
+        re.compile(r"\A.*\n.*alg: self-tests for \S+ using cryptd\(.*\nWARNING: .* at crypto/testmgr\.c:"),
+        "cryptd of some kernels of the 6.1 series fails the kernel's own self-test",
+    ),
 )
 
 

@@ -55,6 +55,16 @@ def test_known_report_is_let_through_only_where_it_is_known() -> None:
     assert len(splat.find(known.replace("uml_start_secondary", "quic_input"))) == 1
 
 
+def test_a_warning_of_ours_beside_a_known_one_is_found() -> None:
+    cut = "------------[ cut here ]------------\n"
+    known = f"{cut}alg: self-tests for gcm(aes) using cryptd(x) failed (rc=-22)\nWARNING: CPU: 1 PID: 9 at crypto/testmgr.c:5907 a\n"
+    ours = f"{cut}{REPORTS['warning']}\n"
+    assert splat.find(known) == []
+    for console in (ours + "at rest\n" * 9 + known, known + "at rest\n" * 9 + ours):
+        assert [found.title for found in splat.find(console)] == [REPORTS["warning"]]
+    assert len(splat.find(known.replace("cryptd(x)", "quic(x)"))) == 1
+
+
 def test_addresses_of_a_module_that_is_gone_are_named() -> None:
     symbols = "c0801000 t quic_a\t[quic]\nc0801100 T quic_b\t[quic]\nc0802000 d table\t[quic]\n"
     console = "[    1.0] 0xc0801010\n    0xc0801104\n0x60001000\n"
