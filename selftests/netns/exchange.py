@@ -42,6 +42,17 @@ def counters(end: Namespace) -> dict[str, int]:
     return {name: int(value) for name, value in (line.split() for line in end.start(read).result(30).splitlines())}
 
 
+def snmp(end: Namespace, protocol: str, field: str) -> int:
+    """A counter of the namespace that is not QUIC's own."""
+
+    def read() -> str:
+        return Path("/proc/thread-self/net/snmp").read_text()
+
+    lines = end.start(read).result(30).splitlines()
+    names, values = (line.split() for line in lines if line.startswith(f"{protocol}: "))
+    return int(values[names.index(field)])
+
+
 def until(true: Callable[[], object], what: Callable[[], object] = lambda: None) -> None:
     """Wait for something; ``what`` is what there is instead when patience ends."""
     deadline = time.monotonic() + PATIENCE

@@ -7,28 +7,11 @@ import time
 from pathlib import Path
 
 from conftest import SLOW, Pki, content
+from exchange import counters, snmp
 from test_loss import move, same
 from wire import Namespace, Wire, ip, tool
 
 SIZE = 500_000
-
-
-def counters(end: Namespace) -> dict[str, int]:
-    def read() -> str:
-        return Path("/proc/thread-self/net/quic/snmp").read_text()
-
-    return {name: int(value) for name, value in (line.split() for line in end.start(read).result(30).splitlines())}
-
-
-def snmp(end: Namespace, protocol: str, field: str) -> int:
-    """A counter of the namespace that is not QUIC's own."""
-
-    def read() -> str:
-        return Path("/proc/thread-self/net/snmp").read_text()
-
-    lines = end.start(read).result(30).splitlines()
-    names, values = (line.split() for line in lines if line.startswith(f"{protocol}: "))
-    return int(values[names.index(field)])
 
 
 def unclaimed(end: Namespace) -> int:
