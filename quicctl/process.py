@@ -82,7 +82,7 @@ def run(
             kill(child)
             said = _decode(expired.output) + _decode(expired.stderr)
             raise errors.CommandTimeout(
-                f"{shlex.join(words[:3])} … did not end within {timeout:g} s", detail=tail(said)
+                f"{shlex.join(words[:3])} ... did not end within {timeout:g} s", detail=tail(said)
             ) from expired
         except BaseException:
             kill(child)

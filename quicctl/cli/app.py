@@ -145,4 +145,5 @@ def root(
 
 def main() -> None:
     """Entry point of the program ``quicctl``."""
+    output.take_any_text()
     app(prog_name="quicctl")

@@ -61,7 +61,7 @@ def render(report: DemoReport) -> list[output.Table]:
     ]
     for name, moved in (("to the server", report.to_server), ("to the client", report.to_client)):
         rows.append([name, f"{moved.bytes / library.MEBIBYTE:g} MiB in {moved.seconds:.2f} s, {moved.rate:.1f} MB/s"])
-        rows.append(["  SHA-256", f"{moved.sha256[:32]}… {'same at both ends' if report.verified else 'DIFFERENT'}"])
+        rows.append(["  SHA-256", f"{moved.sha256[:32]}... {'same at both ends' if report.verified else 'DIFFERENT'}"])
     params = params_table(report.client_params, report.server_params)
     return [
         output.Table("QUIC transport parameters", ("", "client", "server"), params.rows),

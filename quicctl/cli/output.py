@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import io
 import os
 import re
 import signal
@@ -203,6 +204,12 @@ def size(number: int) -> str:
     return f"{number} B" if unit == "B" else f"{value:.3g} {unit}"
 
 
+def take_any_text() -> None:
+    """Names of files and peers' words need not fit the terminal's encoding: what does not is shown escaped, as stderr does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def end_as_by_sigpipe() -> None:
     """As any filter ends when nobody reads it: quietly, and with a status that tells shells why."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -270,7 +277,7 @@ def _draw(table: Table, stream: TextIO) -> None:
 
 
 def _folded(table: Table) -> Table:
-    rows = [[*row[:-2], f"{row[-2]}\n→ {row[-1]}" if row[-1] else row[-2]] for row in table.rows]
+    rows = [[*row[:-2], f"{row[-2]}\n-> {row[-1]}" if row[-1] else row[-2]] for row in table.rows]
     return Table(table.title, table.columns[:-1], rows)
 
 

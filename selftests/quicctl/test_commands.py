@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +124,22 @@ def test_tables_fit_the_terminal(words: tuple[str, ...], columns: int) -> None:
 
 def test_colours_are_there_when_they_are_wanted() -> None:
     assert re.search(r"\033\[[\d;]*3[0-7]m", on_terminal(80, "doctor"))
+
+
+@pytest.mark.parametrize("words", [("doctor",), ("status",)], ids=" ".join)
+def test_terminal_without_unicode_gets_the_same_table(words: tuple[str, ...]) -> None:
+    drawn = on_terminal(80, *words, PYTHONIOENCODING="latin-1")
+    assert "kernel" in drawn
+    assert "Traceback" not in drawn
+    assert all(len(line) <= 80 for line in re.sub(r"\033\[[\d;]*m", "", drawn).splitlines())
+
+
+def test_name_that_is_no_text_is_shown_all_the_same(cli: Cli, tmp_path: Path) -> None:
+    """Names of files are bytes."""
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    done = cli("package", "dkms", "--dry-run", "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert "\\udcff/" in done.stdout
 
 
 def test_overview_fits_eighty_columns(cli: Cli) -> None:
