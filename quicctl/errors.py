@@ -96,7 +96,7 @@ class ModuleBusy(QuicctlError, exit_code=23, remedy="close the programs that use
     """The module is in use: connections live on it."""
 
 
-class ModuleNotLoaded(QuicctlError, exit_code=24, remedy="run: quicctl load (as root)"):
+class ModuleNotLoaded(QuicctlError, exit_code=24, remedy="run: quicctl load (as root), or work in a guest: quicctl vm shell"):
     """The running kernel does not know protocol 261."""
 
 

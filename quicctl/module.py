@@ -29,6 +29,8 @@ CRYPTO = (
 )  # fmt: skip
 
 _SYS = Path("/sys/module")
+_TAKEN = Path("/proc/modules")
+"""There if the kernel takes modules at all."""
 _RECORD = Path("/run/quicctl-loaded")
 _SOURCE = Path("/run/quicctl-module")
 """Names the file that load() loaded."""
@@ -143,7 +145,13 @@ def check(ko: Path) -> None:
 
     if not ko.exists():
         raise errors.ModuleNotBuilt(f"{ko} does not exist")
-    if not inspection.require(ko).vermagic:  # a kernel may take it, but nobody knows what for
+    try:
+        info = inspection.require(ko)
+    except errors.QuicctlError as failure:
+        if not _TAKEN.exists() and not isinstance(failure, errors.ModuleUnreadable):
+            failure.remedy = f"this kernel takes no modules, whatever they are: {errors.ModulesUnsupported.default_remedy}"
+        raise
+    if not info.vermagic:  # a kernel may take it, but nobody knows what for
         raise errors.ModuleUnreadable(f"{ko} does not say which kernel it is for", remedy="build it again: quicctl build")
 
 
@@ -157,7 +165,7 @@ def signature_enforced() -> str:
 
 def check_loading_possible(*, signed: bool = False) -> None:
     """Raise if this kernel takes no modules at all, or none without a signature, or not from this user."""
-    if not Path("/proc/modules").exists():
+    if not _TAKEN.exists():
         raise errors.ModulesUnsupported("the running kernel is built without loadable modules")
     if _read(Path("/proc/sys/kernel/modules_disabled")) == "1":
         raise errors.ModulesUnsupported("loading of modules is switched off until the next boot")
@@ -389,7 +397,7 @@ def _remove_new(before: tuple[str, ...]) -> None:
 
 
 def _names() -> tuple[str, ...]:
-    return tuple(line.split()[0] for line in _read(Path("/proc/modules")).splitlines())
+    return tuple(line.split()[0] for line in _read(_TAKEN).splitlines())
 
 
 def _record(names: tuple[str, ...]) -> None:

@@ -118,6 +118,10 @@ def params_table(local: uapi.TransportParams, remote: uapi.TransportParams) -> o
     for name in uapi.TransportParams.__dataclass_fields__:
         ours, theirs = getattr(local, name), getattr(remote, name)
         if not isinstance(ours, bool) or ours or theirs:
-            unit = " us" if name in ("max_idle_timeout", "max_ack_delay") else ""
-            rows.append([name.replace("_", " "), output.text(ours) + unit, output.text(theirs) + unit])
+            shown = _time if name in ("max_idle_timeout", "max_ack_delay") else output.text
+            rows.append([name.replace("_", " "), shown(ours), shown(theirs)])
     return output.Table("transport parameters", ("", "this end", "peer"), rows)
+
+
+def _time(microseconds: int) -> str:
+    return output.duration(microseconds / 1e6) if microseconds else "-"

@@ -106,6 +106,7 @@ def test_module_of_another_kernel(cli: Cli, tmp_path: Path) -> None:
     text = refused(cli, 22, "load", ko)
     assert "1.2.3-other" in text
     assert platform.release() in text
+    assert ("quicctl build" if Path("/proc/modules").exists() else "quicctl vm") in text, "what helps here"
 
 
 @needs_compiler
@@ -276,4 +277,4 @@ def test_remedies_go_below_what_was_found_where_there_is_no_room_beside(
     lines = stream.getvalue().splitlines()
     (upper,) = (number for number, line in enumerate(lines) if "CHACHA20POLY1305" in line)
     (lower,) = (number for number, line in enumerate(lines) if "full package" in line)
-    assert (lower == upper + 1 and "\u2192 install" in lines[lower]) if below else lower == upper
+    assert (lower == upper + 1 and "-> install" in lines[lower]) if below else lower == upper

@@ -21,7 +21,7 @@ from quicctl.uapi import TransportParams
 
 def ends() -> tuple[dict[str, Any], dict[str, Any]]:
     """What the two processes of a good run print."""
-    params = TransportParams(max_data=1)
+    params = TransportParams(max_data=1, max_idle_timeout=30_000_000, max_ack_delay=25_000)
     up, down = Transfer(10, "aa", 1.0), Transfer(20, "bb", 2.0)
     client = Report("client", "a:1", "b:2", TLS, params, params, up, down, "this end")
     server = Report("server", "b:2", "a:1", TLS, params, params, down, up, "peer")
@@ -79,7 +79,7 @@ def test_guest_boots_the_kernel_asked_for_and_must_end_in_order(tmp_path: Path, 
 
 def test_closing_table_tells_what_matters() -> None:
     text = str(render(demo._compare(*ends(), "guest")))
-    for part in ("(guest)", "1.5 ms", "TLS_AES_128_GCM_SHA256", "X25519", "same at both ends", "max data", "MB/s"):
+    for part in ("(guest)", "1.5 ms", "TLS_AES_128_GCM_SHA256", "X25519", "same at both ends", "max data", "30 s", "25 ms"):
         assert part in text
 
 

@@ -257,7 +257,8 @@ def test_status_shows_connections_in_words(machine: Machine) -> None:
 
 
 def test_loading_needs_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module, "Path", lambda text: tmp_path if text == "/proc/modules" else Path("/nowhere") / text[1:])
+    monkeypatch.setattr(module, "Path", lambda text: Path("/nowhere") / text[1:])
+    monkeypatch.setattr(module, "_TAKEN", tmp_path)
     monkeypatch.setattr(module, "_SYS", tmp_path)
     monkeypatch.setattr(module.os, "geteuid", lambda: 1000)
     with pytest.raises(errors.NotRoot) as caught:
@@ -266,7 +267,7 @@ def test_loading_needs_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_kernel_without_modules_points_to_the_guest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Path", lambda text: Path("/nowhere"))
+    monkeypatch.setattr(module, "_TAKEN", Path("/nowhere"))
     with pytest.raises(errors.ModulesUnsupported) as caught:
         module.check_loading_possible()
     assert "make demo" in caught.value.remedy
