@@ -76,7 +76,7 @@ def _build(kdir: Path, objects: Path, choice: str) -> int:
     fragment = render.folder(sourcetree.project()) / "tree" / "uml.config"
     for name in ("quic.ko", "quic.o"):
         (objects / "net" / "quic" / name).unlink(missing_ok=True)
-    process.run([*make, "defconfig"], timeout=300)
+    process.run([*make, "tinyconfig"], timeout=300)
     process.run([kdir / "scripts/kconfig/merge_config.sh", "-m", "-O", objects, config, fragment], cwd=objects)
     process.run([kdir / "scripts/config", "--file", config, "--set-val", "IP_QUIC", choice])
     process.run([*make, "olddefconfig"], timeout=300)
