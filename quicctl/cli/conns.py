@@ -45,7 +45,7 @@ def _overview(found: tuple[Conn, ...]) -> list[output.Table]:
         ]
         for conn in found
     ]
-    return [output.Table("", columns, rows)]
+    return [output.Table("", columns, rows, spare=("rtt", "window"))]
 
 
 _TIMES = ("rtt", "rtt_variance", "min_rtt", "idle_timeout")

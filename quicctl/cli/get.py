@@ -218,7 +218,11 @@ def _sink(place: Path | None, name: str) -> Iterator[BinaryIO]:
             yield special
         return
     with output.writing(path):
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        except OSError as failure:
+            failure.filename = path  # what was asked for, not what it is called until it is whole
+            raise
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

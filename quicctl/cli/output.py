@@ -37,13 +37,15 @@ _STYLES = {"ok": "green", "pass": "green", "warn": "yellow", "skip": "yellow", "
 class Table:
     """A table to show; ``columns`` may be empty for a list of names and values.
 
-    One that ``folds`` shows its last column below the one before where the terminal is narrow.
+    One that ``folds`` shows its last column below the one before where the terminal is narrow. ``spare`` columns are left
+    out there, the last of them first.
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     folds: bool = False
+    spare: Sequence[str] = ()
 
 
 def show(
@@ -261,6 +263,9 @@ def _draw(table: Table, stream: TextIO) -> None:
     console = Console(file=stream)
     if table.folds and console.width < _NARROW:
         table = _folded(table)
+    for name in reversed(table.spare):
+        if _width(table) > console.width:
+            table = _without(table, name)
     drawn = RichTable(show_header=bool(table.columns))
     for index, column in enumerate(table.columns or [""] * max((len(row) for row in table.rows), default=0)):
         cells = [row[index] for row in table.rows if index < len(row)]
@@ -279,6 +284,17 @@ def _draw(table: Table, stream: TextIO) -> None:
 def _folded(table: Table) -> Table:
     rows = [[*row[:-2], f"{row[-2]}\n-> {row[-1]}" if row[-1] else row[-2]] for row in table.rows]
     return Table(table.title, table.columns[:-1], rows)
+
+
+def _width(table: Table) -> int:
+    """Columns that the table takes, frames and all, if nothing is wrapped."""
+    return 1 + sum(3 + max(map(len, cells)) for cells in zip(table.columns, *table.rows, strict=True))
+
+
+def _without(table: Table, name: str) -> Table:
+    at = list(table.columns).index(name)
+    columns, *rows = [[*row[:at], *row[at + 1 :]] for row in (table.columns, *table.rows)]
+    return dataclasses.replace(table, columns=columns, rows=rows)
 
 
 def _write_plain(table: Table, stream: TextIO) -> None:

@@ -37,6 +37,7 @@ def _render(now: Status) -> list[output.Table]:
                     [c.state, c.local, c.remote, output.size(c.window), output.size(c.mss), output.size(c.in_flight)]
                     for c in now.connections
                 ],
+                spare=("in flight", "window", "mss"),
             )
         )
     counted = [[name, str(value)] for name, value in now.counters.items() if value]

@@ -257,6 +257,19 @@ def test_title_is_not_wrapped_to_a_narrow_table() -> None:
     assert stream.text.splitlines()[0] == "a title of many words [and brackets]"
 
 
+@pytest.mark.parametrize(("columns", "titles"), [(200, "state peer mss window"), (44, "state peer window"), (20, "state peer")])
+def test_columns_that_can_be_spared_go_before_anything_is_wrapped(
+    monkeypatch: pytest.MonkeyPatch, columns: int, titles: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream = Terminal()
+    rows = [["open", "192.168.100.200:45047", "64 KiB", "128 KiB"], ["open", "-", "-", "-"]]
+    table = output.Table("", ("state", "peer", "mss", "window"), rows, spare=("window", "mss"))
+    output.show_table(table, stream)  # type: ignore[arg-type]
+    assert re.findall(r"[a-z]+", stream.text.splitlines()[1]) == titles.split()
+    assert ("192.168.100.200:45047" in stream.text) is (columns > 20), "what cannot be spared is wrapped"
+
+
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)

@@ -97,7 +97,8 @@ def test_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o666 & ~command._umask()
     with command._sink(Path("/dev/null"), "") as sink:
         sink.write(b"gone")
-    with pytest.raises(errors.FileUnwritable), command._sink(tmp_path / "no" / "folder", ""):
+    nowhere = tmp_path / "no" / "folder"
+    with pytest.raises(errors.FileUnwritable, match=f"^{nowhere} cannot"), command._sink(nowhere, ""):
         pass
 
 
