@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from conftest import Cli
+from typer.testing import CliRunner
 
 from quicctl import errors, module, offload
+from quicctl.cli.app import app
 
 TEXT = "offload on\nDEVICE\tASSOCS\tMOST\tTX_DEVICE\tTX_SOFTWARE\tRX_DEVICE\tRX_SOFTWARE\neth0\t2\t64\t10\t1\t20\t0\n"
 
@@ -52,3 +54,32 @@ def test_without_the_module(cli: Cli) -> None:
     ended = cli("offload")
     assert ended.returncode == errors.ModuleNotLoaded.exit_code
     assert "quicctl load" in ended.stderr
+
+
+def shown(*words: str) -> str:
+    ended = CliRunner().invoke(app, ["offload", *words])
+    assert ended.exit_code == 0, ended.output
+    return ended.output
+
+
+def test_command_shows_devices_and_their_sum(file: Path) -> None:
+    file.write_text(f"{TEXT}/\t2\t64\t15\t1\t22\t0\n")
+    lines = [line.split() for line in shown().splitlines()]
+    assert ["devices", "allowed"] in lines
+    assert ["eth0", "2", "of", "64", "10", "1", "20", "0"] in lines
+    assert ["all", "2", "of", "64", "15", "1", "22", "0"] in lines
+    details = [line.split() for line in shown("--details").splitlines()]
+    assert [name for [name] in (line for line in details if len(line) == 1)] == ["eth0", "all"]
+    assert details.count(["tx", "software", "1"]) == 2
+
+
+def test_command_shows_no_sum_of_nothing(file: Path) -> None:
+    file.write_text("offload off\nDEVICE\tASSOCS\tMOST\tTX_DEVICE\n/\t0\t0\t0\n")
+    assert shown().split() == ["devices", "forbidden"]
+
+
+def test_command_switches_unless_it_is_to_tell_only(file: Path) -> None:
+    assert "would forbid devices; they are allowed" in shown("--forbid", "--dry-run")
+    assert file.read_text() == TEXT
+    ended = CliRunner().invoke(app, ["offload", "--forbid"])
+    assert file.read_text() == "0", ended.output
