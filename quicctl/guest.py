@@ -58,7 +58,8 @@ class Job:
     files: tuple[tuple[str, Path], ...] = ()
     """Files and folders the command finds below /run/quic/payload by these names."""
     mounts: tuple[tuple[str, Path], ...] = ()
-    """Folders the command finds below /run/quic by these names, read-only and not copied. Lane uml only."""
+    """Folders that do not change, which the command finds below /run/quic by these names, read-only. Lane vm makes images of
+    them and keeps those."""
     env: Mapping[str, str] = field(default_factory=dict)
     tree: Path | None = None
     timeout: float = 600.0

@@ -44,14 +44,23 @@ class Root:
 
     def command(self, program: str) -> list[str]:
         """How to start a program of this root: the words before its arguments."""
-        loaders = sorted((self.tree / "usr" / "lib64").glob("ld-linux-*.so.*"))
         path = next((p for folder in ("bin", "sbin") if (p := self.tree / "usr" / folder / program).exists()), None)
-        if not loaders or path is None:
-            raise errors.ToolMissing(
-                f"the packages of {self.suite} hold no {program}", remedy=f"remove {self.tree.parent} and try again"
-            )
+        if path is None:
+            raise self._lacks(program)
+        return [*self.loader(), str(path)]
+
+    def loader(self) -> list[str]:
+        """How to start a program that was built for this suite, wherever it lies."""
+        loaders = sorted((self.tree / "usr" / "lib64").glob("ld-linux-*.so.*"))
+        if not loaders:
+            raise self._lacks("loader")
         libraries = [str(folder) for folder in sorted((self.tree / "usr" / "lib").glob("*-linux-*")) if folder.is_dir()]
-        return [str(loaders[0]), "--library-path", ":".join(libraries), str(path)]
+        return [str(loaders[0]), "--library-path", ":".join(libraries)]
+
+    def _lacks(self, what: str) -> errors.ToolMissing:
+        return errors.ToolMissing(
+            f"the packages of {self.suite} hold no {what}", remedy=f"remove {self.tree.parent} and try again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +153,7 @@ def here(suite: str) -> Root | Absent:
     """A suite's root as a guest finds it."""
     manifest = Path(os.environ.get("QUIC_PAYLOAD", "/nonexistent")) / MANIFEST
     if not manifest.exists():
-        return Absent(suite, "programs of other suites are at hand in lane uml only")
+        return Absent(suite, "programs of other suites are at hand in the guests of their tests only")
     entry = json.loads(manifest.read_text()).get(suite)
     if entry is None or "absent" in entry:
         return Absent(suite, entry["absent"] if entry else f"nothing is taken from {suite}")

@@ -33,6 +33,8 @@ _MODULE_FOLDERS = (
     "kernel/drivers/virtio", "kernel/drivers/char/virtio_console", "kernel/fs/overlayfs", "kernel/fs/ext4",
     "kernel/fs/jbd2", "kernel/fs/mbcache.ko", "kernel/drivers/char/hw_random", "kernel/drivers/nvme",
 )  # fmt: skip
+_IMAGES_KEPT = 8
+"""Of folders: three a version of the peers, and those of other trees."""
 _NOT_FOR_GUESTS = {"mypy", "mypyc", "ruff", "pip", "setuptools"}
 
 
@@ -95,6 +97,15 @@ def site_packages(root_image: Path) -> Path | None:
     image = cache.entry(home / cache.key(_RECIPE, *stamp), make) / "python.img"
     os.utime(image.parent)
     cache.prune(home, keep=3)
+    return image
+
+
+def folder_image(folder: Path) -> Path:
+    """The image of a folder that does not change, such as an entry of the cache; made once."""
+    home = cache.root() / "images"
+    image = cache.entry(home / cache.key(_RECIPE, str(folder)), lambda scratch: make_image(folder, scratch / "image")) / "image"
+    os.utime(image.parent)
+    cache.prune(home, keep=_IMAGES_KEPT)
     return image
 
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Lane vm: QEMU with a distribution kernel and a root of its own, all from images, no root needed.
 
-Disks in order: distribution root, kernel modules, payload and tree, Python packages, and last a blank one that carries
-the results back as a tar archive.
+Disks in order: distribution root, kernel modules, payload and tree, Python packages, one for each folder to mount, and last
+a blank one that carries the results back as a tar archive.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+import string
+from collections.abc import Mapping, Sequence
 from functools import cache as remembered
 from pathlib import Path
 
@@ -26,8 +27,6 @@ _PORTS = ("stdout", "stderr", "control")
 
 def prepare(job: guest.Job, scratch: Path, ports: Mapping[str, int]) -> guest.Launch:
     """Make the images of a job and the command line that boots them."""
-    if job.mounts:
-        raise errors.GuestUnavailable("folders of the host can be mounted in lane uml only", remedy="use --where uml")
     emulator = _emulator()
     booted = job.kernel or kernel.newest()
     if booted.image is None:
@@ -35,13 +34,15 @@ def prepare(job: guest.Job, scratch: Path, ports: Mapping[str, int]) -> guest.La
     root = rootfs.distribution()
     modules = rootfs.kernel_modules(booted)
     python = rootfs.site_packages(root)
-    image = _payload_image(job, scratch, python is not None)
+    places = [*([f"{guest.BASE}/python"] if python else []), *(f"{guest.BASE}/{name}" for name, _ in job.mounts)]
+    image = _payload_image(job, scratch, places)
     disks = [root, modules / "modules.img", image, *([python] if python else [])]
+    disks += [rootfs.folder_image(folder) for _, folder in job.mounts]
     results = scratch / "results.img"
     with open(results, "wb") as blank:
         blank.truncate(_RESULTS_SIZE)
     initramfs = scratch / "initramfs"
-    initramfs.write_bytes(_initramfs(modules / "tree", booted.release, _orders(python is not None)))
+    initramfs.write_bytes(_initramfs(modules / "tree", booted.release, _orders(places)))
     accelerator = _accelerator(emulator, booted) if not job.icount else "tcg"
     argv = [
         emulator, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", f"pc,accel={accelerator}",
@@ -67,19 +68,19 @@ def prepare(job: guest.Job, scratch: Path, ports: Mapping[str, int]) -> guest.La
     return guest.Launch(tuple(argv), tuple(ports.values()), fetch)
 
 
-def _payload_image(job: guest.Job, scratch: Path, python: bool) -> Path:
+def _payload_image(job: guest.Job, scratch: Path, places: Sequence[str]) -> Path:
+    """The image of what the guest has at its base, with a folder for each other image."""
     payload = scratch / "payload"
-    blank_device = "/dev/vd" + "abcdefgh"[4 if python else 3]
     guest.write_env(
         payload, job,
         {
             "PATH": f"{guest.BASE}/payload/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "PYTHONPATH": f"{guest.BASE}/tree:{guest.BASE}/python",
-            "QUIC_OUT_DEVICE": blank_device, "QUIC_LANE": "vm",
+            "QUIC_OUT_DEVICE": _device(3 + len(places)), "QUIC_LANE": "vm",
         },
     )  # fmt: skip
     whole = scratch / "whole"
-    for name in ("tree", "out", "python"):
+    for name in ("tree", "out", *(place.removeprefix(f"{guest.BASE}/") for place in places)):
         (whole / name).mkdir(parents=True)
     payload.rename(whole / "payload")
     if job.tree is not None:
@@ -92,12 +93,17 @@ def _payload_image(job: guest.Job, scratch: Path, python: bool) -> Path:
     return image
 
 
-def _orders(python: bool) -> list[str]:
+def _device(number: int) -> str:
+    """The disk with this number, from 0."""
+    return "/dev/vd" + string.ascii_lowercase[number]
+
+
+def _orders(places: Sequence[str]) -> list[str]:
     return [
-        "overlay /dev/vda",
-        "mount /dev/vdb ext4 ro /lib/modules",
-        f"mount /dev/vdc ext4 ro {guest.BASE}",
-        *([f"mount /dev/vdd ext4 ro {guest.BASE}/python"] if python else []),
+        f"overlay {_device(0)}",
+        f"mount {_device(1)} ext4 ro /lib/modules",
+        f"mount {_device(2)} ext4 ro {guest.BASE}",
+        *(f"mount {_device(number)} ext4 ro {place}" for number, place in enumerate(places, 3)),
         f"mount out tmpfs rw {guest.BASE}/out",
         *(f"port {name} /dev/vport1p{number}" for number, name in enumerate(_PORTS, 1)),
         f"exec {guest.BASE}/payload/session.sh",

@@ -171,7 +171,10 @@ def test_command_line_of_a_machine(
     (tree / "module" / "a.o").write_text("built")
     scratch = home / "scratch"
     (scratch / "payload").mkdir(parents=True)
-    job = Job(("true",), tree=tree, kernel=booted, icount=icount, memory=512, panic_on_warn=True)
+    (home / "peer").mkdir()
+    (home / "peer" / "program").write_text("peer")
+    mounts = (("peers/sid", home / "peer"),)
+    job = Job(("true",), tree=tree, kernel=booted, icount=icount, memory=512, panic_on_warn=True, mounts=mounts)
     launch = vm.prepare(job, scratch, PORTS)
     words = list(launch.argv)
     assert words[0] == str(emulator)
@@ -181,13 +184,19 @@ def test_command_line_of_a_machine(
     assert words[words.index("-cpu") + 1] == "max,-erms,-fsrm,-cx16"
     assert ("-icount" in words) is icount
     assert "panic_on_warn=1" in words[words.index("-append") + 1]
-    assert sum(word.startswith("if=none") for word in words) == 5
+    disks = [word.rpartition("file=")[2] for word in words if word.startswith("if=none")]
+    assert len(disks) == 6
     assert launch.inherited == (11, 12, 13)
     assert inside(scratch / "payload.img", "/tree/module/a.c") == "int a;"
     assert "a.o" not in inside(scratch / "payload.img", "/tree/module")
     orders = (scratch / "initramfs").read_bytes()
     assert b"module /m/0.ko\n" in orders
     assert f"mount /dev/vdd ext4 ro {guest.BASE}/python".encode() in orders
+    assert f"mount /dev/vde ext4 ro {guest.BASE}/peers/sid".encode() in orders
+    assert inside(Path(disks[4]), "/program") == "peer"
+    assert "sid" in inside(scratch / "payload.img", "/peers")
+    assert "QUIC_OUT_DEVICE=/dev/vdf" in inside(scratch / "payload.img", "/payload/env.sh")
+    assert rootfs.folder_image(home / "peer") == Path(disks[4]), "made again"
     (home / "left").mkdir()
     (home / "left" / "x").write_text("result")
     subprocess.run(["tar", "-C", home / "left", "-cf", scratch / "results.img", "x"], check=True)
@@ -197,8 +206,6 @@ def test_command_line_of_a_machine(
 
 
 def test_machine_that_cannot_be(emulator: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(errors.GuestUnavailable, match="lane uml only"):
-        vm.prepare(Job(("true",), mounts=(("x", home),)), home, PORTS)
     with pytest.raises(errors.GuestUnavailable, match="no image"):
         vm.prepare(Job(("true",), kernel=Kernel(RELEASE, home)), home, PORTS)
     emulator.unlink()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quicctl import archive, errors, guest, peers, process, vm
+from quicctl import archive, errors, guest, peers, process
 from quicctl.peers import Absent, Root
 
 
@@ -113,9 +113,4 @@ def test_guest_finds_what_the_manifest_says(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_lane_without_a_manifest_says_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QUIC_PAYLOAD", raising=False)
-    assert peers.here("next") == Absent("next", "programs of other suites are at hand in lane uml only")
-
-
-def test_mounts_are_refused_in_lane_vm(tmp_path: Path) -> None:
-    with pytest.raises(errors.GuestUnavailable):
-        vm.prepare(guest.Job(("true",), mounts=(("peers/next", tmp_path),)), tmp_path, {})
+    assert peers.here("next") == Absent("next", "programs of other suites are at hand in the guests of their tests only")
