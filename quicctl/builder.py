@@ -120,25 +120,27 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
     return ModuleBuild(kernel.release, kernel.kdir, home / "quic.ko", warnings, not fresh, suite)
 
 
-def library(*, progress: Progress | None = None) -> LibraryBuild:
-    """Build libquic for this machine and install it below a folder of the cache."""
+def library(*, tools: Tools | None = None, progress: Progress | None = None) -> LibraryBuild:
+    """Build libquic for this machine, or in a root of other tools, and install it below a folder of the cache."""
     tree = sourcetree.project()
-    _need_compiler()
+    if tools is None:
+        _need_compiler()
     sources = list(sourcetree.tree_files(tree / "libquic"))
     uapi = list(sourcetree.tree_files(tree / "module" / "include"))
-    key = cache.key(cache.tree_key([*sources, *uapi], tree), _compiler_version())
-    home = cache.root() / "built" / f"libquic-{key}"
+    key = cache.key(cache.tree_key([*sources, *uapi], tree), toolroot.identity(tools) if tools else _compiler_version())
+    # A root's is for what is built there, and no candidate for this machine's programs.
+    home = cache.root() / ("compiled" if tools else "built") / f"libquic-{key}"
     fresh = not home.exists()
 
     def make(scratch: Path) -> None:
-        work = _workshop(tree) / "libquic"
+        work = _workshop(tree) / (f"libquic-{tools.suite}" if tools else "libquic")
         with cache.locked(work):
             _mirror(sources, tree / "libquic", work / "libquic")
             _mirror(uapi, tree / "module" / "include", work / "module" / "include")
             if progress:
-                progress("building libquic")
+                progress("building libquic" + (f" in a root of {tools.suite}" if tools else ""))
             argv = ["make", "-C", str(work / "libquic"), f"-j{os.cpu_count() or 1}", "PREFIX=", f"DESTDIR={scratch}", "install"]
-            said = _make(argv, "libquic does not build", progress)
+            said = _make(argv, "libquic does not build", progress, tools)
             (scratch / "warnings").write_text("\n".join(_warnings(said)))
         # A multiarch libdir is the Makefile's choice; here the loader is pointed at one place.
         for found in sorted(scratch.rglob("libquic.so*")):
@@ -167,21 +169,28 @@ def install_library(prefix: Path, stage: Path, *, progress: Progress | None = No
         _make(argv, f"libquic of {build.folder} cannot be installed", progress)
 
 
-def programs(folder: str, *, progress: Progress | None = None, options: Iterable[str] = ()) -> Path:
-    """Build the C tests of a folder of selftests/ and return where their programs lie.
+def programs(folder: str, *, progress: Progress | None = None, options: Iterable[str] = (), tools: Tools | None = None) -> Path:
+    """Build the C programs of a folder of selftests/ and return where they lie.
 
-    Its Makefile builds into ``O=DIR`` and finds libquic by ``LIBQUIC=DIR`` (with lib/ and include/ in it).
+    Its Makefile builds into ``O=DIR`` and finds libquic by ``LIBQUIC=DIR`` (with lib/ and include/ in it). With tools, that
+    happens in a root of theirs, for what this machine's own suite has in another version.
     """
     tree = sourcetree.project()
-    _need_compiler()
-    build = _workshop(tree) / "selftests" / folder
+    source = tree / "selftests" / folder
+    build = _workshop(tree) / "selftests" / (f"{folder}-{tools.suite}" if tools else folder)
+    where = f" in a root of {tools.suite}" if tools else ""
+    if tools is None:
+        _need_compiler()
     arguments = [*options]
     if folder not in ("core", "fuzz"):
-        arguments.append(f"LIBQUIC={library(progress=progress).folder}")
+        arguments.append(f"LIBQUIC={library(tools=tools, progress=progress).folder}")
     with cache.locked(build):
         build.mkdir(parents=True, exist_ok=True)
-        argv = ["make", "-C", str(tree / "selftests" / folder), f"O={build}", f"-j{os.cpu_count() or 1}", *arguments]
-        _make(argv, f"the tests of selftests/{folder} do not build", progress)
+        if tools is not None:  # the root has nothing of this machine but the cache
+            _mirror(list(sourcetree.tree_files(source)), source, build / "source")
+            source = build / "source"
+        argv = ["make", "-C", str(source), f"O={build}", f"-j{os.cpu_count() or 1}", *arguments]
+        _make(argv, f"the programs of selftests/{folder} do not build{where}", progress, tools)
     return build
 
 

@@ -53,9 +53,13 @@ class Group:
     only: tuple[str, ...] = ()
     """Python files that make up the group; empty for all that no other group of the folder claims."""
     peers: bool = False
-    """Whether the tests use programs of other suites, see peers.py; lane uml has them."""
+    """Whether the tests use programs of other suites, see peers.py; lane uml has them, lane vm for groups that are named."""
+    examples: bool = False
+    """Whether the tests use the programs of examples.py."""
     once: bool = False
     """Whether, unless a pattern asks for more, the last of the lanes is enough: it is peers or the tool that the tests try."""
+    named: tuple[Where, ...] = ()
+    """Those of the lanes in which it runs only if a pattern asks for it; with peers, where there are any."""
     long: bool = False
     """Whether the tests take many minutes: they run only if asked for by the group's name."""
 
@@ -73,7 +77,7 @@ GROUPS = (
     Group("offload", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML), ("test_offload", "test_async_aead")),
     Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML), peers=True, once=True),
     Group("peers", Kind.PYTEST, "selftests/interop/peers", (Where.UML,), peers=True),
-    Group("http3", Kind.PYTEST, "selftests/interop/http3", (Where.UML,), peers=True),
+    Group("http3", Kind.PYTEST, "selftests/interop/http3", (Where.VM, Where.UML), peers=True, examples=True, named=(Where.VM,)),
     Group("consumer", Kind.PYTEST, "selftests/interop/consumers", (Where.UML,), peers=True),
     Group("tool", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end",), once=True),
     Group("loading", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end_module",)),
@@ -123,7 +127,7 @@ def select(patterns: Sequence[str], wheres: Sequence[Where]) -> list[Unit]:
         for name, cases in _units(group)
     ]
     if not patterns:
-        return [unit for unit, _ in offered if not unit.group.long and not _is_spared(unit, wheres)]
+        return [unit for unit, _ in offered if not _is_spared(unit, wheres)]
     chosen: dict[Unit, set[str] | None] = {}
     for pattern in patterns:
         found = False
@@ -164,8 +168,10 @@ def names(wheres: Sequence[Where]) -> Iterator[tuple[Where, str]]:
 
 
 def _is_spared(unit: Unit, wheres: Sequence[Where]) -> bool:
-    """Whether a later lane does the same."""
+    """Whether it runs only if it is asked for: it takes long, or a later lane does the same."""
     group = unit.group
+    if group.long or unit.where in group.named:
+        return True
     return group.once and unit.where is not [where for where in group.lanes if where in wheres][-1]
 
 

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from quicctl import builder, cache, errors, guest, kernel, peers, process, sourcetree, uml
+from quicctl import builder, cache, errors, examples, guest, kernel, peers, process, sourcetree, uml
 from quicctl.catalogue import Group, Kind, Unit, Where
 from quicctl.ktap import CaseResult, Parser, Status
 
@@ -426,8 +426,10 @@ def _guest_job(lane: guest.Lane, programs: list[Program], series: str | None, sc
         files.append((builder.SIMDEV, simdev))
     if lane is guest.Lane.UML:
         files.append((builder.SAMPLE, built.module.parent / builder.SAMPLE))
+    if any(program.group.examples for program in programs):
+        files += [*examples.files(scratch / examples.MANIFEST, progress), (examples.MANIFEST, scratch / examples.MANIFEST)]
     mounts: list[tuple[str, Path]] = []
-    if lane is guest.Lane.UML and any(program.group.peers for program in programs):
+    if any(program.group.peers and (where is Where.UML or where in program.group.named) for program in programs):
         mounts = peers.write_manifest(peers.roots(progress), scratch / peers.MANIFEST)
         files.append((peers.MANIFEST, scratch / peers.MANIFEST))
     lines = []

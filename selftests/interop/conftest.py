@@ -7,6 +7,7 @@ import hashlib
 import os
 import random
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import pytest
 
 from quicctl import module
 from quicctl.interop import UNSUPPORTED
+
+# Helpers that more than one folder uses.
+sys.path += [str(Path(__file__).parent / "peers"), str(Path(__file__).parents[1] / "quicctl")]
 
 SLOW = float(os.environ.get("QUIC_SLOW", "1"))
 SIZE = int(os.environ.get("QUIC_INTEROP_BYTES", str(10 << 20)))

@@ -111,6 +111,15 @@ def test_peers_are_tried_in_one_lane_unless_asked_for(project: Path) -> None:
     assert names(["interop"]) == [f"vm:{tried}", f"uml:{tried}"]
 
 
+def test_some_run_in_a_lane_only_if_they_are_named(project: Path) -> None:
+    (project / "selftests" / "interop" / "http3").mkdir(parents=True)
+    (project / "selftests" / "interop" / "http3" / "test_get.py").write_text("def test_hello():\n    pass\n")
+    assert [name for name in names([]) if "http3" in name] == ["uml:http3/test_get"]
+    assert [name for name in names([], Where.VM) if "http3" in name] == []
+    assert names(["http3"]) == ["vm:http3/test_get", "uml:http3/test_get"]
+    assert names(["hello"], Where.VM) == ["vm:http3/test_get=test_hello"]
+
+
 @pytest.mark.parametrize("pattern", ["nonsense", "socket/other", "*/nothing"])
 def test_pattern_that_matches_nothing_is_an_error(pattern: str) -> None:
     with pytest.raises(errors.NoSuchTest) as caught:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from quicctl import builder, catalogue, errors, guest, interop, kernel, peers, selftest, sourcetree, splat, uml
+from quicctl import builder, catalogue, errors, examples, guest, interop, kernel, peers, selftest, sourcetree, splat, uml
 from quicctl.catalogue import Where
 from quicctl.cli.app import app
 from quicctl.kernel import Kernel
@@ -153,6 +153,17 @@ def test_peers_are_mounted(guests: Guests, project: Path, monkeypatch: pytest.Mo
     run(["interop"], Where.UML)
     assert guests.jobs[0].mounts == (("sid", project),)
     assert peers.MANIFEST in dict(guests.jobs[0].files)
+
+
+def test_peers_and_examples_are_there_in_both_lanes(guests: Guests, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "selftests" / "interop" / "http3").mkdir(parents=True)
+    (project / "selftests" / "interop" / "http3" / "test_get.py").write_text("def test_z():\n    pass\n")
+    monkeypatch.setattr(peers, "roots", lambda _: [peers.Absent("sid", "no network")])
+    monkeypatch.setattr(examples, "files", lambda manifest, _: [("examples/sid/h3get", project)])
+    for where in (Where.VM, Where.UML):
+        run(["http3"], where)
+        names = dict(guests.jobs[-1].files)
+        assert {peers.MANIFEST, examples.MANIFEST, "examples/sid/h3get"} <= set(names)
 
 
 def test_kernel_that_reports_fails_the_run(guests: Guests, tmp_path: Path) -> None:

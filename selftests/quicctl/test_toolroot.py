@@ -255,3 +255,26 @@ def test_session_in_a_root_that_is_an_overlay_itself(tmp_path: Path) -> None:
     done = subprocess.run(argv, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "upper" / "out").read_text() == "first\n"
+
+
+def test_programs_and_their_library_are_built_in_a_root_from_copies(
+    roots: Roots, target: kernel.Kernel, monkeypatch: pytest.MonkeyPatch, own_cache: Path
+) -> None:
+    """The root sees the cache alone."""
+    monkeypatch.setenv("CC", "no-such-compiler")
+    tree = sourcetree.project()
+    for folder, makefile in (
+        ("libquic", "install:\n\tmkdir -p $(DESTDIR)/lib; echo library >$(DESTDIR)/lib/libquic.so.1\n"),
+        ("selftests/web", "all:\n\tcat $(LIBQUIC)/lib/libquic.so.1 page.c >$(O)/page\n\tpwd >$(O)/where\n"),
+        ("module/include", ""),
+    ):
+        (tree / folder).mkdir(parents=True)
+        (tree / folder / "Makefile").write_text(makefile)
+    (tree / "selftests" / "web" / "page.c").write_text("source\n")
+    built = builder.programs("web", tools=TOOLS)
+    assert (built / "page").read_text() == "library\nsource\n"
+    assert own_cache in Path((built / "where").read_text().strip()).parents
+    assert roots.made == [("next", TOOLS.packages)] * 2
+    (tree / "selftests" / "web" / "page.c").write_text("changed\n")
+    assert (builder.programs("web", tools=TOOLS) / "page").read_text() == "library\nchanged\n"
+    assert not list((own_cache / "built").glob("libquic-*")), "this machine's programs would take it"

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 from conftest import Pki
-from web import HOST, PATIENCE, Serving, get, get_json, run, serving  # first: it says where the next is
-
-from http3_ends import BIG, Pair, answer, body_and_trailers_go_both_ways, order_of_ends, until  # isort: skip
+from http3_ends import BIG, Pair, answer, body_and_trailers_go_both_ways, order_of_ends, until
+from web import HOST, PATIENCE, Serving, get, get_json, run, serving
 
 from quicctl import errors
 from quicctl.http3.client import NotProcessed

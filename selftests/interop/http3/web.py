@@ -10,15 +10,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from conftest import SLOW, Pki
-
-sys.path += [str(Path(__file__).parents[1] / "peers"), str(Path(__file__).parents[2] / "quicctl")]
-
 from http3_ends import Pair
 
 from quicctl import process
@@ -53,15 +50,25 @@ class Serving:
 
     @property
     def url(self) -> str:
+        """By its address; a name may have others, where nobody listens."""
+        return f"https://{HOST}:{self.port}"
+
+    @property
+    def named(self) -> str:
+        """For those who look further then."""
         return f"https://localhost:{self.port}"
 
-    def lines(self, count: int = 1) -> list[dict[str, Any]]:
-        """What it says of the requests that are done, as soon as there are so many."""
+    def said(self, count: int = 1) -> list[str]:
+        """The lines it says of the requests that are done, as soon as there are so many."""
         deadline = time.monotonic() + PATIENCE
         while len(lines := self.log.read_text().splitlines()) < count:
             assert time.monotonic() < deadline, lines
             time.sleep(0.02)
-        return [json.loads(line) for line in lines]
+        return lines
+
+    def lines(self, count: int = 1) -> list[dict[str, Any]]:
+        """What quicctl serve tells in them."""
+        return [json.loads(line) for line in self.said(count)]
 
 
 @contextlib.contextmanager
@@ -71,11 +78,21 @@ def serving(pki: Pki, folder: Path, log: Path, *words: str) -> Iterator[Serving]
         *_QUICCTL, "serve", str(folder), "--listen", f"{HOST}:0", "--json", "--cert", str(pki.cert), "--key", str(pki.key),
         *words,
     ]  # fmt: skip
-    said = log.with_suffix(".err")
-    with log.open("wb") as out, said.open("wb") as err, process.running(argv, stdout=out, stderr=err) as child:
+    with started(argv, log, log.with_suffix(".err"), log.with_suffix(".err")) as serving:
+        yield serving
+
+
+@contextlib.contextmanager
+def started(argv: Sequence[str], log: Path, complaints: Path, said: Path) -> Iterator[Serving]:
+    """Run a server that says in one of the two files where it listens, as a URL; begins when it does."""
+    with (
+        log.open("wb") as out,
+        complaints.open("wb") as err,
+        process.running(argv, stdout=out, stderr=err) as child,
+    ):
         deadline = time.monotonic() + PATIENCE
         while not (found := re.search(rb"https://[^/]*:(\d+)/", said.read_bytes())):
-            assert child.poll() is None and time.monotonic() < deadline, said.read_text()
+            assert child.poll() is None and time.monotonic() < deadline, said.read_text() + complaints.read_text()
             time.sleep(0.02)
         yield Serving(int(found[1]), child, log)
 
