@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The table of who understands whom: docs/interop.md from the results of the groups interop and peers.
+"""The table of who understands whom: docs/interop.md from the results of the groups interop, peers and http3.
 
-A file of these groups is a peer, or its cases have a peer among their parameters; a case's function is a row. A skip whose
+A file of the first two groups is a peer, or its cases have a peer among their parameters; a case's function is a row. In the
+group http3 a file is a section, and a case that has no peer among its parameters begins with one. A skip whose
 reason begins with UNSUPPORTED is the peer's own gap, with the proof; any other skip, and a case that a peer has not, stands in
 the table as not run. Which peers there are stands in COLUMNS.
 """
@@ -17,7 +18,16 @@ from quicctl.ktap import CaseResult, Status
 
 UNSUPPORTED = "unsupported by the peer: "
 _GROUPS = ("interop", "peers")
-_WORDS = {"our_client": "Our client, other servers", "our_server": "Our server, other clients", "": "Either"}
+_HTTP3 = "http3"
+_WORDS = {
+    "our_client": "Our client, other servers",
+    "our_server": "Our server, other clients",
+    "http3_get_": "HTTP/3: quicctl get, other servers",
+    "http3_serve_": "HTTP/3: quicctl serve, other clients",
+    "http3_nghttp3_": "HTTP/3: the example in C on libnghttp3 of each suite",
+    "": "Either",
+}
+"""The sections, by how their rows begin. Those of group http3 are group and file, which are not shown in the rows."""
 _FILES = {"resumption": "aioquic"}
 """Whose cases a file has that is not called after the peer."""
 
@@ -69,7 +79,7 @@ def cells(results: Iterable[tuple[str, CaseResult]]) -> dict[tuple[str, str], Ce
     order = (Verdict.FAILED, Verdict.NOT_RUN, Verdict.UNSUPPORTED, Verdict.PASSED)
     found: dict[tuple[str, str], Cell] = {}
     for group, case in results:
-        place = _place(case.name) if group in _GROUPS else None
+        place = _place(case.name) if group in _GROUPS else _http3_place(case.name) if group == _HTTP3 else None
         if place is None:
             continue
         cell = _cell(case)
@@ -87,7 +97,7 @@ def table(results: Iterable[tuple[str, CaseResult]], versions: Mapping[str, str]
     found = cells(results)
     lines = [
         "# Interoperability", "",
-        "Made by `quicctl selftest --where uml interop peers --matrix docs/interop.md`: each cell is what the tests in",
+        "Made by `quicctl selftest --where uml interop peers http3 --matrix docs/interop.md`: each cell is what the tests in",
         "`selftests/interop` saw on the debug kernel. *unsupported* is what the peer cannot do, with the proof below;",
         "*not run* says why. A blank cell is a case that was written for other peers.", "",
     ]  # fmt: skip
@@ -101,7 +111,8 @@ def table(results: Iterable[tuple[str, CaseResult]], versions: Mapping[str, str]
         lines += ["| --- |" + " --- |" * len(peers)]
         for row in rows:
             shown = [_shown(found.get((row, peer)), notes) for peer in peers]
-            lines.append(f"| {row.replace('_', ' ')} | " + " | ".join(shown) + " |")
+            named = row.removeprefix(prefix) if prefix.startswith(_HTTP3) else row
+            lines.append(f"| {named.replace('_', ' ')} | " + " | ".join(shown) + " |")
         lines.append("")
     if notes:
         lines += ["## Notes", "", *(f"{number}. {note}" for number, note in enumerate(notes, 1)), ""]
@@ -124,17 +135,37 @@ def versions(roots: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 def _place(name: str) -> tuple[str, str] | None:
     """Row and peer of ``test_file.test_case[parameters]``."""
+    named, case, given = _parts(name)
+    peer = next((part for part in given if part in COLUMNS), _FILES.get(named, named))
+    peer = next((known for known in COLUMNS if peer == known or peer.startswith(f"{known}_")), "")
+    if not peer or not case:
+        return None
+    return _row(case, given, peer), peer
+
+
+def _http3_place(name: str) -> tuple[str, str] | None:
+    """The same in the group http3, where a case may begin with its peer, or with what several have in common."""
+    file, case, given = _parts(name)
+    peer = next((part for part in given if part in COLUMNS), "")
+    peer = peer or next((known for known in COLUMNS if case.startswith(f"{known}_")), "")
+    if not peer:
+        return None
+    for begin in (peer, peer.partition("_")[0]):
+        case = case.removeprefix(f"{begin}_")
+    return _row(f"{_HTTP3}_{file}_{case}", given, peer), peer
+
+
+def _parts(name: str) -> tuple[str, str, list[str]]:
+    """File, case and parameters."""
     file, _, rest = name.partition(".")
     case, _, bracket = rest.partition("[")
     given = bracket.removesuffix("]").split("-") if bracket else []
-    named = file.removeprefix("test_")
-    peer = next((part for part in given if part in COLUMNS), _FILES.get(named, named))
-    peer = next((known for known in COLUMNS if peer == known or peer.startswith(f"{known}_")), "")
-    row = case.removeprefix("test_")
-    if not peer or not row:
-        return None
+    return file.removeprefix("test_"), case.removeprefix("test_"), given
+
+
+def _row(case: str, given: Iterable[str], peer: str) -> str:
     others = "-".join(part for part in given if part != peer)
-    return (f"{row}: {others}" if others else row), peer
+    return f"{case}: {others}" if others else case
 
 
 def _prefix(row: str) -> str:

@@ -86,3 +86,41 @@ def test_case_that_a_peer_has_not_is_blank() -> None:
 def test_versions_come_from_packages_of_the_suite() -> None:
     found = interop.versions({"sid": {"caddy": "2.11.4"}})
     assert (found["caddy"], found["curl_trixie"]) == ("2.11.4", "")
+
+
+# The group http3.
+
+
+def http3(name: str, status: Status = Status.PASS, detail: str = "") -> tuple[str, CaseResult]:
+    return "http3", CaseResult(name, status, detail)
+
+
+def test_http3_has_a_section_for_each_end() -> None:
+    page = interop.table(
+        [
+            http3("test_get.test_cancelled_request[caddy]"), http3("test_serve.test_curl_asks_for_parts[curl_sid]"),
+            http3("test_serve.test_chromium_cancels_a_request"), http3("test_serve.test_aioquic_cancels_a_request"),
+            http3("test_nghttp3.test_h3get_fetches[trixie-nginx_sid]"), passed("test_servers.test_our_client[caddy]"),
+        ],
+        {"caddy": "2.11"},
+    )  # fmt: skip
+    parts = dict(part.split("\n", 1) for part in page.split("## ")[1:])
+    assert list(parts) == [
+        "Our client, other servers",
+        "HTTP/3: quicctl get, other servers",
+        "HTTP/3: quicctl serve, other clients",
+        "HTTP/3: the example in C on libnghttp3 of each suite",
+    ]
+    get, serve, example = list(parts.values())[1:]
+    assert "| case | caddy (quic-go) 2.11 of sid |" in get and "| cancelled request | passed |" in get
+    assert "| case | aioquic | curl (ngtcp2) of sid | Chromium of trixie |" in serve
+    assert "| asks for parts |  | passed |  |" in serve and "| cancels a request | passed |  | passed |" in serve
+    assert "| h3get fetches: trixie | passed |" in example
+
+
+def test_http3_gaps_are_notes_and_our_own_ends_are_left_out() -> None:
+    page = interop.table(
+        [http3("test_get.test_trailers[caddy]", Status.SKIP, PROOF), http3("test_ours.test_body_and_trailers_go_both_ways")], {}
+    )
+    assert "| trailers | unsupported (1) |" in page and "1. --help lists no option" in page
+    assert "both ways" not in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import struct
 import subprocess
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import QuicEvent
 from chromium_peer import Chromium
 from clients import Ask, Curl, GtlsClient, environment
-from conftest import Pki
+from conftest import Pki, unsupported
 from programs import HOST, root
 from web import PATIENCE, Serving, serving
 
@@ -57,14 +58,17 @@ def served(pki: Pki, www: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield started
 
 
+_CURL = ("-sS", "-4", "--http3-only")
+
+
 def curl(suite: str, pki: Pki, *words: str) -> subprocess.CompletedProcess[bytes]:
-    argv = [*root(suite).command("curl"), "-q", "-sS", "-4", "--http3-only", "--cacert", str(pki.ca), *words]
+    argv = [*root(suite).command("curl"), "-q", *_CURL, "--cacert", str(pki.ca), *words]
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=4 * PATIENCE, env=environment())
 
 
-@pytest.fixture(params=("trixie", "sid"))
+@pytest.fixture(params=("curl_trixie", "curl_sid"))
 def suite(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+    return str(request.param.removeprefix("curl_"))
 
 
 def test_curl_fetches_many(suite: str, served: Serving, pki: Pki, www: Path, tmp_path: Path) -> None:
@@ -73,32 +77,32 @@ def test_curl_fetches_many(suite: str, served: Serving, pki: Pki, www: Path, tmp
     assert [(tmp_path / str(n)).read_bytes() for n in range(1, 21)] == [(www / str(n)).read_bytes() for n in range(1, 21)]
 
 
-def test_curl_asks_for_parts_and_changes(suite: str, served: Serving, pki: Pki, www: Path, tmp_path: Path) -> None:
-    part = curl(suite, pki, "-r", "100-199", "-w", "%{http_code}", f"{served.url}/big.bin")
+def test_curl_asks_for_parts(suite: str, served: Serving, pki: Pki, www: Path, tmp_path: Path) -> None:
+    part = curl(suite, pki, "-r", "100-199", "-w", "%{http_code}", f"{served.named}/big.bin")
     assert part.stdout == (www / "big.bin").read_bytes()[100:200] + b"206", part.stderr
-    beyond = curl(suite, pki, "-r", f"{BIG}-", "-o", "/dev/null", "-w", "%{http_code}", f"{served.url}/big.bin")
+    beyond = curl(suite, pki, "-r", f"{BIG}-", "-o", "/dev/null", "-w", "%{http_code}", f"{served.named}/big.bin")
     assert beyond.stdout == b"416", beyond.stderr
     tag = tmp_path / "tag"
-    first = curl(suite, pki, "--etag-save", str(tag), "-o", "/dev/null", "-w", "%{http_code}", f"{served.url}/1")
-    again = curl(suite, pki, "--etag-compare", str(tag), "-w", "%{http_code}", f"{served.url}/1")
+    first = curl(suite, pki, "--etag-save", str(tag), "-o", "/dev/null", "-w", "%{http_code}", f"{served.named}/1")
+    again = curl(suite, pki, "--etag-compare", str(tag), "-w", "%{http_code}", f"{served.named}/1")
     assert (first.stdout, again.stdout) == (b"200", b"304"), again.stderr
-    head = curl(suite, pki, "-I", f"{served.url}/big.bin")
+    head = curl(suite, pki, "-I", f"{served.named}/big.bin")
     assert f"content-length: {BIG}".encode() in head.stdout and head.returncode == 0, head.stderr
 
 
 def test_curl_sends_too_large_fields(suite: str, served: Serving, pki: Pki) -> None:
     """Its two libraries send them whatever our SETTINGS say."""
     fields = [word for number in range(9) for word in ("-H", f"x-{number}: {'y' * 9000}")]
-    done = curl(suite, pki, *fields, "-o", "/dev/null", "-w", "%{http_code}", f"{served.url}/1")
+    done = curl(suite, pki, *fields, "-o", "/dev/null", "-w", "%{http_code}", f"{served.named}/1")
     assert done.stdout == b"431", done.stderr
 
 
-def test_curl_is_let_finish(pki: Pki, www: Path, tmp_path: Path) -> None:
-    """What it has begun when the server is told to end; GOAWAY is no error to it."""
+def test_curl_finishes_after_goaway(suite: str, pki: Pki, www: Path, tmp_path: Path) -> None:
+    """What it has begun when the server is told to end."""
     with serving(pki, www, tmp_path / "log") as ending:
         argv = [
-            *root("sid").command("curl"), "-q", "-sS", "-4", "--http3-only", "--cacert", str(pki.ca), "--limit-rate", "4M",
-            "-o", str(tmp_path / "big"), f"{ending.url}/big.bin",
+            *root(suite).command("curl"), "-q", *_CURL, "--cacert", str(pki.ca), "--limit-rate", "4M",
+            "-o", str(tmp_path / "big"), f"{ending.named}/big.bin",
         ]  # fmt: skip
         with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment()) as child:
             deadline = time.monotonic() + PATIENCE
@@ -112,7 +116,13 @@ def test_curl_is_let_finish(pki: Pki, www: Path, tmp_path: Path) -> None:
     assert (tmp_path / "big").read_bytes() == (www / "big.bin").read_bytes()
 
 
-def test_ngtcp2_fetches_early(served: Serving, pki: Pki, www: Path, tmp_path: Path) -> None:
+def test_ngtcp2_fetches_many(served: Serving, pki: Pki, www: Path, tmp_path: Path) -> None:
+    got = GtlsClient("trixie").run(Ask(served.port, tmp_path, pki.ca, count=20))
+    assert got.status == 0, got.said
+    assert [(tmp_path / str(n)).read_bytes() for n in range(1, 21)] == [(www / str(n)).read_bytes() for n in range(1, 21)]
+
+
+def test_ngtcp2_asks_early(served: Serving, pki: Pki, www: Path, tmp_path: Path) -> None:
     before = len(served.log.read_text().splitlines())
     for _ in range(2):
         got = GtlsClient("trixie").run(Ask(served.port, tmp_path, pki.ca, count=5, session=tmp_path / "session"))
@@ -122,22 +132,46 @@ def test_ngtcp2_fetches_early(served: Serving, pki: Pki, www: Path, tmp_path: Pa
     assert [line["early_data"] for line in lines] == ["none"] * 5 + ["accepted"] * 5
 
 
+def test_curl_asks_early(suite: str) -> None:
+    peer = Curl(suite)
+    gap = peer.gaps["test_our_server_resumes_a_session"]
+    gap.check(root(suite))
+    unsupported(gap.reason)
+
+
+def test_curl_has_priorities(suite: str, served: Serving, pki: Pki) -> None:
+    """The second of two is more urgent, and done first. Each has a large body, so that the order is the server's."""
+    before = len(served.log.read_text().splitlines())
+    both = [("priority: u=7", f"{served.named}/big.bin?later"), ("priority: u=0", f"{served.named}/big.bin?first")]
+    words = ["--parallel"]
+    for field, url in both:
+        words += [*(["--next"] if len(words) > 1 else []), *_CURL, "--cacert", str(pki.ca), "-H", field, "-o", "/dev/null", url]
+    argv = [*root(suite).command("curl"), "-q", *words]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=4 * PATIENCE, env=environment())
+    assert done.returncode == 0, done.stderr
+    lines = served.lines(before + 2)[before:]
+    assert lines[0]["peer"] == lines[1]["peer"], "more than one connection"
+    assert [line["path"] for line in lines] == ["/big.bin?first", "/big.bin?later"]
+
+
 class _Client(QuicConnectionProtocol):
-    """Cancels one request, and makes another that has an end of its own."""
+    """Makes requests, and keeps what comes of them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.h3 = H3Connection(self._quic)
         self.heads: dict[int, dict[bytes, bytes]] = {}
         self.bodies: dict[int, bytes] = {}
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended: list[int] = []
+        """The streams whose answers are whole, in this order."""
+        self.news = asyncio.Event()
 
-    def ask(self, path: bytes, *, end: bool = True) -> int:
+    def ask(self, path: bytes, *fields: tuple[bytes, bytes], end: bool = True) -> int:
         stream = self._quic.get_next_available_stream_id()
-        fields = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", path)]
-        self.h3.send_headers(stream, fields, end_stream=end)
+        head = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", path), *fields]
+        self.h3.send_headers(stream, head, end_stream=end)
         self.bodies[stream] = b""
+        self.transmit()
         return stream
 
     def quic_event_received(self, event: QuicEvent) -> None:
@@ -146,28 +180,37 @@ class _Client(QuicConnectionProtocol):
                 self.heads[one.stream_id] = dict(one.headers)
             if isinstance(one, DataReceived):
                 self.bodies[one.stream_id] += one.data
-                if not self.begun.done():
-                    self.begun.set_result(None)
-            if getattr(one, "stream_ended", False) and not self.ended.done():
-                self.ended.set_result(None)
+            if getattr(one, "stream_ended", False):
+                self.ended.append(one.stream_id)
+            self.news.set()
+
+    async def until(self, truth: Callable[[], Any]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not truth():
+                self.news.clear()
+                await self.news.wait()
 
 
-def test_aioquic_cancels_and_sends_trailers(served: Serving, pki: Pki, www: Path) -> None:
+@contextlib.asynccontextmanager
+async def aioquic(served: Serving, pki: Pki, **more: Any) -> AsyncIterator[_Client]:
+    """A connection of aioquic's."""
+    configuration = QuicConfiguration(alpn_protocols=["h3"], server_name="localhost", session_ticket=more.pop("ticket", None))
+    configuration.load_verify_locations(str(pki.ca))
+    async with connect(HOST, served.port, configuration=configuration, create_protocol=_Client, **more) as peer:
+        assert isinstance(peer, _Client)
+        yield peer
+
+
+def test_aioquic_cancels_a_request(served: Serving, pki: Pki, www: Path) -> None:
     before = len(served.log.read_text().splitlines())
 
     async def main() -> None:
-        configuration = QuicConfiguration(alpn_protocols=["h3"], server_name="localhost")
-        configuration.load_verify_locations(str(pki.ca))
-        async with connect(HOST, served.port, configuration=configuration, create_protocol=_Client) as peer:
-            assert isinstance(peer, _Client)
+        async with aioquic(served, pki) as peer:
             unwanted = peer.ask(b"/big.bin")
-            peer.transmit()
-            await asyncio.wait_for(peer.begun, PATIENCE)
+            await peer.until(lambda: peer.bodies[unwanted])
             peer._quic.stop_stream(unwanted, 0x10C)
-            wanted = peer.ask(b"/1", end=False)
-            peer.h3.send_headers(wanted, [(b"x-end", b"yes")], end_stream=True)
-            peer.transmit()
-            await asyncio.wait_for(peer.ended, PATIENCE)
+            wanted = peer.ask(b"/1")
+            await peer.until(lambda: peer.ended)
             assert peer.bodies[wanted] == (www / "1").read_bytes()
             assert len(peer.bodies[unwanted]) < BIG
 
@@ -175,6 +218,63 @@ def test_aioquic_cancels_and_sends_trailers(served: Serving, pki: Pki, www: Path
         thread.call(main(), 4 * PATIENCE)
     lines = {line["path"]: line["complete"] for line in served.lines(before + 2)[before:]}
     assert lines == {"/big.bin": False, "/1": True}
+
+
+def test_aioquic_sends_trailers(served: Serving, pki: Pki, www: Path) -> None:
+    async def main() -> None:
+        async with aioquic(served, pki) as peer:
+            stream = peer.ask(b"/1", end=False)
+            peer.h3.send_headers(stream, [(b"x-end", b"yes")], end_stream=True)
+            peer.transmit()
+            await peer.until(lambda: peer.ended)
+            assert peer.bodies[stream] == (www / "1").read_bytes()
+
+    with stranger() as thread:
+        thread.call(main(), 4 * PATIENCE)
+
+
+def test_aioquic_has_priorities(served: Serving, pki: Pki) -> None:
+    async def main() -> None:
+        async with aioquic(served, pki) as peer:
+            later, first = [peer.ask(b"/big.bin", (b"priority", urgency)) for urgency in (b"u=7", b"u=0")]
+            await peer.until(lambda: len(peer.ended) == 2)
+            assert peer.ended == [first, later]
+
+    with stranger() as thread:
+        thread.call(main(), 4 * PATIENCE)
+
+
+def test_aioquic_sends_too_large_fields(served: Serving, pki: Pki, www: Path) -> None:
+    """The connection's other request is none the worse for it."""
+
+    async def main() -> None:
+        async with aioquic(served, pki) as peer:
+            large = peer.ask(b"/1", *((b"x-%d" % number, b"y" * 9000) for number in range(9)))
+            small = peer.ask(b"/1")
+            await peer.until(lambda: len(peer.ended) == 2)
+            assert [peer.heads[stream][b":status"] for stream in (large, small)] == [b"431", b"200"]
+
+    with stranger() as thread:
+        thread.call(main(), 4 * PATIENCE)
+
+
+def test_aioquic_asks_early(served: Serving, pki: Pki, www: Path) -> None:
+    before = len(served.log.read_text().splitlines())
+    tickets: list[Any] = []
+
+    async def main() -> None:
+        async with aioquic(served, pki, session_ticket_handler=tickets.append) as peer:
+            peer.ask(b"/1")
+            await peer.until(lambda: peer.ended and tickets)
+        async with aioquic(served, pki, ticket=tickets[0], wait_connected=False) as peer:
+            stream = peer.ask(b"/2")
+            await peer.until(lambda: peer.ended)
+            assert peer.bodies[stream] == (www / "2").read_bytes()
+
+    with stranger() as thread:
+        thread.call(main(), 4 * PATIENCE)
+    lines = served.lines(before + 2)[before:]
+    assert [(line["path"], line["early_data"]) for line in lines] == [("/1", "none"), ("/2", "accepted")]
 
 
 # Chromium.
@@ -232,7 +332,7 @@ def test_chromium_shows_a_page_of_100_images(chromium: Chromium, served: Serving
     """All by HTTP/3, and each at its place on the screenshot."""
     before = len(served.log.read_text().splitlines())
     with chromium.page() as page:
-        page.load(f"{served.url}/tiles.html")
+        page.load(f"{served.named}/tiles.html")
         loaded = page.evaluate("[...document.images].filter((one) => one.complete && one.naturalWidth > 0).length")
         hop = page.evaluate("performance.getEntriesByType('navigation')[0].nextHopProtocol")
         clip = {"x": 0, "y": 0, "width": 10 * TILE, "height": 10 * TILE, "scale": 1}
@@ -260,6 +360,18 @@ _ABORT = """(async (url) => {
 def test_chromium_cancels_a_request(chromium: Chromium, served: Serving) -> None:
     before = len(served.log.read_text().splitlines())
     with chromium.page() as page:
-        assert page.evaluate(f"{_ABORT}({json.dumps(served.url + '/big.bin')})") == BIG
+        assert page.evaluate(f"{_ABORT}({json.dumps(served.named + '/big.bin')})") == BIG
     lines = {line["path"]: line["complete"] for line in served.lines(before + 2)[before:]}
     assert lines == {"/big.bin": False, "/big.bin?again": True}
+
+
+_PART = """(async (url) => {
+  const answer = await fetch(url, { headers: { range: 'bytes=100-199' }, cache: 'no-store' });
+  return [answer.status, btoa(String.fromCharCode(...new Uint8Array(await answer.arrayBuffer())))];
+})"""
+
+
+def test_chromium_asks_for_parts(chromium: Chromium, served: Serving, www: Path) -> None:
+    with chromium.page() as page:
+        status, body = page.evaluate(f"{_PART}({json.dumps(served.named + '/big.bin')})")
+    assert (status, base64.b64decode(body)) == (206, (www / "big.bin").read_bytes()[100:200])
