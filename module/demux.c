@@ -21,12 +21,6 @@
 /* A socket in use may queue that much beyond its buffers. */
 #define QUIC_DEMUX_BACKLOG	(64 << 10)
 
-/* Counters are of datagrams, however many of them an aggregate holds. */
-static u32 quic_demux_datagrams(const struct sk_buff *skb)
-{
-	return max_t(u32, skb_shinfo(skb)->gso_segs, 1);
-}
-
 /* Takes over @skb and the reference. */
 static void quic_demux_deliver(struct quic_udp *udp, struct quic_sock *qs, struct sk_buff *skb)
 {

@@ -7,6 +7,7 @@
 #define _QUIC_DEMUX_H
 
 #include <linux/rhashtable-types.h>
+#include <linux/skbuff.h>
 
 #include "addr.h"
 #include "core/header.h"
@@ -31,6 +32,12 @@ struct quic_cid_entry {
 	struct quic_sock *qs;
 	struct rcu_head rcu;
 };
+
+/* Counters are of datagrams, however many of them an aggregate holds. */
+static inline u32 quic_demux_datagrams(const struct sk_buff *skb)
+{
+	return max_t(u32, skb_shinfo(skb)->gso_segs, 1);
+}
 
 /*
  * -EEXIST: taken. The entry is freed after a grace period by _del. The peer's

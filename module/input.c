@@ -11,6 +11,7 @@
 #include "input.h"
 #include "net.h"
 #include "offload.h"
+#include "postponed.h"
 #include "protect.h"
 #include "restart.h"
 #include "sock.h"
@@ -471,7 +472,10 @@ drop:
  */
 void quic_input(struct quic_sock *qs, struct sk_buff *skb)
 {
-	quic_input_resume(qs, skb, NULL);
+	if (unlikely(!quic_protect_is_ready() || !skb_queue_empty(&qs->postponed.queue)))
+		quic_postponed_add(qs, skb);
+	else
+		quic_input_resume(qs, skb, NULL);
 }
 
 /**

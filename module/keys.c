@@ -287,6 +287,8 @@ static struct quic_key *quic_key_new(u32 version, const struct quic_secret *secr
 		key->aead = NULL;
 		goto err_free;
 	}
+	if (key->is_internal)
+		quic_protect_need_vector();
 	err = quic_hkdf_expand_label(secret->cipher, secret->data, secret->len, keys->label_key,
 				     key->key, c->key_len) ?:
 	      crypto_aead_setkey(key->aead, key->key, c->key_len) ?:

@@ -35,6 +35,7 @@ static const char * const quic_mib_names[QUIC_MIB_MAX] = {
 	[QUIC_MIB_UDP_INDATAGRAMS]	= "QuicUdpInDatagrams",
 	[QUIC_MIB_PKT_RCVCOPIES]	= "QuicPktRcvCopies",
 	[QUIC_MIB_PKT_WIREPAGES]	= "QuicPktWirePages",
+	[QUIC_MIB_PKT_RCVPOSTPONED]	= "QuicPktRcvPostponed",
 };
 
 static int quic_proc_snmp_show(struct seq_file *seq, void *v)

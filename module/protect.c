@@ -61,6 +61,31 @@ bool quic_protect_may_run(const struct quic_key *key)
 	return !key->is_internal || likely(crypto_simd_usable());
 }
 
+DEFINE_STATIC_KEY_FALSE(quic_protect_vector_key);
+
+/**
+ * quic_protect_need_vector() - there is a key that may not be used everywhere
+ *
+ * For good, as quic_async_enable(). Process context.
+ */
+void quic_protect_need_vector(void)
+{
+	if (!static_key_enabled(&quic_protect_vector_key))
+		static_branch_enable(&quic_protect_vector_key);
+}
+
+/**
+ * quic_protect_has_vector() - may such a key be used here?
+ *
+ * Always so in process context. Tests have their own: tests/vector_param.c.
+ *
+ * Return: false in a softirq that interrupted a user of the vector registers.
+ */
+bool __weak quic_protect_has_vector(void)
+{
+	return crypto_simd_usable();
+}
+
 /**
  * quic_protect_seal() - encrypt one packet
  * @key:     with which key

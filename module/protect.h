@@ -6,6 +6,8 @@
 #ifndef _QUIC_PROTECT_H
 #define _QUIC_PROTECT_H
 
+#include <linux/jump_label.h>
+
 #include "hp.h"
 #include "keys.h"
 
@@ -36,6 +38,17 @@ void quic_protect_mask(struct quic_key *key, const struct quic_mask *mask, u32 n
 void quic_protect_unmask(struct quic_key *key, const struct quic_mask *mask, u32 n);
 /* May packets be protected with @key here and now? If not, go to process context. */
 bool quic_protect_may_run(const struct quic_key *key);
+
+DECLARE_STATIC_KEY_FALSE(quic_protect_vector_key);
+void quic_protect_need_vector(void);
+bool quic_protect_has_vector(void);
+
+/* The same for all keys: a branch that is patched out unless one of them asks for it. */
+static inline bool quic_protect_is_ready(void)
+{
+	return !static_branch_unlikely(&quic_protect_vector_key) ||
+	       likely(quic_protect_has_vector());
+}
 
 /*
  * With a key that has an asynchronous driver: the same in place for one packet, and @done(@owner,

@@ -5,6 +5,8 @@
  */
 #include "net.h"
 #include "peeloff.h"
+#include "postponed.h"
+#include "protect.h"
 #include "sock.h"
 
 #include <trace/events/quic.h>
@@ -67,11 +69,16 @@ static void quic_settle_pacing(struct quic_sock *qs)
 	WRITE_ONCE(sk->sk_pacing_rate, min_t(u64, pacer->rate, most));
 }
 
-/* What could not be sent for want of memory or a cipher is tried again soon. */
+/* What could not be sent for want of memory is tried again soon. */
 static void quic_settle_transmit(struct quic_sock *qs, u64 now)
 {
 	struct quic_conn *conn = &qs->conn;
 
+	/* What may not be sealed here leaves from process context. */
+	if (unlikely(!quic_protect_is_ready())) {
+		quic_postponed_kick(qs);
+		return;
+	}
 	conn->todo &= ~QUIC_TODO_TX;
 	quic_settle_pacing(qs);
 	quic_output(qs, now);

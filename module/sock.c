@@ -74,6 +74,7 @@ int quic_sock_init(struct sock *sk)
 	INIT_WORK(&qs->restart_work, quic_restart_work);
 	quic_offload_state_init(qs);
 	quic_async_init(qs);
+	quic_postponed_init(qs);
 	INIT_LIST_HEAD(&qs->handshake_queue);
 	INIT_LIST_HEAD(&qs->event_queue);
 	INIT_LIST_HEAD(&qs->data_queue);
@@ -166,6 +167,7 @@ void quic_sock_destroy(struct sock *sk)
 	quic_offload_release(qs);
 	quic_timer_stop(qs);
 	quic_recv_queue_purge(qs);
+	quic_postponed_purge(qs);
 	__skb_queue_purge(&qs->undecryptable);
 	__skb_queue_purge(&qs->restart_packets);
 	qs->undecryptable_bytes = 0;

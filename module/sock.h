@@ -19,6 +19,7 @@
 #include "core/conn.h"
 #include "keys.h"
 #include "offload.h"
+#include "postponed.h"
 #include "udp.h"
 
 /**
@@ -37,7 +38,8 @@
  * Order: listener's socket lock, child's socket lock (nested), quic_net.lock,
  * bucket lock. Softirq that finds the socket owned by a user queues the
  * datagram to the backlog, or sets a bit in quic_sock.deferred, which
- * release_cb works off. Keys are created in process context only; softirq that
+ * release_cb works off; one that interrupted a user of the vector registers
+ * leaves the datagram, and what is to be sent, to postponed.c's work. Keys are created in process context only; softirq that
  * lacks one leaves the packet in the backlog of undecryptable packets.
  *
  * Lifetime: the entries of demux_table.c hold no reference; a lookup takes one
@@ -150,6 +152,7 @@ struct quic_sock {
 	struct work_struct restart_work;	/* and Initial keys */
 	struct quic_offload_state offload;
 	struct quic_async async;
+	struct quic_postponed postponed;
 
 	struct quic_route route[QUIC_PATHS_MAX];
 	struct quic_route preferred;

@@ -74,7 +74,9 @@ GROUPS = (
     Group("kunit", Kind.KUNIT, "module/tests", (Where.UML,)),
     Group("socket", Kind.PROGRAMS, "selftests/socket", (Where.VM, Where.UML)),
     Group("netns", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML)),
-    Group("offload", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML), ("test_offload", "test_async_aead")),
+    Group(
+        "offload", Kind.PYTEST, "selftests/netns", (Where.VM, Where.UML), ("test_offload", "test_async_aead", "test_postponed")
+    ),
     Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML), peers=True, once=True),
     Group("peers", Kind.PYTEST, "selftests/interop/peers", (Where.UML,), peers=True),
     Group("http3", Kind.PYTEST, "selftests/interop/http3", (Where.VM, Where.UML), peers=True, examples=True, named=(Where.VM,)),

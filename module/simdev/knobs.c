@@ -77,6 +77,7 @@ void simdev_knobs_create(struct simdev *sim, struct dentry *root)
 	KNOB(corrupt_nth);
 	KNOB(reorder_nth);
 	KNOB(flip_phase_nth);
+	simdev_vector_create(sim, dir);
 #undef KNOB
 #define COUNT(name)	debugfs_create_u64(#name, 0444, dir, &counts->name)
 	COUNT(tx_encrypted);

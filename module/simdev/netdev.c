@@ -171,7 +171,8 @@ static void simdev_receive(struct simdev *sim, struct sk_buff *skb)
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	simdev_decrypt(sim, skb);
 	dev_sw_netstats_rx_add(sim->netdev, len);
-	gro_cells_receive(&sim->cells, skb);
+	if (!simdev_vector_receive(sim, skb))
+		gro_cells_receive(&sim->cells, skb);
 }
 
 /*
@@ -388,6 +389,7 @@ static struct simdev *simdev_create(void)
 	mutex_init(&sim->register_lock);
 	spin_lock_init(&sim->lock);
 	INIT_LIST_HEAD(&sim->assocs);
+	simdev_vector_init(sim);
 	sim->knobs.capacity = 1024;
 	sim->knobs.gso = 1;
 	sim->knobs.directions = BIT(QUIC_OFFLOAD_TX) | BIT(QUIC_OFFLOAD_RX);
@@ -419,6 +421,7 @@ static void simdev_destroy_all(void)
 	for (i = 0; i < ARRAY_SIZE(simdev_all); i++) {
 		if (!simdev_all[i])
 			continue;
+		simdev_vector_stop(simdev_all[i]);
 		unregister_netdev(simdev_all[i]->netdev);
 		free_netdev(simdev_all[i]->netdev);
 		simdev_all[i] = NULL;

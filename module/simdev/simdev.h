@@ -2,8 +2,9 @@
 /*
  * Simulated devices: pairs of linked netdevs. What one transmits is what a
  * wire would carry; the other end may decrypt it on arrival. netdev.c moves
- * packets, table.c is the driver's side of associations, crypt.c the cipher
- * hardware, knobs.c the files in debugfs. aead.c is an accelerator of its own.
+ * packets, vector.c hands them up at bad times, table.c is the
+ * driver's side of associations, crypt.c the cipher hardware, knobs.c the files
+ * in debugfs. aead.c is an accelerator of its own.
  */
 #ifndef _QUIC_SIMDEV_H
 #define _QUIC_SIMDEV_H
@@ -11,7 +12,9 @@
 #include <linux/debugfs.h>
 #include <linux/netdevice.h>
 #include <linux/quic_offload.h>
+#include <linux/skbuff.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include <net/gro_cells.h>
 
 #define SIMDEV_TAG_LEN	QUIC_OFFLOAD_TAG_LEN
@@ -107,6 +110,10 @@ struct simdev {
 	struct simdev_knobs knobs;
 	struct simdev_counts counts;
 	struct dentry *dir;
+	u32 vector_nth;			/* knob: hand up every nth frame at a bad time */
+	u32 vector_nr;			/* frames handed up */
+	struct sk_buff_head vector_queue;
+	struct work_struct vector_work;
 };
 
 /* table.c */
@@ -120,6 +127,12 @@ void simdev_crypt_exit(struct simdev_assoc *sa);
 int simdev_seal(struct simdev_assoc *sa, u8 *packet, u32 len, u64 pn, u32 generation);
 enum quic_offload_rx_status simdev_open(struct simdev_assoc *sa, u8 *packet, u32 len,
 					bool flip_phase, u32 *generation);
+
+/* vector.c */
+bool simdev_vector_receive(struct simdev *sim, struct sk_buff *skb);
+void simdev_vector_create(struct simdev *sim, struct dentry *dir);
+void simdev_vector_init(struct simdev *sim);
+void simdev_vector_stop(struct simdev *sim);
 
 /* aead.c */
 int simdev_aead_init(struct dentry *root);

@@ -14,7 +14,7 @@ from pathlib import Path
 from conftest import SLOW, Pki
 from wire import Namespace, Wire
 
-from quicctl import endpoint, libquic, uapi
+from quicctl import conns, endpoint, libquic, uapi
 from quicctl.endpoint import Endpoint
 
 ALPN = "exchange"
@@ -51,6 +51,21 @@ def snmp(end: Namespace, protocol: str, field: str) -> int:
     lines = end.start(read).result(30).splitlines()
     names, values = (line.split() for line in lines if line.startswith(f"{protocol}: "))
     return int(values[names.index(field)])
+
+
+def live(end: Namespace) -> conns.Conn:
+    """The connection of an end; those of earlier tests may be draining yet."""
+    (conn,) = (conn for conn in conns.conns(namespaces=(end.name,)) if conn.state is conns.State.ESTABLISHED)
+    return conn
+
+
+def grown(wire: Wire, work: Callable[[], None]) -> tuple[dict[str, int], dict[str, int]]:
+    """By how much the counters of both ends grow meanwhile."""
+    before = counters(wire.near), counters(wire.far)
+    work()
+    after = counters(wire.near), counters(wire.far)
+    near, far = ({name: now[name] - then[name] for name in now} for then, now in zip(before, after, strict=True))
+    return near, far
 
 
 def until(true: Callable[[], object], what: Callable[[], object] = lambda: None) -> None:
