@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +18,15 @@ from conftest import Pki
 from exchange import PATIENCE, SIZE, converse, counters, grown, live, move, send, until
 from simdev import Simulated, simulated
 from tap import tap
+from wire import Wire
+from wire import wire as veth
 
 from quicctl import conns, errors, process
 from quicctl.endpoint import Endpoint
 
 _PARAMETER = Path("/sys/module/quic/parameters/async_aead")
 _KNOBS = Path("/sys/kernel/debug/quic_simdev/aead")
+_USERS = Path("/sys/module/quic_simdev/refcnt")
 ACCELERATOR = "gcm-aes-simdev"
 MOVED = SIZE // 4
 PACKETS = MOVED // 1500
@@ -49,7 +53,6 @@ def made() -> Iterator[Simulated]:
 @pytest.fixture
 def wire(made: Simulated) -> Iterator[Simulated]:
     """A plain wire beside the accelerator, which nothing holds on to afterwards."""
-    users = Path("/sys/module/quic_simdev/refcnt")
     try:
         yield made
     finally:
@@ -58,7 +61,7 @@ def wire(made: Simulated) -> Iterator[Simulated]:
             knob(name, value)
         for device in (made.here, made.there):
             device.set(loss_percent=0, reorder_nth=0)
-    until(lambda: users.read_text() == "0\n", lambda: f"{users.read_text()} keys are left")
+    until(lambda: _USERS.read_text() == "0\n", lambda: f"{_USERS.read_text()} keys are left")
     assert knob("waiting") == 0
 
 
@@ -113,18 +116,25 @@ def test_contents_and_keys(driver: str, cipher: str, wire: Simulated, pki: Pki) 
 def test_no_packet_overtakes(wire: Simulated, pki: Pki) -> None:
     """Although the driver does the newest first: nothing seems lost on a wire that loses nothing."""
     lost: list[int | None] = []
+    held = {number: threading.Event() for number in (20, 30, 40)}
     _PARAMETER.write_text(ACCELERATOR)
     knob("lifo", 1)
 
     def look(sock: Endpoint, number: int) -> None:
-        if number in (20, 30, 40):
+        if number in held:
             knob("hold", 1)
+            held[number].set()
             until(lambda: knob("waiting") > 1)
             knob("hold", 0)
         if number == 63:
             lost.extend(live(end).packets_lost for end in (wire.near, wire.far))
 
-    move(wire, pki, size=MOVED, at_near=look)
+    def keep_some(sock: Endpoint, number: int) -> None:
+        """Something is left to send whenever the driver holds still."""
+        if number in held:
+            assert held[number].wait(PATIENCE)
+
+    move(wire, pki, size=MOVED, at_near=look, at_far=keep_some)
     assert lost == [0, 0]
 
 
@@ -193,8 +203,8 @@ def test_flood_is_bounded(wire: Simulated, pki: Pki) -> None:
     assert near["QuicPktDecDrop"] == 0
 
 
-def test_close_while_packets_are_with_the_driver(wire: Simulated, pki: Pki) -> None:
-    """Sockets and keys stay until the driver is through, and no longer: the fixture waits for it."""
+def leave(wire: Wire, pki: Pki) -> None:
+    """A connection that both ends have closed while its packets are with the driver, which holds still."""
     held, done = threading.Barrier(2), threading.Barrier(2)
     _PARAMETER.write_text(ACCELERATOR)
 
@@ -217,9 +227,28 @@ def test_close_while_packets_are_with_the_driver(wire: Simulated, pki: Pki) -> N
 
     converse(wire, pki, abandon, stand_by)
     assert knob("waiting") > 0
-    assert int(Path("/sys/module/quic_simdev/refcnt").read_text()) > 0, "keys are in use"
+    assert int(_USERS.read_text()) > 0, "keys are in use"
+
+
+def test_close_while_packets_are_with_the_driver(wire: Simulated, pki: Pki) -> None:
+    """Sockets and keys stay until the driver is through, and no longer: the fixture waits for it."""
+    leave(wire, pki)
     knob("hold", 0)
     until(lambda: not conns.conns(namespaces=(wire.near.name, wire.far.name)))
+
+
+def test_namespaces_end_while_packets_are_with_the_driver(wire: Simulated, pki: Pki) -> None:
+    """They live on without a name until the driver is through, and neither module can be unloaded before."""
+    with veth(name="quic-gone") as gone:
+        leave(gone, pki)
+    assert knob("waiting") > 0
+    assert int(Path("/sys/module/quic/refcnt").read_text()) > 1, "sockets, and not only the driver's module"
+    refused = subprocess.run(["rmmod", "quic_simdev"], capture_output=True, text=True)
+    assert refused.returncode != 0 and "in use" in refused.stderr, refused
+    knob("hold", 0)
+    until(lambda: _USERS.read_text() == "0\n", _USERS.read_text)
+    # Sockets go with the closing period; the module's one other user is quic_simdev.
+    until(lambda: Path("/sys/module/quic/refcnt").read_text() == "1\n")
 
 
 def test_unknown_driver(wire: Simulated, pki: Pki) -> None:

@@ -116,10 +116,10 @@ def _enter(name: str) -> None:
 
 
 @contextmanager
-def wire(mtu: int = 1500) -> Iterator[Wire]:
-    """Make a wire, and take it away."""
-    near = Namespace(f"quic-near-{os.getpid()}", "near", "10.0.0.1", "fd00::1")
-    far = Namespace(f"quic-far-{os.getpid()}", "far", "10.0.0.2", "fd00::2")
+def wire(mtu: int = 1500, name: str = "quic") -> Iterator[Wire]:
+    """Make a wire, and take it away; another name than that of a wire that is there already."""
+    near = Namespace(f"{name}-near-{os.getpid()}", "near", "10.0.0.1", "fd00::1")
+    far = Namespace(f"{name}-far-{os.getpid()}", "far", "10.0.0.2", "fd00::2")
     made: list[str] = []
     try:
         for end in (near, far):
