@@ -80,6 +80,7 @@ class Session:
 def session(lower: Path, share: Path, place: str = SHARE) -> Iterator[Session]:
     """Use a root; what is changed in it is gone afterwards."""
     _need_root()
+    process.end_on_terminate()
     roots = lower.parent.parent
     with tempfile.TemporaryDirectory(prefix=".session-", dir=roots) as folder, _changeable(Path(folder)) as scratch:
         for name in ("upper", "work", "merged"):

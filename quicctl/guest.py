@@ -16,9 +16,7 @@ import shlex
 import shutil
 import signal
 import socket
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -120,7 +118,7 @@ def run(lane: Lane, job: Job, *, on_output: Sink | None = None, folder: Path | N
     from quicctl import uml, vm  # the lanes know this module's types
 
     machine = vm if lane is Lane.VM else uml
-    end_on_terminate()
+    process.end_on_terminate()
     kept = folder or _new_run_folder(lane)
     kept.mkdir(parents=True, exist_ok=True)
     ports = {name: socket.socketpair() for name in ("stdout", "stderr", "control")}
@@ -233,12 +231,6 @@ class _Watch:
                 self.said.setdefault(word, []).append(value)
         elif name in ("stdout", "stderr") and self._on_output is not None:
             self._on_output(name, data)
-
-
-def end_on_terminate() -> None:
-    """Let a polite request to end unwind the program, so that guest and scratch files go with it."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _drive(launch: Launch, watch: _Watch, theirs: list[socket.socket], timeout: float) -> None:

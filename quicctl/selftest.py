@@ -189,7 +189,7 @@ class _Run:
 
     def side_by_side(self, lanes: Sequence[_Lane]) -> None:
         """Run each lane in a process of its own, one more than there are processors: what one waits for holds up no other."""
-        guest.end_on_terminate()
+        process.end_on_terminate()
         fork = multiprocessing.get_context("fork")
         open_: dict[Connection, tuple[_Lane, BaseProcess]] = {}
         waiting = list(lanes)

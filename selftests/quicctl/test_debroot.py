@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,3 +123,25 @@ def test_session_leaves_nothing(calls: Calls, tmp_path: Path) -> None:
     assert list(tree.iterdir()) == []
     assert calls[-1][0] == "unshare"
     assert calls[-1][-4:] == [str(tmp_path), debroot.SHARE, "/", "true"]
+
+
+def test_session_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+    """As systemd or a time limit end a build in a root."""
+    script = (
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from quicctl import debroot\n"
+        "os.geteuid, debroot._NO_UPPER = lambda: 0, ()\n"
+        "place = Path(sys.argv[1])\n"
+        "with debroot.session(place / 'roots' / 'a' / 'tree', place):\n"
+        "    print('there', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    (tmp_path / "roots" / "a" / "tree").mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "there\n"
+        assert len(list((tmp_path / "roots").iterdir())) == 2
+        child.terminate()
+        assert child.wait(60) == 128 + signal.SIGTERM
+    assert [path.name for path in (tmp_path / "roots").iterdir()] == ["a"]
