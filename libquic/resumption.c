@@ -22,7 +22,7 @@
  * The hash is there because GnuTLS trusts its part blindly: a damaged file must
  * not reach it.
  */
-static const uint8_t quic_saved_magic[8] = "QUICSES\1";
+static const uint8_t quic_saved_magic[8] = { 'Q', 'U', 'I', 'C', 'S', 'E', 'S', 1 };
 
 #define QUIC_SAVED_HASH_SIZE	32
 #define QUIC_SAVED_START	(sizeof(quic_saved_magic) + QUIC_SAVED_HASH_SIZE)

@@ -61,8 +61,12 @@ def distribution(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An archive whose packages are a few files."""
 
     class Small:
+        def version(self, name: str) -> str:
+            return "" if name == "ngtcp2-client" else "1"
+
         def download_closure(self, names: list[str], folder: Path) -> list[Path]:
             assert "python3" in names
+            assert "ngtcp2-client" not in names, "an archive that offers no such peer makes a root without it"
             return []
 
     def unpack(packages: list[Path], folder: Path) -> None:
