@@ -50,7 +50,7 @@ static inline void compat_callbacks(nghttp3_callbacks *callbacks)
 #endif
 }
 
-/* A field; before 1.12 its parts were not const, though nobody wrote to them. */
+/* A field; in 0.8 its parts are not const, though nobody writes to them. */
 static inline nghttp3_nv compat_field(const char *name, const char *value)
 {
 	nghttp3_nv field = {

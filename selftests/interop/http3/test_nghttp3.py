@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import re
@@ -21,6 +22,7 @@ from web import HOST, PATIENCE, Serving, get, get_json, serving, started
 
 from quicctl import examples, peers
 from quicctl.examples import Example
+from quicctl.http3 import client
 
 BIG = 5 << 20
 SMALL = 20
@@ -175,6 +177,29 @@ def test_h3serve_refuses(served: Serving, pki: Pki) -> None:
     assert head.startswith("HTTP/3 200") and f"content-length: {BIG}\r\n" in head and head.endswith("\r\n\r\n")
     done = get(pki, "-i", "-d", "text", f"{served.url}/1", status=63)
     assert b"HTTP/3 405" in done.stdout
+
+
+def test_h3serve_forgets_a_cancelled_request(example: Example, pki: Pki, www: Path, tmp_path: Path) -> None:
+    """The next one on the connection is answered, and no stream is left that would hold up the server's end."""
+
+    async def main(server: Serving) -> bytes:
+        where = {"ca": pki.ca, "timeout": PATIENCE}
+        async with await client.connect(HOST, server.port, **where) as peer:
+            unwanted = await peer.request(client.Request("localhost", "/big.bin"))
+            assert await unwanted.status() == 200
+            await unwanted.close()
+            wanted = await peer.request(client.Request("localhost", "/big.bin"))
+            got = await wanted.read()
+            await wanted.close()
+            server.child.send_signal(signal.SIGTERM)
+            assert await asyncio.get_running_loop().run_in_executor(None, server.child.wait, PATIENCE) == 0
+            return got
+
+    with h3serve(example, pki, www, tmp_path / "log") as server:
+        assert asyncio.run(main(server)) == (www / "big.bin").read_bytes()
+        lines = server.said(3)[1:]
+    assert sum(line.endswith(" broken off") for line in lines) == 1, lines
+    assert f"GET /big.bin 200 {BIG}" in lines
 
 
 def test_h3serve_ends_in_order(example: Example, pki: Pki, www: Path, tmp_path: Path) -> None:
