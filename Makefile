@@ -35,11 +35,11 @@ coverage: .venv/tests
 
 venv: .venv/base
 
-# Names what is missing; root gets it installed, others get told.
+# Names what is missing; root gets it installed, others get told. Newer suites have libelf1 under the name libelf1t64.
 deps:
 	@missing=; \
 	for package in $(PACKAGES); do \
-		dpkg-query -W -f '$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"; \
+		dpkg-query -W -f '$${db:Status-Status}\n' $$package $${package}t64 2>/dev/null | grep -qx installed || missing="$$missing $$package"; \
 	done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	echo "packages that are missing:$$missing"; \
