@@ -28,7 +28,7 @@ def run(
     if os.geteuid() != 0:
         raise errors.NotRoot(
             f"the compiler and the build tools are those of {tools.suite}, in a root of their own, which takes root's rights",
-            remedy=f"run it as root, or build on {tools.suite}; the result is cached for every later run of the same user",
+            remedy="run it as root, or choose a kernel whose compiler this machine has: --kernel 6.1, 6.12 or 7",
         )
     lower = debroot.root(tools.suite, tools.packages, progress)
     with debroot.session(lower, cache.root(), str(cache.root())) as opened:

@@ -189,6 +189,7 @@ def test_without_roots_rights_the_error_names_the_suite_and_leaves_nothing(
     with pytest.raises(errors.NotRoot, match="next") as caught:
         builder.module(target)
     assert "as root" in caught.value.remedy
+    assert "--kernel" in caught.value.remedy, "others build without"
     assert roots.made == []
     assert [p.name for p in (own_cache / "built").iterdir() if not p.name.endswith(".lock")] == []
 
