@@ -65,7 +65,7 @@ class LibraryBuild:
 def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = None) -> ModuleBuild:
     """Build quic.ko for a kernel with all warnings on; with tests, its KUnit suites run whenever it is loaded.
 
-    The sample of a kernel's user then lies beside it.
+    The simulated devices, and the sample of a kernel's user where the kernel has TLS for it, lie beside it.
 
     A kernel of a newer suite takes that suite's tools, and is built in a root of it; see toolroot.py.
     """
@@ -74,9 +74,9 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
         _need_compiler()
     compiler = toolroot.identity(kernel.tools) if kernel.tools else _compiler_version()
     sources = list(sourcetree.tree_files(tree / "module"))
-    options = ["CONFIG_IP_QUIC_SIMDEV=m", *([f"ARCH={kernel.arch}"] if kernel.arch == "um" else [])]
+    options = ["CONFIG_IP_QUIC_SIMDEV=m", "CONFIG_IP_QUIC_SAMPLE=m", *([f"ARCH={kernel.arch}"] if kernel.arch == "um" else [])]
     if tests:
-        options += ["CONFIG_IP_QUIC_TEST=y", "CONFIG_IP_QUIC_SAMPLE=m"]
+        options.append("CONFIG_IP_QUIC_TEST=y")
     if kernel.compiler:
         options.append(f"CC={kernel.compiler}")
         if kernel.tools is None:
@@ -105,11 +105,9 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
                 raise errors.BuildFailed(f"make built no quic.ko for {kernel.release}", detail=process.tail(said))
             _check_vermagic(built, kernel)
             shutil.copy(built, scratch / "quic.ko")
-            simdev = work / "simdev" / SIMDEV
-            if simdev.exists():
-                shutil.copy(simdev, scratch / SIMDEV)
-            if tests:
-                shutil.copy(work / "sample" / SAMPLE, scratch / SAMPLE)
+            for other in (work / "simdev" / SIMDEV, work / "sample" / SAMPLE):
+                if other.exists():
+                    shutil.copy(other, scratch / other.name)
 
     _finish(home, make)
     warnings = tuple((home / "warnings").read_text().splitlines())

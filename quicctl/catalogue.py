@@ -80,7 +80,7 @@ GROUPS = (
     Group("interop", Kind.PYTEST, "selftests/interop", (Where.VM, Where.UML), peers=True, once=True),
     Group("peers", Kind.PYTEST, "selftests/interop/peers", (Where.UML,), peers=True),
     Group("http3", Kind.PYTEST, "selftests/interop/http3", (Where.VM, Where.UML), peers=True, examples=True, named=(Where.VM,)),
-    Group("consumer", Kind.PYTEST, "selftests/interop/consumers", (Where.UML,), peers=True),
+    Group("consumer", Kind.PYTEST, "selftests/interop/consumers", (Where.VM, Where.UML), peers=True, named=(Where.VM,)),
     Group("tool", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end",), once=True),
     Group("loading", Kind.PYTEST, "selftests/quicctl", (Where.VM, Where.UML), ("test_end_to_end_module",)),
     Group("cat", Kind.PYTEST, "selftests/quicctl", (Where.UML,), ("test_end_to_end_cat",)),

@@ -422,10 +422,7 @@ def _guest_job(lane: guest.Lane, programs: list[Program], series: str | None, sc
         name = Path(folder).name
         work = builder.programs(name, progress=progress)
         files += [(f"tests/{name}/{program.name}", program) for program in _executables(work)]
-    if (simdev := built.module.parent / builder.SIMDEV).exists():
-        files.append((builder.SIMDEV, simdev))
-    if lane is guest.Lane.UML:
-        files.append((builder.SAMPLE, built.module.parent / builder.SAMPLE))
+    files += [(m, built.module.parent / m) for m in (builder.SIMDEV, builder.SAMPLE) if (built.module.parent / m).exists()]
     if any(program.group.examples for program in programs):
         files += [*examples.files(scratch / examples.MANIFEST, progress), (examples.MANIFEST, scratch / examples.MANIFEST)]
     mounts: list[tuple[str, Path]] = []

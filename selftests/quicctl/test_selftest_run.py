@@ -132,11 +132,14 @@ def test_files_of_a_group_are_one_program(guests: Guests, project: Path) -> None
     assert "selftests/netns/test_ecn.py::test_mark selftests/netns/test_loss.py " in script
 
 
-def test_debug_guest_has_suites_and_sample(guests: Guests) -> None:
+def test_debug_guest_has_suites_and_what_was_built_beside_the_module(guests: Guests, tmp_path: Path) -> None:
+    (tmp_path / "built").mkdir()
+    (tmp_path / "built" / builder.SAMPLE).touch()
     guests.said = "#quicctl begin 0\n1..1\nok 1 first\n#quicctl end 0 0\n"
     run(["kunit"], Where.UML)
     assert "/sys/kernel/debug/kunit/quic_rtt/run" in guests.scripts[0]
     assert builder.SAMPLE in dict(guests.jobs[0].files)
+    assert builder.SIMDEV not in dict(guests.jobs[0].files)
     assert guests.jobs[0].kernel is None
 
 
