@@ -34,7 +34,7 @@ _FEW = 2
 """Rounds where it is not data that counts."""
 _FINIT_MODULE = 313
 _ADD_KEY, _KEYCTL = 248, 250
-"""On x86_64, which lane uml is."""
+"""On x86_64, which the guests are."""
 _USER_KEYRING = -4
 _REVOKE, _SETPERM = 3, 5
 _OWNER_MAY_ALL = 0x3F3F0000
