@@ -38,19 +38,16 @@ async def connect(host: str, port: int, **settings: Unpack[ClientSettings]) -> C
 
     Raises NoAnswer, CertificateNotTrusted, AlpnMismatch, PeerRefused and others of errors.py.
     """
-    options = connection.options(settings)
-    address = await _resolve((host, port), passive=False)
-    with contextlib.ExitStack() as stack:
-        begun = stack.enter_context(
-            handshake.begun_client(
-                address, options, hostname=settings.get("server_name", host), resumed=settings.get("session")
-            )
-        )
-        streams = connection.send_early(begun.sock, settings.get("early"), settings.get("session"))
-        connected = Connection(await _shake(begun), stack.pop_all())
-        for stream_id, peeled in connected._peel_early(streams):
-            connected.early_streams[stream_id] = await Stream(connected, stream_id)._start(peeled)
-        return connected
+    loop = asyncio.get_running_loop()
+    for attempt, spared in await loop.run_in_executor(None, lambda: list(connection.attempts(host, port, settings))):
+        with spared, contextlib.ExitStack() as stack:
+            begun = stack.enter_context(attempt)
+            streams = connection.send_early(begun.sock, settings.get("early"), settings.get("session"))
+            connected = Connection(await _shake(begun), stack.pop_all())
+            for stream_id, peeled in connected._peel_early(streams):
+                connected.early_streams[stream_id] = await Stream(connected, stream_id)._start(peeled)
+            return connected
+    raise AssertionError("the last attempt returns or raises")
 
 
 async def listen(host: str, port: int, *, backlog: int = 64, **settings: Unpack[ServerSettings]) -> Listener:

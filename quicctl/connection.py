@@ -17,7 +17,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypedDict
 
@@ -162,6 +162,15 @@ def options(settings: Settings | ClientSettings | ServerSettings) -> handshake.O
         keylog=_path(settings.get("keylog")),
         early_data=bool(settings.get("early_data", False)) or settings.get("early") is not None,
     )
+
+
+def attempts(
+    host: str, port: int, settings: ClientSettings
+) -> Iterator[tuple[contextlib.AbstractContextManager[handshake.Begun], handshake.Spared]]:
+    """As handshake.attempts(): a connection to each address of the host, before its handshake."""
+    name, resumed = settings.get("server_name", host), settings.get("session")
+    for where, shared, spared in handshake.attempts((host, port), options(settings)):
+        yield handshake.begun_client(where, shared, hostname=name, resumed=resumed), spared
 
 
 def _path(value: object) -> Path | None:

@@ -308,6 +308,15 @@ def parse_address(text: str) -> Address:
 
 def resolve(address: Address, *, passive: bool = False) -> tuple[socket.AddressFamily, Address]:
     """The first address that a name has, with its family."""
+    return _found(address, passive=passive)[0]
+
+
+def addresses(address: Address) -> tuple[Address, ...]:
+    """All that a name has, in the order in which they are to be tried: RFC 6724."""
+    return tuple(dict.fromkeys(where for _, where in _found(address)))
+
+
+def _found(address: Address, *, passive: bool = False) -> list[tuple[socket.AddressFamily, Address]]:
     flags = socket.AI_PASSIVE if passive else 0
     try:
         found = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM, flags=flags)
@@ -315,8 +324,7 @@ def resolve(address: Address, *, passive: bool = False) -> tuple[socket.AddressF
         raise errors.BadAddress(
             f"{address[0]!r} has no address: {failure}", remedy="check the spelling, or give an address in numbers"
         ) from failure
-    family, _, _, _, where = found[0]
-    return family, (str(where[0]), int(where[1]))
+    return [(family, (str(where[0]), int(where[1]))) for family, _, _, _, where in found]
 
 
 def shown(address: Address) -> str:
@@ -340,6 +348,8 @@ def _address_error(failure: OSError, address: Address) -> Exception:
             return errors.BadAddress(f"{where} is no address of this machine", remedy="see the addresses with: ip address")
         case errno.EACCES:
             return errors.NotRoot(f"port {address[1]} is for root only", remedy="use a port above 1023, or run it as root")
+        case errno.ENETUNREACH | errno.EHOSTUNREACH:
+            return errors.NoAnswer(f"there is no way to {where}", remedy="see the routes with: ip route, ip -6 route")
         case errno.EINVAL:
             return errors.BadAddress(f"{where} cannot be used", remedy="give a unicast address and a port")
         case _:

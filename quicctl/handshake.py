@@ -8,7 +8,7 @@ import errno
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quicctl import endpoint, errors, libquic, session, transfer, uapi
@@ -130,13 +130,45 @@ def client(
 ) -> Iterator[Connection]:
     """Connect to the server at address, whose certificate must name hostname, otherwise the address's host.
 
-    ``before`` is called when early data may be sent, if there is a session to resume.
+    ``before`` is called when early data may be sent, if there is a session to resume: to the first address that the host has.
+    Otherwise each of them is tried until one answers.
     """
     resumed = None if options.session is None else session.load(options.session)
-    with begun_client(address, options, hostname=hostname, resumed=resumed) as begun:
+    hostname = hostname or address[0]
+    with contextlib.ExitStack() as stack:
         if before is not None and resumed:
+            begun = stack.enter_context(begun_client(address, options, hostname=hostname, resumed=resumed))
             before(begun.sock, begun.peer)
-        yield begun.finish()
+            connection = begun.finish()
+        else:
+            connection = _answered(address, options, hostname, resumed, stack)
+        yield connection
+
+
+Spared = contextlib.AbstractContextManager[object]
+
+
+def attempts(address: Address, options: Options) -> Iterator[tuple[Address, Options, Spared]]:
+    """The addresses of a name, each with its share of the time, and what the attempt is to be made in.
+
+    There silence is no failure, but for the last one's.
+    """
+    *others, last = endpoint.addresses(address)
+    shared = replace(options, timeout=options.timeout / (len(others) + 1))
+    for where in others:
+        yield where, shared, contextlib.suppress(errors.NoAnswer)
+    yield last, shared, contextlib.nullcontext()
+
+
+def _answered(
+    address: Address, options: Options, hostname: str, resumed: bytes | None, resources: contextlib.ExitStack
+) -> Connection:
+    for where, shared, spared in attempts(address, options):
+        with spared, contextlib.ExitStack() as stack:
+            connection = stack.enter_context(begun_client(where, shared, hostname=hostname, resumed=resumed)).finish()
+            resources.push(stack.pop_all())
+            return connection
+    raise AssertionError("the last attempt returns or raises")
 
 
 @contextlib.contextmanager

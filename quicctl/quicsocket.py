@@ -194,17 +194,12 @@ class QuicSocket(connection.Connection):
 
         Raises NoAnswer, CertificateNotTrusted, AlpnMismatch, PeerRefused and others of errors.py.
         """
-        with contextlib.ExitStack() as stack:
-            begun = stack.enter_context(
-                handshake.begun_client(
-                    (host, port),
-                    connection.options(settings),
-                    hostname=settings.get("server_name"),
-                    resumed=settings.get("session"),
-                )
-            )
-            streams = connection.send_early(begun.sock, settings.get("early"), settings.get("session"))
-            return cls(begun.finish(), stack.pop_all(), streams)
+        for attempt, spared in connection.attempts(host, port, settings):
+            with spared, contextlib.ExitStack() as stack:
+                begun = stack.enter_context(attempt)
+                streams = connection.send_early(begun.sock, settings.get("early"), settings.get("session"))
+                return cls(begun.finish(), stack.pop_all(), streams)
+        raise AssertionError("the last attempt returns or raises")
 
     @staticmethod
     def listen(host: str, port: int, **settings: Unpack[ServerSettings]) -> QuicListener:

@@ -15,10 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from quicctl import QuicListener, QuicSocket, aio, errors, module, pki, process, uapi
+from quicctl import QuicListener, QuicSocket, aio, errors, handshake, module, pki, process, uapi
 from quicctl.connection import Early
 
 pytestmark = [
@@ -105,6 +106,48 @@ def pair(keys: pki.Pki) -> Iterator[Pair]:
         client, server = connected(listener, keys)
         with client, server:
             yield client, server
+
+
+def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of which only the second address has a server."""
+    found = socket.getaddrinfo
+
+    def both(host: str, port: int, **hints: Any) -> list[Any]:
+        if host != "server.test":
+            return found(host, port, **hints)
+        return found("::1", port, **hints) + found("127.0.0.1", port, **hints)
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+
+
+def test_another_address_of_the_host_answers(keys: pki.Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_addresses(monkeypatch)
+    with listening(keys) as listener:
+        where = ("server.test", listener.local[1])
+        known = {"ca": keys.ca, "server_name": "localhost", "timeout": 20.0}
+
+        async def asynchronous() -> None:
+            (await aio.connect(*where, **known)).close()  # type: ignore[arg-type]
+
+        def attend() -> None:
+            for _ in range(3):
+                listener.accept().close()
+
+        thread = threading.Thread(target=attend)
+        thread.start()
+        asyncio.run(asynchronous())
+        QuicSocket.connect(*where, **known).close()  # type: ignore[arg-type]
+        options = handshake.Options(identity=handshake.Identity(ca=keys.ca), timeout=20)
+        assert handshake.connect(where, options, hostname="localhost").peer == f"127.0.0.1:{where[1]}"
+        thread.join()
+
+
+def test_silence_of_all_addresses_takes_the_time_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    two_addresses(monkeypatch)
+    begun = time.monotonic()
+    with pytest.raises(errors.NoAnswer):
+        QuicSocket.connect("server.test", 9, insecure=True, timeout=4)
+    assert 4 <= time.monotonic() - begun < PATIENCE
 
 
 def test_stream_that_nobody_reads_holds_up_itself_alone(pair: Pair) -> None:

@@ -417,18 +417,38 @@ def test_connect_takes_name_and_session(fake: FakeEndpoint, monkeypatch: pytest.
         return FakeBegun(fake)
 
     monkeypatch.setattr(handshake, "begun_client", begun)
-    with QuicSocket.connect("h", 1, alpn="x", server_name="name", session=b"s"):
-        assert asked == [("h", 1), "x", {"hostname": "name", "resumed": b"s"}]
+    with QuicSocket.connect("192.0.2.1", 1, alpn="x", server_name="name", session=b"s"):
+        assert asked == [("192.0.2.1", 1), "x", {"hostname": "name", "resumed": b"s"}]
     assert fake.closed
+
+
+def test_each_address_has_its_share_of_the_time(fake: FakeEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[endpoint.Address, float, object]] = []
+    silent = errors.NoAnswer("no answer")
+
+    def begun(address: endpoint.Address, options: handshake.Options, **rest: object) -> FakeBegun:
+        tried.append((address, options.timeout, rest["hostname"]))
+        return FakeBegun(fake, silent if len(tried) < len(there) else None)
+
+    there = [("192.0.2.1", 1), ("2001:db8::1", 1), ("192.0.2.2", 1)]
+    monkeypatch.setattr(endpoint, "addresses", lambda _: tuple(there))
+    monkeypatch.setattr(handshake, "begun_client", begun)
+    with QuicSocket.connect("h", 1, timeout=6):
+        assert tried == [(address, 2.0, "h") for address in there]
+    tried.clear()
+    silent = errors.PeerRefused("go away")
+    with pytest.raises(errors.PeerRefused):
+        QuicSocket.connect("h", 1, timeout=6)
+    assert len(tried) == 1, "who answers has answered"
 
 
 def test_early_data_needs_a_session_and_credit_for_it(fake: FakeEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake, "begun_client", lambda *_, **__: FakeBegun(fake))
     called: list[connection.Early] = []
-    with QuicSocket.connect("h", 1, early=called.append) as client:
+    with QuicSocket.connect("192.0.2.1", 1, early=called.append) as client:
         assert (called, client.early_streams) == ([], {})
     monkeypatch.setattr(FakeEndpoint, "transport_params", lambda *_, remote: uapi.TransportParams())
-    with QuicSocket.connect("h", 1, early=called.append, session=b"s"):
+    with QuicSocket.connect("192.0.2.1", 1, early=called.append, session=b"s"):
         assert called == []
 
 
@@ -447,7 +467,7 @@ def test_early_data_goes_as_far_as_the_session_lets_it(fake: FakeEndpoint, monke
 
     fake.early_credit = 3
     fake.peel_failures[6] = errno.ENOSTR  # all of it arrived, nothing is left of it
-    with QuicSocket.connect("h", 1, early=early, session=b"s") as client:
+    with QuicSocket.connect("192.0.2.1", 1, early=early, session=b"s") as client:
         assert list(client.early_streams) == [0]
     assert seen[0].early_data
 
@@ -455,7 +475,7 @@ def test_early_data_goes_as_far_as_the_session_lets_it(fake: FakeEndpoint, monke
 def test_failed_handshake_leaves_nothing_open(fake: FakeEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake, "begun_client", lambda *_, **__: FakeBegun(fake, errors.NoAnswer("silence")))
     with pytest.raises(errors.NoAnswer):
-        QuicSocket.connect("h", 1)
+        QuicSocket.connect("192.0.2.1", 1)
     assert fake.closed
 
 
