@@ -222,13 +222,17 @@ struct quic_protect_later {
 void quic_protect_later_done(void *data, int err)
 {
 	struct quic_protect_later *later = data;
+	quic_protect_done_t done = later->done;
+	void *owner = later->owner;
+	u32 index = later->index;
 
 	if (err == -EINPROGRESS)	/* only left one queue for another */
 		return;
-	local_bh_disable();
-	later->done(later->owner, later->index, err);
-	local_bh_enable();
+	/* Behind @done the last user of the module may be gone. */
 	kfree_sensitive(later);
+	local_bh_disable();
+	done(owner, index, err);
+	local_bh_enable();
 }
 
 /**

@@ -130,6 +130,9 @@ bool quic_validate_initial(struct quic_sock *listener, struct quic_udp *udp,
 				validation->original = info.original;
 			return true;
 		}
+		/* It cannot be judged here and now: the client sends it again. */
+		if (err == -EAGAIN || err == -ENOMEM)
+			return false;
 		/*
 		 * The client takes no other Retry. One that we cannot read may be another server's;
 		 * it counts for nothing unless we want one of ours. RFC 9000, section 8.1.2.
