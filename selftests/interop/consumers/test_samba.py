@@ -6,6 +6,7 @@ Both open SOCK_STREAM sockets and bring their own handshake code, built against 
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from conftest import Content, Pki
 from samba_root import PATIENCE, PORT, Samba, made
 
 from quicctl import process
+
+_THEIR_FAULT = re.compile(r"ngtcp2_conn\.c:\d+: .*: Assertion ")
 
 
 def listeners() -> str:
@@ -43,25 +46,32 @@ def samba(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]
         yield found
 
 
-def moves_files(samba: Samba, content: Content, *options: str) -> None:
+def moves_files(samba: Samba, content: Content, *options: str) -> int:
+    """Returns how many connections it took: now and then smbclient's ngtcp2 ends it by an assertion about its own state."""
     (samba.home / "tmp" / "mine").write_bytes(content.path.read_bytes())
-    (samba.home / "tmp" / "back").unlink(missing_ok=True)
-    got = samba.client("put /tmp/mine theirs; get theirs /tmp/back; del theirs", *options)
+    tried = 0
+    while True:
+        (samba.home / "tmp" / "back").unlink(missing_ok=True)
+        got = samba.client("put /tmp/mine theirs; get theirs /tmp/back; del theirs", *options)
+        tried += 1
+        if tried == 3 or not _THEIR_FAULT.search(got.stderr):
+            break
     assert got.returncode == 0, got.stdout + got.stderr
     assert (samba.home / "tmp" / "back").read_bytes() == content.path.read_bytes()
+    return tried
 
 
 def test_client_and_server_move_files(samba: Samba, ours: Content) -> None:
     active, passive = established()
-    moves_files(samba, ours)
+    assert moves_files(samba, ours) == 1
     assert established() == (active + 1, passive + 1)
 
 
 def test_server_serves_a_client_of_another_stack(samba: Samba, ours: Content) -> None:
     """The client's own fallback where the kernel has no QUIC: ngtcp2 over UDP."""
     active, passive = established()
-    moves_files(samba, ours, "client smb transport:force_ngtcp2_quic = yes")
-    assert established() == (active, passive + 1)
+    tried = moves_files(samba, ours, "client smb transport:force_ngtcp2_quic = yes")
+    assert established() == (active, passive + tried)
 
 
 def test_client_does_not_trust_a_stranger(samba: Samba) -> None:
