@@ -61,6 +61,13 @@ static int key;
 module_param(key, int, 0444);
 MODULE_PARM_DESC(key, "serial number of the pre-shared key: its description is the identity");
 
+static bool resume;
+module_param(resume, bool, 0444);
+MODULE_PARM_DESC(resume, "call a second time, resuming the session of the first");
+
+/* How long the agent may wait for a ticket, in seconds; odd, for an agent that reads one bit. */
+#define RPC_TICKET_WAIT	15
+
 /* One end of a connection. */
 struct rpc_end {
 	struct socket		*sock;
@@ -154,6 +161,37 @@ static int rpc_set_alpn(struct socket *sock)
 {
 	return quic_do_setsockopt(sock->sk, QUIC_SOCKOPT_ALPN, KERNEL_SOCKPTR(RPC_ALPN),
 				  sizeof(RPC_ALPN) - 1);
+}
+
+/* What the agent left of the client's last connection, for the next one. */
+static u8 rpc_session[4096];
+static u32 rpc_session_len;
+
+/* Before the handshake: ask for a session, and resume the one that there is. */
+static int rpc_use_session(struct socket *sock)
+{
+	struct quic_config config;
+	u32 len = sizeof(config);
+	int err;
+
+	err = quic_do_getsockopt(sock->sk, QUIC_SOCKOPT_CONFIG, KERNEL_SOCKPTR(&config),
+				 KERNEL_SOCKPTR(&len));
+	if (err)
+		return err;
+	config.receive_session_ticket = RPC_TICKET_WAIT;
+	err = quic_do_setsockopt(sock->sk, QUIC_SOCKOPT_CONFIG, KERNEL_SOCKPTR(&config), len);
+	if (err || !rpc_session_len)
+		return err;
+	return quic_do_setsockopt(sock->sk, QUIC_SOCKOPT_SESSION_TICKET,
+				  KERNEL_SOCKPTR(rpc_session), rpc_session_len);
+}
+
+/* After it. */
+static int rpc_keep_session(struct socket *sock)
+{
+	rpc_session_len = sizeof(rpc_session);
+	return quic_do_getsockopt(sock->sk, QUIC_SOCKOPT_SESSION_TICKET,
+				  KERNEL_SOCKPTR(rpc_session), KERNEL_SOCKPTR(&rpc_session_len));
 }
 
 /* What @msg points to, on a stream. */
@@ -421,10 +459,14 @@ static int rpc_call(void)
 		return err;
 	rpc_address(&address);
 	err = rpc_set_alpn(sock);
+	if (!err && resume)
+		err = rpc_use_session(sock);
 	if (!err)
 		err = kernel_connect(sock, (void *)&address, sizeof(address), 0);
 	if (!err)
 		err = rpc_handshake(&end, false);
+	if (!err && resume)
+		err = rpc_keep_session(sock);
 	if (err) {
 		pr_info("client: handshake: %d\n", err);
 		goto out;
@@ -461,6 +503,8 @@ static int __init rpc_init(void)
 		return err;
 	}
 	err = rpc_call();
+	if (!err && resume)
+		err = rpc_call();
 	rpc_server_stop(&server);
 	return err;
 }

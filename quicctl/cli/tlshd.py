@@ -26,6 +26,7 @@ def tlshd(
     Example: quicctl tlshd --config /etc/tlshd/config
     """
     settings = file.read(config)
+    logging.basicConfig(format="%(message)s")  # to standard error, unless --debug has seen to it
     logging.getLogger("quicctl.tlshd").setLevel(logging.INFO if settings.loglevel else logging.WARNING)
     try:
         agent.serve(settings, lambda: output.line("ready"))

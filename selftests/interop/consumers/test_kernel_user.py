@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -58,11 +58,12 @@ def counters() -> dict[str, int]:
 
 
 @contextmanager
-def agent(ca: Path, pki: Pki, folder: Path) -> Iterator[None]:
+def agent(ca: Path, pki: Pki, folder: Path, settings: str = "", log: Path | None = None) -> Iterator[None]:
     """quicctl tlshd, taking requests."""
     config = folder / "tlshd.conf"
-    config.write_text(_CONFIG.format(ca=ca, cert=pki.cert, key=pki.key))
-    with process.running([sys.executable, "-m", "quicctl", "tlshd", "--config", config]) as child:
+    config.write_text(settings + _CONFIG.format(ca=ca, cert=pki.cert, key=pki.key))
+    argv = [sys.executable, "-m", "quicctl", "tlshd", "--config", config]
+    with log.open("wb") if log else nullcontext() as said, process.running(argv, stderr=said) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         yield
@@ -117,6 +118,15 @@ def test_records_return(pki: Pki, tmp_path: Path) -> None:
     after = counters()
     for name in ("QuicConnActiveEstabs", "QuicConnPassiveEstabs"):
         assert after[name] == before[name] + 1
+
+
+def test_session_is_resumed(pki: Pki, tmp_path: Path) -> None:
+    """Two calls: the second has the ticket that the first one's agent left in the socket, and asks for no certificate."""
+    log = tmp_path / "log"
+    with agent(pki.ca, pki, tmp_path, "[debug]\nloglevel=1\n", log):
+        assert call(resume=1) == 0
+    told = [line for line in log.read_text().splitlines() if "quic-rpc" in line]
+    assert ["resumed" in line for line in told] == [False, False, True, True], told
 
 
 def test_stranger_is_not_trusted(pki: Pki, tmp_path: Path) -> None:
