@@ -7,6 +7,7 @@
 #include "drop.h"
 #include "input.h"
 #include "net.h"
+#include "offload.h"
 #include "protect.h"
 #include "restart.h"
 #include "sock.h"
@@ -133,6 +134,8 @@ static bool quic_coalesced_packet(const struct quic_input_batch *batch, struct s
 	if (opened) {
 		qs->rx_packets++;
 		QUIC_INC_STATS(sock_net(quic_sock_sk(qs)), QUIC_MIB_PKT_DECFASTPATHS);
+		if (quic_offload_is_on() && batch->by_device && level == QUIC_CRYPTO_APP)
+			quic_offload_rx_opened(qs, 1, true);
 	}
 	return opened;
 }

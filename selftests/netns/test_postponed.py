@@ -26,6 +26,8 @@ DROPS = ("QuicPktRcvDrop", "QuicPktDecDrop", "QuicPktEncDrop")
 FIRST, LAST = 8, PIECES - 1
 """Before, packets of the handshake may come again, whose keys are gone."""
 
+RARELY = 1000
+
 Switch = Callable[[int], None]
 
 
@@ -48,7 +50,7 @@ def switch(made: Simulated) -> Iterator[Switch]:
 
     def turn(nth: int) -> None:
         if _PARAMETER.exists():
-            _PARAMETER.write_text(str(int(nth > 0)))
+            _PARAMETER.write_text(str(int(0 < nth < RARELY)))
             return
         for device in (made.here, made.there):
             device.set(vector_nth=nth)
@@ -91,7 +93,8 @@ def test_no_packet_overtakes(made: Simulated, switch: Switch, pki: Pki) -> None:
     lost: list[int | None] = []
 
     def look(sock: Endpoint, number: int) -> None:
-        switch((3, 0, 2, 0, 7)[number % 5])
+        # Never quite off: frames that take the other way up would overtake those in the device.
+        switch((3, RARELY, 2, RARELY, 7)[number % 5])
         if number == LAST:
             lost.extend(live(end).packets_lost for end in (made.near, made.far))
 
