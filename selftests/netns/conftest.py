@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tracer import Trace, tracing
 from wire import Wire, wire
 
 from quicctl import module
@@ -53,6 +54,12 @@ def _ready() -> None:
 def link() -> Iterator[Wire]:
     """Two namespaces that see each other."""
     with wire() as made:
+        yield made
+
+
+@pytest.fixture
+def trace() -> Iterator[Trace]:
+    with tracing() as made:
         yield made
 
 

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import socket
 import struct
 import subprocess
+import sys
+import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +21,12 @@ from conftest import Pki
 from exchange import PATIENCE, SIZE, converse, counters, grown, live, move, send, until
 from simdev import Simulated, simulated
 from tap import tap
+from tracer import Trace
 from wire import Wire
 from wire import wire as veth
 
-from quicctl import conns, errors, process
-from quicctl.endpoint import Endpoint
+from quicctl import conns, errors, process, uapi
+from quicctl.endpoint import Endpoint, StreamData
 
 _PARAMETER = Path("/sys/module/quic/parameters/async_aead")
 _KNOBS = Path("/sys/kernel/debug/quic_simdev/aead")
@@ -33,6 +37,8 @@ PACKETS = MOVED // 1500
 MOST = 512
 """Packets of a connection and direction that may be at a driver: QUIC_ASYNC_PACKETS."""
 BURST = 34
+LINE = 8
+"""Single packets: less than the first congestion window."""
 
 
 def knob(name: str, value: int | None = None) -> int:
@@ -138,6 +144,37 @@ def test_no_packet_overtakes(wire: Simulated, pki: Pki) -> None:
     assert lost == [0, 0]
 
 
+def test_bursts_stay_in_line(wire: Simulated, pki: Pki, trace: Trace) -> None:
+    """Those that are with the driver at once leave in the order in which they were made, whichever is done first."""
+    _PARAMETER.write_text(ACCELERATOR)
+    knob("lifo", 1)
+
+    def hold_some(sock: Endpoint) -> None:
+        stream = sock.open_stream()
+        knob("hold", 1)
+        for _ in range(LINE):
+            sock.send(bytes(1000), stream)
+        until(lambda: knob("waiting") > LINE // 2)
+        knob("hold", 0)
+        sock.send(b"", stream, uapi.MsgFlag.STREAM_FIN)
+
+    def take(sock: Endpoint) -> None:
+        while not (isinstance(got := sock.receive(), StreamData) and got.fin):
+            pass
+
+    converse(wire, pki, hold_some, take)
+    trace.stop()
+    events = trace.events()
+    (server,) = (fields["conn"] for name, fields in events if name == "quic_connection_started" and fields["role"] == "server")
+    came = [
+        int(fields["pn"])
+        for name, fields in events
+        if (name, fields.get("conn"), fields.get("level")) == ("quic_packet_received", server, "1rtt")
+    ]
+    assert len(came) > LINE // 2
+    assert came == sorted(came)
+
+
 def test_driver_refuses(wire: Simulated, pki: Pki) -> None:
     """For want of room: the kernel does it at once."""
     _PARAMETER.write_text(ACCELERATOR)
@@ -203,6 +240,11 @@ def test_flood_is_bounded(wire: Simulated, pki: Pki) -> None:
     assert near["QuicPktDecDrop"] == 0
 
 
+def outstanding(sock: Endpoint) -> int:
+    """Bytes that wait to be acknowledged: SIOCOUTQ."""
+    return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
 def leave(wire: Wire, pki: Pki) -> None:
     """A connection that both ends have closed while its packets are with the driver, which holds still."""
     held, done = threading.Barrier(2), threading.Barrier(2)
@@ -211,6 +253,7 @@ def leave(wire: Wire, pki: Pki) -> None:
     def abandon(sock: Endpoint) -> None:
         def between(number: int) -> None:
             if number == 10:
+                until(lambda: outstanding(sock) == 0)  # there is room for what follows, whoever holds still
                 knob("hold", 1)
                 held.wait(PATIENCE)
             if number == 12:
