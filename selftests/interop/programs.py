@@ -39,11 +39,14 @@ def root(suite: str) -> peers.Root:
 
 def free_port() -> int:
     """A UDP and TCP port that nobody has at the moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        stream.bind((HOST, port))
-        return port
+    for _ in range(100):
+        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as probe:
+            probe.bind((HOST, 0))
+            port: int = probe.getsockname()[1]
+            with contextlib.suppress(OSError):  # a TCP connection of before may have it
+                stream.bind((HOST, port))
+                return port
+    raise AssertionError("no port is free for both")
 
 
 def listens(port: int) -> bool:
