@@ -31,4 +31,4 @@ struct quic_aead_alg {
 struct crypto_aead *quic_aead_alloc(struct quic_aead_alg *alg, bool *is_internal);
 struct crypto_aead *quic_aead_alloc_later(const struct quic_aead_alg *alg);
 
-#endif
+#endif /* _QUIC_AEAD_H */

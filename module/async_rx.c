@@ -152,7 +152,7 @@ void quic_async_walk(struct quic_input_batch *batch, struct quic_async_job *job)
 		batch->datagram_len = packet->datagram.len;
 		if (!packet->is_app) {
 			quic_coalesced_input(batch, packet->datagram.skb, packet->datagram.data,
-					    packet->datagram.len);
+					     packet->datagram.len);
 		} else if (quic_input_opened(batch, packet)) {
 			opened++;
 			quic_input_dcid(batch, packet->datagram.data);

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Listening sockets: the requests that datagrams make in softirq, and accept(),
- * which turns the oldest one into a connection. Requests have a lock of their
- * own, so a process that is in the middle of accept() keeps no datagram out.
+ * Listening sockets: the requests that datagrams make in softirq, until accept.c
+ * turns them into connections. Requests have a lock of their own, so a process
+ * that is in the middle of accept() keeps no datagram out.
  */
 #include <linux/jhash.h>
-#include <net/inet_common.h>
-#include <net/ipv6.h>
 
 #include "demux.h"
 #include "drop.h"
@@ -74,7 +72,11 @@ static struct quic_request *quic_request_find(struct quic_sock *qs, const struct
 	return NULL;
 }
 
-static void quic_request_free(struct quic_request *req)
+/**
+ * quic_request_free() - a request that is in no table is over
+ * @req: request
+ */
+void quic_request_free(struct quic_request *req)
 {
 	__skb_queue_purge(&req->queue);
 	kfree(req);
@@ -146,6 +148,43 @@ static void quic_request_claim(struct quic_sock *qs, struct quic_request *req)
 	while ((skb = quic_early_next(qs, req)))
 		if (!quic_request_store(qs, req, skb))
 			kfree_skb(skb);
+}
+
+/**
+ * quic_request_take() - take the oldest request off the queue
+ * @qs: listener, locked
+ *
+ * It stays in the hash, so that datagrams still reach it until the connection can be found.
+ *
+ * Return: the request, or NULL.
+ */
+struct quic_request *quic_request_take(struct quic_sock *qs)
+{
+	struct quic_request *req;
+
+	spin_lock_bh(&qs->requests_lock);
+	req = list_first_entry_or_null(&qs->requests, struct quic_request, list);
+	if (req) {
+		list_del(&req->list);
+		hlist_del(&req->by_source);
+		WRITE_ONCE(qs->nr_requests, qs->nr_requests - 1);
+		sk_acceptq_removed(quic_sock_sk(qs));
+	}
+	spin_unlock_bh(&qs->requests_lock);
+	return req;
+}
+
+/**
+ * quic_request_unhash() - no datagram shall reach a request any more
+ * @qs:  listener, locked
+ * @req: taken by quic_request_take()
+ */
+void quic_request_unhash(struct quic_sock *qs, struct quic_request *req)
+{
+	spin_lock_bh(&qs->requests_lock);
+	hlist_del_init(&req->node);
+	qs->request_bytes -= req->bytes;
+	spin_unlock_bh(&qs->requests_lock);
 }
 
 /* The size of the first datagram of what may be an aggregate of them. */
@@ -399,242 +438,4 @@ int quic_listen(struct socket *sock, int backlog)
 	}
 	release_sock(sk);
 	return err;
-}
-
-/* Waits for a request; the socket lock is dropped meanwhile. */
-static int quic_accept_wait(struct sock *sk, long timeo)
-{
-	struct quic_sock *qs = quic_sk(sk);
-	DEFINE_WAIT(wait);
-	int err = 0;
-
-	for (;;) {
-		prepare_to_wait_exclusive(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
-		if (sk->sk_state != TCP_LISTEN)
-			err = -EINVAL;
-		else if (quic_listen_has_request(qs))
-			break;
-		else
-			err = quic_wait_error(timeo);
-		if (err)
-			break;
-		release_sock(sk);
-		timeo = schedule_timeout(timeo);
-		lock_sock(sk);
-	}
-	finish_wait(sk_sleep(sk), &wait);
-	return err;
-}
-
-/*
- * Takes the oldest request off the queue, but leaves it in the hash, so that
- * datagrams still reach it until the connection can be found.
- */
-static struct quic_request *quic_accept_take(struct quic_sock *qs)
-{
-	struct quic_request *req;
-
-	spin_lock_bh(&qs->requests_lock);
-	req = list_first_entry_or_null(&qs->requests, struct quic_request, list);
-	if (req) {
-		list_del(&req->list);
-		hlist_del(&req->by_source);
-		WRITE_ONCE(qs->nr_requests, qs->nr_requests - 1);
-		sk_acceptq_removed(quic_sock_sk(qs));
-	}
-	spin_unlock_bh(&qs->requests_lock);
-	return req;
-}
-
-#if IS_ENABLED(CONFIG_IPV6)
-static void quic_accept_inherit_v6(struct sock *sk, struct sock *child)
-{
-	struct ipv6_pinfo *np = &((struct quic6_sock *)child)->inet6;
-
-	inet_sk(child)->pinet6 = np;
-	np->hop_limit = -1;
-	np->mcast_hops = IPV6_DEFAULT_MCASTHOPS;
-	np->pmtudisc = inet6_sk(sk)->pmtudisc;
-}
-#else
-static void quic_accept_inherit_v6(struct sock *sk, struct sock *child)
-{
-}
-#endif
-
-/* A socket with all that uapi.md, section 2.7, lets it inherit. Both are locked or private. */
-static struct sock *quic_accept_child(struct sock *sk, bool kern)
-{
-	struct quic_sock *qs = quic_sk(sk), *child_qs;
-	struct inet_sock *inet;
-	struct sock *child;
-
-	child = sk_alloc(sock_net(sk), sk->sk_family, GFP_KERNEL, sk->sk_prot, kern);
-	if (!child)
-		return NULL;
-	sock_init_data(NULL, child);
-	child->sk_type = sk->sk_type;
-	child->sk_protocol = sk->sk_protocol;
-	child->sk_destruct = sk->sk_destruct;
-	child->sk_backlog_rcv = sk->sk_prot->backlog_rcv;
-	child->sk_bound_dev_if = sk->sk_bound_dev_if;
-	child->sk_lingertime = sk->sk_lingertime;
-	child->sk_rcvtimeo = sk->sk_rcvtimeo;
-	child->sk_sndtimeo = sk->sk_sndtimeo;
-	child->sk_flags = sk->sk_flags;
-	if (child->sk_flags & SK_FLAGS_TIMESTAMP)
-		net_enable_timestamp();
-
-	inet = inet_sk(child);
-	inet->uc_ttl = -1;
-	inet->pmtudisc = inet_sk(sk)->pmtudisc;
-	if (sk->sk_family == AF_INET6)
-		quic_accept_inherit_v6(sk, child);
-
-	if (sk->sk_prot->init(child)) {
-		sk_free(child);
-		return NULL;
-	}
-	/* After init(), which sets defaults. */
-	child->sk_sndbuf = sk->sk_sndbuf;
-	child_qs = quic_sk(child);
-	child_qs->is_accepted = true;
-	child_qs->params = qs->params;
-	child_qs->config = qs->config;
-	child_qs->events = qs->events;
-	child_qs->alpn_len = qs->alpn_len;
-	memcpy(child_qs->alpn, qs->alpn, sizeof(child_qs->alpn));
-	memcpy(child_qs->secret, qs->secret, sizeof(child_qs->secret));
-	rcu_assign_pointer(child_qs->tokens,
-			   quic_tokens_get(rcu_dereference_protected(qs->tokens, true)));
-	WRITE_ONCE(child->sk_rcvbuf, min_t(u64, 4 * child_qs->params.max_data, INT_MAX));
-
-	refcount_inc(&qs->route[0].udp->refs);
-	child_qs->route[0].udp = qs->route[0].udp;
-	child_qs->is_bound = true;
-	return child;
-}
-
-/* Never attached to a file: ends it like close() does. */
-static void quic_accept_discard(struct sock *child)
-{
-	sock_hold(child);
-	lock_sock(child);
-	quic_conn_drop(&quic_sk(child)->conn);
-	quic_sock_set_state(child, TCP_CLOSE);
-	sock_orphan(child);
-	quic_sock_done(child);
-	release_sock(child);
-	sock_put(child);
-}
-
-/* Opens @child's connection for @req; @child is locked. */
-static int quic_accept_open(struct sock *child, const struct quic_request *req)
-{
-	struct quic_sock *qs = quic_sk(child);
-	struct quic_conn_open args = {
-		.is_server = true,
-		.validated = req->validated,
-		.has_retry = req->has_retry,
-		.version = req->version,
-		.remote = req->scid,
-		.original = req->original,
-		.retry_scid = req->dcid,
-	};
-	int err;
-
-	qs->bound = req->local;
-	qs->route[0].local = req->local;
-	qs->route[0].peer = req->peer;
-	qs->peer = req->peer;
-	quic_sock_publish_local(child, &req->local);
-	quic_sock_publish_peer(child, &req->peer);
-
-	err = quic_udp_route(qs, &qs->route[0]);
-	if (err)
-		return err;
-	err = quic_sock_open(qs, &args);
-	if (err)
-		return err;
-	return quic_demux_add_cid(qs, &req->dcid);
-}
-
-/* Makes the request unfindable and hands its datagrams to the connection. */
-static void quic_accept_feed(struct quic_sock *listener, struct quic_request *req,
-			     struct sock *child)
-{
-	struct sk_buff *skb;
-
-	spin_lock_bh(&listener->requests_lock);
-	hlist_del_init(&req->node);
-	listener->request_bytes -= req->bytes;
-	spin_unlock_bh(&listener->requests_lock);
-
-	if (!child)
-		return;
-	while ((skb = __skb_dequeue(&req->queue)))
-		quic_input(quic_sk(child), skb);
-	quic_sock_settle(quic_sk(child));
-}
-
-/*
- * Turns @req into a socket. -EEXIST: somebody else uses the client's connection
- * ID, or the request is a late copy of one that was accepted.
- */
-static struct sock *quic_accept_request(struct sock *sk, struct quic_request *req, bool kern)
-{
-	struct quic_sock *qs = quic_sk(sk);
-	struct sock *child;
-	int err;
-
-	child = quic_accept_child(sk, kern);
-	if (!child) {
-		quic_accept_feed(qs, req, NULL);
-		return ERR_PTR(-ENOMEM);
-	}
-	lock_sock_nested(child, SINGLE_DEPTH_NESTING);
-	err = quic_accept_open(child, req);
-	if (err) {
-		quic_accept_feed(qs, req, NULL);
-		release_sock(child);
-		quic_accept_discard(child);
-		return ERR_PTR(err);
-	}
-	quic_sock_set_state(child, TCP_SYN_RECV);
-	quic_accept_feed(qs, req, child);
-	release_sock(child);
-	return child;
-}
-
-/**
- * quic_accept() - accept(2): the oldest request becomes a socket
- * @sk:  listener
- * @arg: flags in, error out
- *
- * Return: the new socket, in ESTABLISHING, or NULL.
- */
-struct sock *quic_accept(struct sock *sk, struct proto_accept_arg *arg)
-{
-	struct sock *child = NULL;
-	struct quic_request *req;
-	long timeo;
-
-	lock_sock(sk);
-	timeo = sock_rcvtimeo(sk, arg->flags & O_NONBLOCK);
-	do {
-		arg->err = quic_accept_wait(sk, timeo);
-		if (arg->err)
-			break;
-		req = quic_accept_take(quic_sk(sk));
-		if (!req)
-			continue;
-		child = quic_accept_request(sk, req, arg->kern);
-		quic_request_free(req);
-		if (IS_ERR(child)) {
-			arg->err = PTR_ERR(child);
-			child = NULL;
-		}
-	} while (!child && (!arg->err || arg->err == -EEXIST));
-	release_sock(sk);
-	return child;
 }

@@ -397,14 +397,19 @@ void quic_timer_run(struct quic_sock *qs);
 
 /* listen.c */
 int quic_listen(struct socket *sock, int backlog);
-typeof(*((struct proto *)0)->accept) quic_accept;
 void quic_listen_stop(struct quic_sock *qs);
 bool quic_listen_has_request(struct quic_sock *qs);
+struct quic_request *quic_request_take(struct quic_sock *qs);
+void quic_request_unhash(struct quic_sock *qs, struct quic_request *req);
+void quic_request_free(struct quic_request *req);
 bool quic_listen_knows(struct quic_sock *qs, const struct quic_cid *dcid,
 		       const union quic_addr *local, const union quic_addr *peer);
 /* Softirq, under RCU; takes over @skb: a datagram for no connection. */
 void quic_listen_receive(struct quic_sock *listener, struct quic_udp *udp, struct sk_buff *skb,
 			 const struct quic_header *hdr);
+
+/* accept.c */
+typeof(*((struct proto *)0)->accept) quic_accept;
 
 /* listen_early.c: 0-RTT packets before their request; requests_lock held. */
 bool quic_early_keep(struct quic_sock *listener, struct sk_buff *skb, u64 now);

@@ -31,6 +31,8 @@ _LANE_SECONDS = {Where.VM: 1800.0, Where.UML: 2400.0}
 _IN_GUEST = (Kind.PROGRAMS, Kind.PYTEST, Kind.KUNIT)
 _MARK = "#quicctl"
 _END = (signal.SIGTERM,)
+_PATIENCE = 30.0
+"""With a lane that is to end, in seconds: a guest of its own takes the most of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,8 @@ class _Run:
             for started in left:
                 started.terminate()
             for started in left:
+                started.join(_PATIENCE)
+                started.kill()  # one that did not hear it; a guest ends with its lane
                 started.join()
 
     def _hear(self, ready: Connection, open_: dict[Connection, tuple[_Lane, BaseProcess]]) -> None:

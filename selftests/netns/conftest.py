@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from simdev import Simulated, simulated
 from tracer import Trace, tracing
 from wire import Wire, wire
 
@@ -55,6 +56,15 @@ def link() -> Iterator[Wire]:
     """Two namespaces that see each other."""
     with wire() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Simulated]:
+    """Simulated devices that protect nothing: a wire with knobs."""
+    with simulated() as wire:
+        for device in (wire.here, wire.there):
+            device.set(registered=0)
+        yield wire
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from conftest import Pki
 from exchange import PATIENCE, SIZE, converse, counters, grown, live, move, send, until
-from simdev import Simulated, simulated
+from simdev import Simulated
 from tap import tap
 from tracer import Trace
 from wire import Wire
@@ -46,14 +46,6 @@ def knob(name: str, value: int | None = None) -> int:
     if value is not None:
         (_KNOBS / name).write_text(str(value))
     return int((_KNOBS / name).read_text())
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Simulated]:
-    with simulated() as wire:
-        for device in (wire.here, wire.there):
-            device.set(registered=0)
-        yield wire
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Pki
 from exchange import PIECES, SIZE, converse, counters, grown, live, move, until
-from simdev import Simulated, simulated
+from simdev import Simulated
 
 from quicctl import conns
 from quicctl.endpoint import Endpoint
@@ -29,14 +29,6 @@ FIRST, LAST = 8, PIECES - 1
 RARELY = 1000
 
 Switch = Callable[[int], None]
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Simulated]:
-    with simulated() as wire:
-        for device in (wire.here, wire.there):
-            device.set(registered=0)
-        yield wire
 
 
 def missing(wire: Simulated, number: int, found: list[int]) -> None:

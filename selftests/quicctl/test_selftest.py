@@ -293,6 +293,24 @@ def test_lane_whose_process_dies_is_a_failure(monkeypatch: pytest.MonkeyPatch) -
     assert "SIGKILL" in report.results[0].case.detail
 
 
+def test_lane_that_does_not_hear_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def deaf(_lane: guest.Lane, _job: guest.Job, *, on_output: guest.Sink) -> guest.Outcome:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        on_output("stdout", b"#quicctl begin 0\n1..2\nok 1 a\n")
+        while True:
+            time.sleep(0.05)
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(selftest, "_guest_job", lambda *_: None)
+    monkeypatch.setattr(selftest, "_PATIENCE", 0.1)
+    monkeypatch.setattr(guest, "run", deaf)
+    with pytest.raises(KeyboardInterrupt):
+        selftest.run(catalogue.select(["socket"], [Where.VM, Where.UML]), on_result=interrupt)
+    assert not multiprocessing.active_children()
+
+
 @pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
 def test_interrupted_run_ends_its_lanes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, end: type[BaseException]
