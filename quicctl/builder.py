@@ -57,7 +57,7 @@ class LibraryBuild:
     cached: bool
 
     @property
-    def library(self) -> Path:
+    def file(self) -> Path:
         """The shared library, by the name programs look for."""
         return self.folder / "lib" / "libquic.so.1"
 
@@ -118,7 +118,7 @@ def module(kernel: Kernel, *, tests: bool = False, progress: Progress | None = N
     return ModuleBuild(kernel.release, kernel.kdir, home / "quic.ko", warnings, not fresh, suite)
 
 
-def library(*, tools: Tools | None = None, progress: Progress | None = None) -> LibraryBuild:
+def libquic(*, tools: Tools | None = None, progress: Progress | None = None) -> LibraryBuild:
     """Build libquic for this machine, or in a root of other tools, and install it below a folder of the cache."""
     tree = sourcetree.project()
     if tools is None:
@@ -148,14 +148,14 @@ def library(*, tools: Tools | None = None, progress: Progress | None = None) -> 
 
     _finish(home, make)
     build = LibraryBuild(home, tuple((home / "warnings").read_text().splitlines()), not fresh)
-    if not build.library.exists():
+    if not build.file.exists():
         raise errors.BuildFailed("make installed no libquic.so.1", remedy=f"remove {home} and build again")
     return build
 
 
 def install_library(prefix: Path, stage: Path, *, progress: Progress | None = None) -> None:
     """Install libquic, its headers and pages below a folder, made to lie below a prefix in the end."""
-    build = library(progress=progress)
+    build = libquic(progress=progress)
     work = _workshop(sourcetree.project()) / "libquic"
     argv = ["make", "-C", str(work / "libquic"), f"PREFIX={prefix}", f"DESTDIR={stage}", "install"]
     with cache.locked(work):
@@ -181,7 +181,7 @@ def programs(folder: str, *, progress: Progress | None = None, options: Iterable
         _need_compiler()
     arguments = [*options]
     if folder not in ("core", "fuzz"):
-        arguments.append(f"LIBQUIC={library(tools=tools, progress=progress).folder}")
+        arguments.append(f"LIBQUIC={libquic(tools=tools, progress=progress).folder}")
     with cache.locked(build):
         build.mkdir(parents=True, exist_ok=True)
         if tools is not None:  # the root has nothing of this machine but the cache

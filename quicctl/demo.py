@@ -132,12 +132,12 @@ def _on_host(size: int, ko: Path | None, progress: Progress) -> DemoReport:
     from quicctl import builder, kernel
 
     path = ko or builder.module(kernel.running(), progress=progress).module
-    library = builder.library(progress=progress)
+    library = builder.libquic(progress=progress)
     before = module.loaded()
     progress(f"loading {path}")
     module.load(path, replace=before is not None)
     try:
-        os.environ["QUICCTL_LIBQUIC"] = str(library.library)
+        os.environ["QUICCTL_LIBQUIC"] = str(library.file)
         return inside(size=size, progress=progress)
     finally:
         if before is None:
@@ -150,7 +150,7 @@ def _in_guest(size: int, ko: Path | None, series: str | None, progress: Progress
 
     booted = kernel.newest(series or kernel.DEFAULT_SERIES)
     built = ko or builder.module(booted, progress=progress).module
-    library = builder.library(progress=progress)
+    library = builder.libquic(progress=progress)
     progress(f"booting a guest with kernel {booted.release}")
     inner = ["python3", "-m", "quicctl", "demo", "--inside", "--size", str(size), "--json"]
     job = guest.Job(

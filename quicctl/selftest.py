@@ -421,7 +421,7 @@ def _guest_job(lane: guest.Lane, programs: list[Program], series: str | None, sc
     tree = sourcetree.project()
     booted = uml.debug_kernel(progress) if lane is guest.Lane.UML else kernel.newest(series or kernel.DEFAULT_SERIES)
     built = builder.module(booted, tests=lane is guest.Lane.UML, progress=progress)
-    files = [("lib", builder.library(progress=progress).folder / "lib")]
+    files = [("lib", builder.libquic(progress=progress).folder / "lib")]
     for folder in sorted({u.group.folder for u in programs if u.group.kind is Kind.PROGRAMS}):
         name = Path(folder).name
         work = builder.programs(name, progress=progress)
@@ -505,7 +505,7 @@ def _build(program: Program, collector: _Collector, progress: Progress) -> None:
     """The module builds for a kernel of the matrix, or the library builds, without a warning."""
     began = time.monotonic()
     if program.name == "libquic":
-        warnings = builder.library(progress=progress).warnings
+        warnings = builder.libquic(progress=progress).warnings
     else:
         target = uml.debug_kernel(progress) if program.name == "uml" else kernel.newest(program.name)
         warnings = builder.module(target, tests=program.name == "uml", progress=progress).warnings

@@ -20,7 +20,7 @@ class _Built:
     """What stands in the result: the modules and the library."""
 
     modules: tuple[builder.ModuleBuild, ...]
-    library: builder.LibraryBuild | None
+    libquic: builder.LibraryBuild | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class _Matrix:
     """Kernels by compilers, and the library."""
 
     cells: tuple[matrix.Cell, ...]
-    library: builder.LibraryBuild | None
+    libquic: builder.LibraryBuild | None
 
 
 def build(
@@ -61,7 +61,7 @@ def build(
     modules = tuple(builder.module(target, progress=output.progress) for target in targets)
     for target, module in zip(targets, modules, strict=True):
         matrix.judge(module, target)
-    libquic = builder.library(progress=output.progress) if library else None
+    libquic = builder.libquic(progress=output.progress) if library else None
     if out is not None:
         with output.writing(out):
             builder.export(modules, libquic, out)
@@ -71,7 +71,7 @@ def build(
 def _build_many(targets: list[kernel.Kernel], clang: bool, out: Path | None, library: bool, json: bool) -> None:
     compilers = (Compiler.GCC, Compiler.CLANG) if clang else (Compiler.GCC,)
     cells = matrix.run(targets, compilers, progress=output.progress)
-    libquic = builder.library(progress=output.progress) if library else None
+    libquic = builder.libquic(progress=output.progress) if library else None
     if out is not None:
         good = [cell.build for cell in cells if cell.build is not None and cell.compiler is Compiler.GCC]
         builder.export(good, libquic, out)
@@ -91,8 +91,8 @@ def _cells(found: _Matrix) -> list[output.Table]:
         how = "-" if cell.build is None else _how(cell.build)
         rows.append([cell.result.value, cell.kernel, cell.compiler.value, warnings, how, f"{cell.seconds:.0f} s", cell.verdict])
     tables = [output.Table("", ("", "kernel", "compiler", "warnings", "how", "time", "result"), rows)]
-    if found.library is not None:
-        tables.append(output.Table("", (), [["libquic", str(found.library.library)]]))
+    if found.libquic is not None:
+        tables.append(output.Table("", (), [["libquic", str(found.libquic.file)]]))
     return tables
 
 
@@ -119,9 +119,9 @@ def _targets(
 
 def _table(built: _Built) -> output.Table:
     rows = [[m.kernel, str(m.module), f"{len(m.warnings)} warnings", _how(m)] for m in built.modules]
-    if built.library is not None:
-        lib = built.library
-        rows.append(["libquic", str(lib.library), f"{len(lib.warnings)} warnings", "cached" if lib.cached else "built"])
+    if built.libquic is not None:
+        lib = built.libquic
+        rows.append(["libquic", str(lib.file), f"{len(lib.warnings)} warnings", "cached" if lib.cached else "built"])
     return output.Table("", ("for", "file", "compiler", ""), rows)
 
 

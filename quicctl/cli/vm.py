@@ -117,7 +117,7 @@ def _job(where: guest.Lane, series: str, ko: Path | None, module: bool, **condit
         if (simdev := modules[0].parent / builder.SIMDEV).exists():
             files = ((builder.SIMDEV, simdev),)
     if (tree / "libquic" / "Makefile").exists():
-        files = (*files, ("lib", builder.library(progress=output.progress).folder / "lib"))
+        files = (*files, ("lib", builder.libquic(progress=output.progress).folder / "lib"))
     return guest.Job(modules=modules, files=files, tree=tree, kernel=target if where is guest.Lane.VM else None, **conditions)
 
 

@@ -54,7 +54,7 @@ def _prove(kdir: Path, objects: Path, choice: str, progress: Progress) -> Proof:
     job = guest.Job(
         ("python3", "-m", "quicctl", "demo", "--inside", "--json", "--size", str(_MEBIBYTES)),
         modules=(ko,) if choice == "m" else (),
-        files=(("lib", builder.library(progress=progress).folder / "lib"),),
+        files=(("lib", builder.libquic(progress=progress).folder / "lib"),),
         tree=sourcetree.project(), leaks=False, kernel=Kernel(release, objects, arch="um", image=objects / "linux"),
     )  # fmt: skip
     outcome = guest.run(guest.Lane.UML, job)

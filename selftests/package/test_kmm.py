@@ -63,4 +63,4 @@ def test_image_holds_the_module_and_what_it_depends_on(image: Image) -> None:
 
 def test_module_of_the_image_loads_and_shakes_hands(image: Image, handshake: Handshake) -> None:
     module = image.files[f"{image.release}/quic.ko"].read_bytes()
-    assert handshake(kernel.newest(SERIES), module, builder.library().folder / "lib")["verified"] is True
+    assert handshake(kernel.newest(SERIES), module, builder.libquic().folder / "lib")["verified"] is True

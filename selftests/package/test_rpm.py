@@ -79,4 +79,4 @@ def test_kmod_flavour_loads_and_shakes_hands(rpms: build.Packaged, bare: Path, h
         apt(session, "install", "rpm")
         session.run(["rpm", "-i", "--nodeps", package(rpms, "kmod-quic-" + target.release.replace("-", "_"))])
         module = module_file(session, target.release)
-    assert handshake(target, module, builder.library().folder / "lib")["verified"] is True
+    assert handshake(target, module, builder.libquic().folder / "lib")["verified"] is True

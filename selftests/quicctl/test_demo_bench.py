@@ -67,7 +67,7 @@ def test_guest_boots_the_kernel_asked_for_and_must_end_in_order(tmp_path: Path, 
 
     monkeypatch.setattr(kernel, "newest", newest)
     monkeypatch.setattr(modinfo, "read", lambda path: None)
-    monkeypatch.setattr(builder, "library", lambda progress: builder.LibraryBuild(tmp_path, (), True))
+    monkeypatch.setattr(builder, "libquic", lambda progress: builder.LibraryBuild(tmp_path, (), True))
     monkeypatch.setattr(guest, "run", lambda lane, job, on_output: outcomes.pop(0))
     assert demo.run(series="7", ko=tmp_path / "quic.ko").verified
     with pytest.raises(errors.KernelSplat, match="busy"):

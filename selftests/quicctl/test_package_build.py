@@ -159,7 +159,7 @@ def prover(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Prover:
     fake = Prover(tmp_path)
     monkeypatch.setattr(process, "run", fake.run)
     monkeypatch.setattr(guest, "run", fake.guest)
-    monkeypatch.setattr(builder, "library", lambda progress: builder.LibraryBuild(tmp_path, (), True))
+    monkeypatch.setattr(builder, "libquic", lambda progress: builder.LibraryBuild(tmp_path, (), True))
     return fake
 
 

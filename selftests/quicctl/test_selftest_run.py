@@ -59,7 +59,7 @@ def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(uml, "debug_kernel", lambda _: debug)
     monkeypatch.setattr(kernel, "newest", lambda series, **_: Kernel(f"{series}.1", tmp_path))
     monkeypatch.setattr(builder, "module", lambda k, **_: builder.ModuleBuild(k.release, tmp_path, built, (), cached=True))
-    monkeypatch.setattr(builder, "library", lambda **_: builder.LibraryBuild(tmp_path / "libquic", (), cached=True))
+    monkeypatch.setattr(builder, "libquic", lambda **_: builder.LibraryBuild(tmp_path / "libquic", (), cached=True))
     monkeypatch.setattr(builder, "programs", lambda *_, **__: programs)
     return tree
 
