@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from simdev import Simulated, simulated
-from tracer import Trace, tracing
 from wire import Wire, wire
 
 from quicctl import module
@@ -65,12 +64,6 @@ def made() -> Iterator[Simulated]:
         for device in (wire.here, wire.there):
             device.set(registered=0)
         yield wire
-
-
-@pytest.fixture
-def trace() -> Iterator[Trace]:
-    with tracing() as made:
-        yield made
 
 
 @pytest.fixture(scope="session")

@@ -77,9 +77,20 @@ def until(true: Callable[[], object], what: Callable[[], object] = lambda: None)
 
 
 def converse(
-    wire: Wire, pki: Pki, near: Work, far: Work, *, family: str = "v4", cipher: str = "AES-128-GCM", version: int = 0
+    wire: Wire,
+    pki: Pki,
+    near: Work,
+    far: Work,
+    *,
+    family: str = "v4",
+    cipher: str = "AES-128-GCM",
+    version: int = 0,
+    nodelay: bool = False,
 ) -> None:
-    """A connection from the near end to the far one; each does its work with its socket, which is closed then."""
+    """A connection from the near end to the far one; each does its work with its socket, which is closed then.
+
+    With nodelay small writes of the near end wait for no company.
+    """
     listening: queue.Queue[int] = queue.Queue()
     host = wire.far.address(family)
     domain = socket.AF_INET if family == "v4" else socket.AF_INET6
@@ -100,7 +111,7 @@ def converse(
     def ask() -> None:
         with Endpoint(domain) as sock, libquic.Credentials(server=False) as credentials:
             credentials.trust(pki.ca)
-            sock.set_config(uapi.Config(version=version))
+            sock.set_config(uapi.Config(version=version, stream_data_nodelay=nodelay))
             sock.connect((host, listening.get(timeout=PATIENCE)))
             libquic.handshake(sock.fileno(), credentials, server=False, hostname=host, **options)
             sock.settimeout(PATIENCE)

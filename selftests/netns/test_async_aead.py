@@ -21,7 +21,6 @@ from conftest import Pki
 from exchange import PATIENCE, SIZE, converse, counters, grown, live, move, send, until
 from simdev import Simulated
 from tap import tap
-from tracer import Trace
 from wire import Wire
 from wire import wire as veth
 
@@ -37,7 +36,7 @@ PACKETS = MOVED // 1500
 MOST = 512
 """Packets of a connection and direction that may be at a driver: QUIC_ASYNC_PACKETS."""
 BURST = 34
-LINE = 8
+LINE = 5
 """Single packets: less than the first congestion window."""
 
 
@@ -136,17 +135,19 @@ def test_no_packet_overtakes(wire: Simulated, pki: Pki) -> None:
     assert lost == [0, 0]
 
 
-def test_bursts_stay_in_line(wire: Simulated, pki: Pki, trace: Trace) -> None:
+def test_bursts_stay_in_line(wire: Simulated, pki: Pki) -> None:
     """Those that are with the driver at once leave in the order in which they were made, whichever is done first."""
     _PARAMETER.write_text(ACCELERATOR)
     knob("lifo", 1)
+    sizes = [1100 - 20 * number for number in range(LINE)]
 
     def hold_some(sock: Endpoint) -> None:
         stream = sock.open_stream()
         knob("hold", 1)
-        for _ in range(LINE):
-            sock.send(bytes(1000), stream)
-        until(lambda: knob("waiting") > LINE // 2)
+        for size in sizes:
+            waiting = knob("waiting")
+            sock.send(bytes(size), stream)
+            until(lambda: knob("waiting") > waiting)  # noqa: B023
         knob("hold", 0)
         sock.send(b"", stream, uapi.MsgFlag.STREAM_FIN)
 
@@ -154,17 +155,11 @@ def test_bursts_stay_in_line(wire: Simulated, pki: Pki, trace: Trace) -> None:
         while not (isinstance(got := sock.receive(), StreamData) and got.fin):
             pass
 
-    converse(wire, pki, hold_some, take)
-    trace.stop()
-    events = trace.events()
-    (server,) = (fields["conn"] for name, fields in events if name == "quic_connection_started" and fields["role"] == "server")
-    came = [
-        int(fields["pn"])
-        for name, fields in events
-        if (name, fields.get("conn"), fields.get("level")) == ("quic_packet_received", server, "1rtt")
-    ]
-    assert len(came) > LINE // 2
-    assert came == sorted(came)
+    with tap(wire.near) as at:
+        converse(wire, pki, hold_some, take, nodelay=True)
+    left = [one.size for one in at.of(outgoing=True) if one.size > sizes[-1]][:LINE]
+    assert len(left) == LINE
+    assert left == sorted(left, reverse=True)
 
 
 def test_driver_refuses(wire: Simulated, pki: Pki) -> None:

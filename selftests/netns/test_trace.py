@@ -3,18 +3,59 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import socket
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from conftest import Pki, content
 from test_loss import move, same
-from tracer import Trace
 from wire import Wire
 
 from quicctl import uapi
 
+TRACEFS = Path("/sys/kernel/tracing")
 SIZE = 200_000
+
+
+class Trace:
+    """An instance of the tracer with all events of ours."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "buffer_size_kb").write_text("8192")
+        (folder / "events" / "quic" / "enable").write_text("1")
+
+    def stop(self) -> None:
+        (self.folder / "events" / "quic" / "enable").write_text("0")
+
+    def events(self) -> list[tuple[str, dict[str, str]]]:
+        """Name and fields of each event, in order."""
+        found = []
+        for line in (self.folder / "trace").read_text().splitlines():
+            if match := re.search(r": (quic_\w+): (.*)$", line):
+                fields = dict(re.findall(r'(\w+)=("[^"]*"|\{[^}]*\}|\S*)', match[2]))
+                found.append((match[1], fields))
+        return found
+
+
+@pytest.fixture
+def trace() -> Iterator[Trace]:
+    """The kernel's tracer, listening to QUIC alone."""
+    if not (TRACEFS / "events" / "quic").is_dir():
+        pytest.skip("the kernel has no tracepoints, or tracefs is not mounted")
+    folder = TRACEFS / "instances" / "quic-selftest"
+    folder.mkdir()
+    made = Trace(folder)
+    try:
+        yield made
+    finally:
+        made.stop()
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def test_a_transfer_is_told(link: Wire, pki: Pki, tmp_path: Path, trace: Trace) -> None:
