@@ -75,11 +75,15 @@ def tap(end: Namespace) -> Iterator[Tap]:
             sock.settimeout(0.2)
             buffer = bytearray(_ROOM)
             ready.set()
-            while not stop.is_set():
+            while True:
+                if stop.is_set():
+                    sock.setblocking(False)  # what has come is read still
                 try:
                     size, (_, _, kind, *_) = sock.recvfrom_into(buffer, 0, socket.MSG_TRUNC)
                 except TimeoutError:
                     continue
+                except BlockingIOError:
+                    return
                 one = _read(bytes(buffer[: min(size, _ROOM)]), size, kind == _PACKET_OUTGOING)
                 if one is not None:
                     made.seen.append(one)
