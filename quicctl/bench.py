@@ -126,7 +126,7 @@ def _in_guest(
 ) -> BenchReport:
     from quicctl import builder, guest, kernel, modinfo
 
-    booted = kernel.newest(series or kernel.DEFAULT_SERIES)
+    booted = kernel.for_guest(series)
     modules: tuple[Path, ...] = ()
     if any(protocol in (Protocol.QUIC, Protocol.QUIC_PLAIN) for protocol in protocols):
         modules = (ko or builder.module(booted, progress=progress).module,)

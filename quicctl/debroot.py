@@ -8,6 +8,7 @@ seen or changed. Making and entering a root needs root's rights.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ SHARE = "/build"
 """Where a session finds the folder it shares with the machine."""
 
 _RECIPE = "1"
+_SESSION = ".session-"
 _MAKE_SECONDS = 1800.0
 _APT_OPTIONS = (
     'APT::Install-Recommends "0"', 'APT::Sandbox::User "root"', 'Acquire::Check-Valid-Until "false"',
@@ -81,11 +83,40 @@ def session(lower: Path, share: Path, place: str = SHARE) -> Iterator[Session]:
     """Use a root; what is changed in it is gone afterwards."""
     _need_root()
     process.end_on_terminate()
-    roots = lower.parent.parent
-    with tempfile.TemporaryDirectory(prefix=".session-", dir=roots) as folder, _changeable(Path(folder)) as scratch:
+    with _scratch(lower.parent.parent) as folder, _changeable(folder) as scratch:
         for name in ("upper", "work", "merged"):
             (scratch / name).mkdir(mode=0o755)
         yield Session(lower, scratch, share.resolve(), place)
+
+
+@contextlib.contextmanager
+def _scratch(roots: Path) -> Iterator[Path]:
+    """A session's folder, locked while it is in use; those that killed processes left, which nobody locks, go first."""
+    with cache.locked(roots / _SESSION):
+        for left in roots.glob(f"{_SESSION}*"):
+            with contextlib.suppress(FileNotFoundError):
+                _remove_unless_locked(left)
+        folder = Path(tempfile.mkdtemp(prefix=_SESSION, dir=roots))
+        opened = os.open(folder, os.O_DIRECTORY)
+        fcntl.flock(opened, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        os.close(opened)
+
+
+def _remove_unless_locked(left: Path) -> None:
+    opened = os.open(left, os.O_DIRECTORY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(opened)
+    if left.is_mount():
+        process.run(["umount", left])
+    shutil.rmtree(left)
 
 
 @contextlib.contextmanager

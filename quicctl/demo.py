@@ -148,7 +148,7 @@ def _on_host(size: int, ko: Path | None, progress: Progress) -> DemoReport:
 def _in_guest(size: int, ko: Path | None, series: str | None, progress: Progress) -> DemoReport:
     from quicctl import builder, guest, kernel, sourcetree
 
-    booted = kernel.newest(series or kernel.DEFAULT_SERIES)
+    booted = kernel.for_guest(series)
     built = ko or builder.module(booted, progress=progress).module
     library = builder.libquic(progress=progress)
     progress(f"booting a guest with kernel {booted.release}")

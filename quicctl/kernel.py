@@ -6,6 +6,7 @@ Finds, downloads and unpacks them into the cache. Building against one is builde
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -157,6 +158,23 @@ def newest(series: str = DEFAULT_SERIES) -> Kernel:
     found = _find_newest(wanted)
     answer.write_text(found.release)
     return found
+
+
+def for_guest(series: str | None = None) -> Kernel:
+    """What a guest boots: the newest kernel of the series asked for, else of the default one.
+
+    Modules of a kernel of another suite are built in a root of that suite, which only root can make: a user who asked for none
+    gets the series whose modules this machine's own compiler builds, if there is one.
+    """
+    chosen = newest(series or DEFAULT_SERIES)
+    if series is not None or chosen.tools is None or os.geteuid() == 0:
+        return chosen
+    for other in reversed(SERIES):
+        with contextlib.suppress(errors.HeadersMissing):
+            offered = newest(other.name)
+            if offered.tools is None:
+                return offered
+    return chosen
 
 
 def _find_newest(wanted: Series) -> Kernel:

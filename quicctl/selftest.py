@@ -419,7 +419,7 @@ def _guest_job(lane: guest.Lane, programs: list[Program], series: str | None, sc
     """Build what the programs need and write the script that runs them one after the other."""
     where = Where(lane.value)
     tree = sourcetree.project()
-    booted = uml.debug_kernel(progress) if lane is guest.Lane.UML else kernel.newest(series or kernel.DEFAULT_SERIES)
+    booted = uml.debug_kernel(progress) if lane is guest.Lane.UML else kernel.for_guest(series)
     built = builder.module(booted, tests=lane is guest.Lane.UML, progress=progress)
     files = [("lib", builder.libquic(progress=progress).folder / "lib")]
     for folder in sorted({u.group.folder for u in programs if u.group.kind is Kind.PROGRAMS}):

@@ -21,7 +21,7 @@ from quicctl.cli.options import JsonOption
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
 SeriesOption = Annotated[
-    str, typer.Option("--kernel", help="Kernel series of lane vm: 6.1, 6.12 or 7.", autocompletion=complete.series)
+    str | None, typer.Option("--kernel", help="Lane vm: 6.1, 6.12 or 7; default: 6.12.", autocompletion=complete.series)
 ]
 KoOption = Annotated[Path | None, typer.Option("--ko", help="Load this module instead of building one.")]
 ModuleOption = Annotated[bool, typer.Option(help="Build quic.ko and load it before the command.")]
@@ -39,7 +39,7 @@ def vm() -> None:
 def run(
     command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
     where: WhereOption = guest.Lane.VM,
-    series: SeriesOption = kernel.DEFAULT_SERIES,
+    series: SeriesOption = None,
     ko: KoOption = None,
     module: ModuleOption = True,
     timeout: Annotated[float, typer.Option(help="Seconds until the guest is stopped.")] = 600.0,
@@ -71,7 +71,7 @@ def run(
 @app.command()
 def shell(
     where: WhereOption = guest.Lane.VM,
-    series: SeriesOption = kernel.DEFAULT_SERIES,
+    series: SeriesOption = None,
     ko: KoOption = None,
     module: ModuleOption = True,
     smp: Annotated[int, typer.Option(help="Processors of the guest.")] = 2,
@@ -103,7 +103,7 @@ def shell(
     _end(outcome)
 
 
-def _job(where: guest.Lane, series: str, ko: Path | None, module: bool, **conditions: Any) -> guest.Job:
+def _job(where: guest.Lane, series: str | None, ko: Path | None, module: bool, **conditions: Any) -> guest.Job:
     """A job in the project's tree, with the module and the library that it wants."""
     tree = Path(__file__).resolve().parents[2]
     modules: tuple[Path, ...] = ()
@@ -111,7 +111,7 @@ def _job(where: guest.Lane, series: str, ko: Path | None, module: bool, **condit
     if ko is not None:
         modinfo.read(ko)  # what is no module is said before anything is built or booted
         modules = (ko.resolve(),)
-    target = uml.debug_kernel(output.progress) if where is guest.Lane.UML else kernel.newest(series)
+    target = uml.debug_kernel(output.progress) if where is guest.Lane.UML else kernel.for_guest(series)
     if ko is None and module and (tree / "module" / "Kbuild").exists():
         modules = (builder.module(target, progress=output.progress).module,)
         if (simdev := modules[0].parent / builder.SIMDEV).exists():

@@ -125,8 +125,8 @@ def test_session_leaves_nothing(calls: Calls, tmp_path: Path) -> None:
     assert calls[-1][-4:] == [str(tmp_path), debroot.SHARE, "/", "true"]
 
 
-def test_session_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
-    """As systemd or a time limit end a build in a root."""
+def in_session(place: Path) -> subprocess.Popen[str]:
+    """A process with a session open in a root below a folder; for a minute."""
     script = (
         "import os, sys, time\n"
         "from pathlib import Path\n"
@@ -137,11 +137,34 @@ def test_session_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
         "    print('there', flush=True)\n"
         "    time.sleep(60)\n"
     )
-    (tmp_path / "roots" / "a" / "tree").mkdir(parents=True)
-    with subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "there\n"
-        assert len(list((tmp_path / "roots").iterdir())) == 2
+    (place / "roots" / "a" / "tree").mkdir(parents=True, exist_ok=True)
+    child = subprocess.Popen([sys.executable, "-c", script, place], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "there\n"
+    return child
+
+
+def sessions(place: Path) -> int:
+    return sum(path.is_dir() and path.name != "a" for path in (place / "roots").iterdir())
+
+
+def test_session_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+    """As systemd or a time limit end a build in a root."""
+    with in_session(tmp_path) as child:
+        assert sessions(tmp_path) == 1
         child.terminate()
         assert child.wait(60) == 128 + signal.SIGTERM
-    assert [path.name for path in (tmp_path / "roots").iterdir()] == ["a"]
+    assert sessions(tmp_path) == 0
+
+
+def test_session_that_is_killed_leaves_what_the_next_one_removes(tmp_path: Path) -> None:
+    """And none that is in use."""
+    with in_session(tmp_path) as killed:
+        killed.kill()
+        killed.wait(60)
+        assert sessions(tmp_path) == 1
+    with in_session(tmp_path) as first, in_session(tmp_path) as second:
+        assert sessions(tmp_path) == 2
+        for child in (first, second):
+            child.terminate()
+    assert sessions(tmp_path) == 0

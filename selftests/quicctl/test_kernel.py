@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,32 @@ def test_own_archive_is_asked_before_other_suites(monkeypatch: pytest.MonkeyPatc
 def test_series_6_1_is_not_6_12(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "Archive", FakeArchive({None: both("6.1.0-50", "6.12.9", "6.16.1")}))
     assert kernel.newest("6.1").release == "6.1.0-50-cloud-amd64"
+
+
+@pytest.mark.parametrize(
+    ("user", "buildable", "asked", "wanted"),
+    [
+        (1000, ("6.1", "6.12"), None, "6.12"),
+        (1000, ("7", "6.1"), None, "7"),
+        (1000, ("6.1",), None, "6.1"),
+        (1000, (), None, "6.12"),
+        (1000, ("7",), "6.12", "6.12"),
+        (0, ("7",), None, "6.12"),
+    ],
+)
+def test_user_gets_a_guest_whose_modules_can_be_built_here(
+    monkeypatch: pytest.MonkeyPatch, user: int, buildable: tuple[str, ...], asked: str | None, wanted: str
+) -> None:
+    """On sid the compiler is that of 7.x; root builds for the others in a root of their suite."""
+
+    def newest(series: str) -> kernel.Kernel:
+        if series == "7" and series not in buildable:
+            raise errors.HeadersMissing("the archive offers none")
+        return kernel.Kernel(series, Path("/nowhere"), tools=None if series in buildable else kernel.Tools("other", ()))
+
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(kernel, "newest", newest)
+    assert kernel.for_guest(asked).release == wanted
 
 
 def test_cache_entry_is_made_once_and_whole(tmp_path: Path) -> None:
