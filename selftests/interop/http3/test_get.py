@@ -169,7 +169,8 @@ def test_trailers(server: Server, name: str, pki: Pki) -> None:
 def test_priorities(server: Server, name: str, pki: Pki) -> None:
     """Of two answers the second is more urgent (RFC 9218): who heeds that lets the first one wait until it has come.
 
-    With little credit for both together, the order in which we read is the one in which they are sent.
+    With little credit for both together, the order in which we read is the one in which they are sent. A second request that
+    comes when the first one is nearly answered proves nothing, so there are more tries.
     """
     where: dict[str, Any] = {"ca": pki.ca, "server_name": "localhost", "params": uapi.TransportParams(max_data=MIDDLE // 8)}
 
@@ -193,7 +194,7 @@ def test_priorities(server: Server, name: str, pki: Pki) -> None:
             assert others == MIDDLE
             return came
 
-    if asyncio.run(main()) > MIDDLE // 2:
+    if not any(asyncio.run(main()) <= MIDDLE // 2 for _ in range(4)):
         assert name != "ngtcp2", "nghttp3 knows priorities"
         unsupported("when the more urgent one of two answers had come, so had more than half of the other")
 
