@@ -92,28 +92,32 @@ def session(lower: Path, share: Path, place: str = SHARE) -> Iterator[Session]:
 @contextlib.contextmanager
 def _scratch(roots: Path) -> Iterator[Path]:
     """A session's folder, locked while it is in use; those that killed processes left, which nobody locks, go first."""
-    with cache.locked(roots / _SESSION):
+    with _locked(roots):
         for left in roots.glob(f"{_SESSION}*"):
-            with contextlib.suppress(FileNotFoundError):
-                _remove_unless_locked(left)
+            with contextlib.suppress(FileNotFoundError, BlockingIOError), _locked(left, fcntl.LOCK_NB):
+                _remove(left)
         folder = Path(tempfile.mkdtemp(prefix=_SESSION, dir=roots))
-        opened = os.open(folder, os.O_DIRECTORY)
-        fcntl.flock(opened, fcntl.LOCK_EX)
+        in_use = contextlib.ExitStack()
+        in_use.enter_context(_locked(folder))
+    with in_use:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, how: int = 0) -> Iterator[None]:
+    """The folder is its own lock: sessions leave nothing beside it."""
+    opened = os.open(folder, os.O_DIRECTORY)
     try:
-        yield folder
+        fcntl.flock(opened, fcntl.LOCK_EX | how)
+        yield
     finally:
-        shutil.rmtree(folder)
         os.close(opened)
 
 
-def _remove_unless_locked(left: Path) -> None:
-    opened = os.open(left, os.O_DIRECTORY)
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    finally:
-        os.close(opened)
+def _remove(left: Path) -> None:
     if left.is_mount():
         process.run(["umount", left])
     shutil.rmtree(left)
