@@ -21,7 +21,7 @@ from conftest import Pki
 from exchange import PATIENCE, SIZE, converse, counters, grown, live, move, send, until
 from simdev import Simulated
 from tap import tap
-from wire import Wire
+from wire import Wire, ip
 from wire import wire as veth
 
 from quicctl import conns, errors, process, uapi
@@ -135,6 +135,12 @@ def test_no_packet_overtakes(wire: Simulated, pki: Pki) -> None:
     assert lost == [0, 0]
 
 
+def take_all(sock: Endpoint) -> None:
+    """Receive until a stream ends."""
+    while not (isinstance(got := sock.receive(), StreamData) and got.fin):
+        pass
+
+
 def test_bursts_stay_in_line(wire: Simulated, pki: Pki) -> None:
     """Those that are with the driver at once leave in the order in which they were made, whichever is done first."""
     _PARAMETER.write_text(ACCELERATOR)
@@ -151,15 +157,38 @@ def test_bursts_stay_in_line(wire: Simulated, pki: Pki) -> None:
         knob("hold", 0)
         sock.send(b"", stream, uapi.MsgFlag.STREAM_FIN)
 
-    def take(sock: Endpoint) -> None:
-        while not (isinstance(got := sock.receive(), StreamData) and got.fin):
-            pass
-
     with tap(wire.near) as at:
-        converse(wire, pki, hold_some, take, nodelay=True)
+        converse(wire, pki, hold_some, take_all, nodelay=True)
     left = [one.size for one in at.of(outgoing=True) if one.size > sizes[-1]][:LINE]
     assert len(left) == LINE
     assert left == sorted(left, reverse=True)
+
+
+def test_burst_for_a_path_that_was_left_meanwhile(wire: Simulated, pki: Pki) -> None:
+    """Its bytes come again by the new path; the burst itself was counted for the old one, and goes nowhere."""
+    others = ("10.0.0.3", "10.0.0.4")  # the second one ends the path that was left first
+    for other in others:
+        ip("-n", wire.near.name, "addr", "add", f"{other}/24", "dev", wire.near.device)
+    _PARAMETER.write_text(ACCELERATOR)
+
+    def leave_path(sock: Endpoint) -> None:
+        stream = sock.open_stream()
+        sock.send(b"first", stream)
+        until(lambda: outstanding(sock) == 0)
+        knob("hold", 1)
+        waiting = knob("waiting")
+        sock.send(bytes(3000), stream)
+        until(lambda: knob("waiting") > waiting)
+        knob("room", 0)  # what comes now is done at once, and so the paths are validated
+        for other in others:
+            sock.migrate((other, sock.local[1]))
+            until(lambda: sock.local[0] == other)  # noqa: B023
+        knob("hold", 0)
+        until(lambda: outstanding(sock) == 0)
+        sock.send(b"", stream, uapi.MsgFlag.STREAM_FIN)
+
+    near, _ = grown(wire, lambda: converse(wire, pki, leave_path, take_all, nodelay=True))
+    assert near["QuicPktEncDrop"] > 0
 
 
 def test_driver_refuses(wire: Simulated, pki: Pki) -> None:
