@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 from quicctl import cache, errors, process, sourcetree, splat
 from quicctl.kernel import Kernel
@@ -114,6 +115,9 @@ def run(lane: Lane, job: Job, *, on_output: Sink | None = None, folder: Path | N
 
     Raises GuestUnavailable if the lane cannot run here, GuestTimeout, GuestDied, LoadFailed. A report of a kernel that lived on
     is no exception: it stands in the outcome, so that a caller sees the job's status too.
+
+    A machine that dies before its session has begun, so before anything of this project has run, is started once more, and
+    that is said on stderr: emulated processors of several threads may run code that another one has just patched.
     """
     from quicctl import uml, vm  # the lanes know this module's types
 
@@ -121,6 +125,17 @@ def run(lane: Lane, job: Job, *, on_output: Sink | None = None, folder: Path | N
     process.end_on_terminate()
     kept = folder or _new_run_folder(lane)
     kept.mkdir(parents=True, exist_ok=True)
+    watch, seconds = _start(machine, job, kept, on_output)
+    if not watch.said:
+        first = (kept / "console.log").rename(kept / "console-first.log")
+        if on_output is not None:
+            on_output("stderr", f"the guest died while it booted, and is started again; see {first}\n".encode())
+        watch, seconds = _start(machine, job, kept, on_output)
+    return _judge(watch, seconds)
+
+
+def _start(machine: ModuleType, job: Job, kept: Path, on_output: Sink | None) -> tuple[_Watch, float]:
+    """Start a prepared machine and stay with it to its end; how that went, and the seconds it took."""
     ports = {name: socket.socketpair() for name in ("stdout", "stderr", "control")}
     try:
         with tempfile.TemporaryDirectory(prefix="quicctl-guest-") as scratch:
@@ -137,7 +152,7 @@ def run(lane: Lane, job: Job, *, on_output: Sink | None = None, folder: Path | N
             (kept / "results").mkdir(exist_ok=True)
             if "done" in watch.said:
                 launch.results(kept / "results")
-            return _judge(watch, time.monotonic() - began)
+            return watch, time.monotonic() - began
     finally:
         for pair in ports.values():
             for end in pair:

@@ -182,7 +182,7 @@ class _Run:
         self.results: list[TestResult] = []
         self.folders: list[Path] = []
         self._on_result = on_result
-        self._progress = progress
+        self.progress = progress
 
     def take(self, result: TestResult) -> None:
         """Note a result."""
@@ -238,7 +238,7 @@ class _Run:
             case Path():
                 self.folders.append(said)
             case str():
-                self._progress(said)
+                self.progress(said)
 
     def lane(self, lane: _Lane) -> None:
         """Run a lane's programs in this process."""
@@ -255,16 +255,16 @@ class _Run:
 
     def host(self, program: Program) -> None:
         """Run a program on this machine."""
-        self._progress(f"{program.where}: {program.group.name}/{program.name}")
+        self.progress(f"{program.where}: {program.group.name}/{program.name}")
         collector = _Collector(self, program)
         try:
             if program.group.kind is Kind.BUILD:
-                _build(program, collector, self._progress)
+                _build(program, collector, self.progress)
             elif program.group.kind is Kind.LINT:
                 _lint(program, collector)
             else:
                 status = process.run(
-                    _host_argv(program, self._progress), cwd=sourcetree.project(), check=False, timeout=_seconds(program),
+                    _host_argv(program, self.progress), cwd=sourcetree.project(), check=False, timeout=_seconds(program),
                     on_line=collector.line, env=_host_environment(),
                 ).returncode  # fmt: skip
                 collector.end(status)
@@ -277,12 +277,12 @@ class _Run:
         name = f"{where} {series}" if series else str(where)
         with tempfile.TemporaryDirectory(prefix="quicctl-selftest-") as scratch:
             try:
-                job = _guest_job(lane, programs, series, Path(scratch), self._progress)
+                job = _guest_job(lane, programs, series, Path(scratch), self.progress)
             except errors.QuicctlError as failure:
                 self.record(where, "guest", CaseResult("prepared", Status.FAIL, _explain(failure)), series)
                 return
             reader = _Reader(self, programs, series)
-            self._progress(f"{name}: booting the guest for {len(programs)} test program(s)")
+            self.progress(f"{name}: booting the guest for {len(programs)} test program(s)")
             try:
                 outcome = guest.run(lane, job, on_output=reader.take)
             except errors.QuicctlError as failure:
@@ -379,6 +379,8 @@ class _Reader:
             line = raw.decode(errors="replace").rstrip("\r")
             if name == "stderr":
                 self._errors = [*self._errors[-40:], line]
+                if self._collector is None and line:
+                    self._run.progress(line)
             elif line.startswith(f"{_MARK} begin "):
                 program = self._programs[int(line.split()[2])]
                 self._collector = _Collector(self._run, program, self._series)

@@ -9,6 +9,7 @@
 base=/run/quic
 tell() { echo "QUICCTL $*" >&3; }
 
+tell begun
 . $base/payload/env.sh
 mkdir -p $base/out
 cd $base/tree 2>/dev/null || cd /

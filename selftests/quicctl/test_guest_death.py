@@ -50,6 +50,29 @@ def test_panic_is_told_as_what_it_is(machine: Path, monkeypatch: pytest.MonkeyPa
     assert list(machine.iterdir()) == []
 
 
+@pytest.mark.parametrize("deaths", (1, 2))
+def test_death_while_booting_is_tried_once_more(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, deaths: int
+) -> None:
+    """Nothing of ours has run by then; it is said, and what the first one said is kept."""
+    count = tmp_path / "count"
+    behave(
+        monkeypatch,
+        f"echo x >>{count}; echo \"boot $(wc -l <{count})\"; [ $(wc -l <{count}) -gt {deaths} ] || exit 1;"
+        " echo 'QUICCTL begun' >&{control}; echo 'QUICCTL job 0' >&{control}; echo 'QUICCTL done 0' >&{control}",
+    )
+    said: list[bytes] = []
+    if deaths == 1:
+        outcome = guest.run(guest.Lane.VM, guest.Job(("true",)), on_output=lambda name, data: said.append(data))
+        assert outcome.status == 0
+        assert "boot 1" in (outcome.folder / "console-first.log").read_text()
+    else:
+        with pytest.raises(errors.GuestDied, match="before the job was done"):
+            guest.run(guest.Lane.VM, guest.Job(("true",)), on_output=lambda name, data: said.append(data))
+    assert count.read_text() == "x\n" * 2
+    assert b"died while it booted" in b"".join(said)
+
+
 def test_guest_that_hangs_is_stopped(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     behave(monkeypatch, READY + "; echo 'still here'; sleep 600")
     with pytest.raises(errors.GuestTimeout) as caught:

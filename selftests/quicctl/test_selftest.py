@@ -225,6 +225,7 @@ def test_lanes_run_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     def boot(lane: guest.Lane, _job: guest.Job, *, on_output: guest.Sink) -> guest.Outcome:
         # Opening a FIFO waits for the other end: neither gets on without the other lane.
         with open(tmp_path / "meeting", "w" if lane is guest.Lane.VM else "r"):
+            on_output("stderr", b"started again\n")
             on_output("stdout", b"#quicctl begin 0\n1..1\nok 1 a\n#quicctl end 0 0\n")
         return guest.Outcome(status=0, seconds=1.0, splats=(), complaints=(), folder=tmp_path / lane)
 
@@ -235,7 +236,8 @@ def test_lanes_run_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert (report.passed, report.failed) == (4, 0)
     assert {r.where for r in report.results} == {Where.VM, Where.UML}
     assert set(report.folders) == {tmp_path / "vm", tmp_path / "uml"}
-    assert len(said) == 2
+    assert len(said) == 4
+    assert said.count("started again") == 2, "what is said before the first program is shown"
 
 
 def test_groups_with_peers_have_a_guest_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, project: Path) -> None:
