@@ -106,6 +106,17 @@ def parse(text: str) -> tuple[Figure, ...]:
     return tuple(figures)
 
 
+def _tell(line: str, unit: str, progress: Progress) -> None:
+    """A line of stream_bench's, for people who wait."""
+    from quicctl import chart
+
+    if not line.startswith("{"):
+        progress(line)
+        return
+    for figure in parse(line):
+        progress(f"writes of {chart.size_text(figure.message)}, {figure.protocol}: {figure.per_byte:.2f} {unit} per byte")
+
+
 def _commands(program: str, protocols: Sequence[Protocol], messages: Sequence[int], mtu: int | None) -> list[list[str]]:
     commands = []
     for message in messages:
@@ -146,12 +157,18 @@ def _in_guest(
         kernel=booted,
     )
     said: list[str] = []
+    pending = ""
 
     def on_output(name: str, data: bytes) -> None:
+        nonlocal pending
         text = data.decode(errors="replace")
         if name == "stderr":
             said.extend(text.splitlines())
-        progress(text.rstrip())
+            progress(text.rstrip())
+            return
+        *lines, pending = (pending + text).split("\n")
+        for line in lines:
+            _tell(line, "instructions", progress)
 
     outcome = guest.run(guest.Lane.VM, job, on_output=on_output)
     if outcome.splats:
@@ -179,7 +196,8 @@ def _on_host(programs: Path, protocols: Sequence[Protocol], messages: Sequence[i
         raise errors.ModuleNotLoaded("the running kernel has no QUIC: the module is not loaded")
     said = ""
     for command in _commands(str(programs / "stream_bench"), protocols, messages, None):
-        said += process.run(command, timeout=_TIMEOUT, on_line=progress).stdout + "\n"
+        done = process.run(command, timeout=_TIMEOUT, on_line=lambda line: _tell(line, "nanoseconds", progress))
+        said += done.stdout + "\n"
     present = module.loaded()
     mtu = int(Path("/sys/class/net/lo/mtu").read_text())
     build = present.build_id if present else ""

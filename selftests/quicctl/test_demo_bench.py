@@ -123,6 +123,13 @@ def test_figure_without_busy_time_is_refused() -> None:
         bench.parse(line(idle_ns=5000))
 
 
+def test_who_waits_sees_figures() -> None:
+    said: list[str] = []
+    for one in (line(), "an error of the program's"):
+        bench._tell(one, "instructions", said.append)
+    assert said == ["writes of 1 KiB, tcp: 4.00 instructions per byte", "an error of the program's"]
+
+
 def test_each_size_is_measured_at_the_mtu() -> None:
     commands = bench._commands("prog", [bench.Protocol.QUIC], [65536, 1000], 1500)
     assert commands[0] == ["prog", "-M", "1500", "-p", "quic", "-m", "65536", "-b", str(16 << 20)]
