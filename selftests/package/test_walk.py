@@ -21,7 +21,13 @@ HOME = f"/home/{USER}"
 
 
 @pytest.fixture(scope="module", params=SERIES)
-def machine(request: pytest.FixtureRequest, suite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[debroot.Session]:
+def release(request: pytest.FixtureRequest) -> str:
+    """The suite that is walked through."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def machine(release: str, suite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[debroot.Session]:
     """A machine with git, make and python3, a user, and a clone in the user's home."""
     if not (TREE / ".git").exists():
         pytest.skip("this tree is no clone")
@@ -29,7 +35,7 @@ def machine(request: pytest.FixtureRequest, suite: str, tmp_path_factory: pytest
     subprocess.run(["git", "clone", "-q", TREE, share / "clone"], check=True)
     # Those of whoever stands between this machine and the package index are among them.
     shutil.copy(ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt", share / "certificates.crt")
-    with debroot.session(debroot.root(request.param, ()), share) as session:
+    with debroot.session(debroot.root(release, ()), share) as session:
         apt(session, "update")
         apt(session, "install", "git", "make", "python3", "passwd")
         session.run(["useradd", "--create-home", USER])
@@ -40,9 +46,9 @@ def machine(request: pytest.FixtureRequest, suite: str, tmp_path_factory: pytest
 
 
 @pytest.fixture(scope="module")
-def series(machine: debroot.Session) -> str:
+def series(release: str) -> str:
     """The kernels that this machine is tried with."""
-    return SERIES[machine.run(["sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME"]).stdout.strip()]
+    return SERIES[release]
 
 
 @pytest.fixture(scope="module")
