@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a byte costs over QUIC, TCP and kTLS: both ends on one processor, over the loopback device at MTU 1500.
+"""What a byte costs over QUIC, TCP, kTLS and another stack: both ends on one processor, over the loopback device at MTU 1500.
 
 In a guest whose clock advances a nanosecond per instruction the cost is counted in instructions and repeats to a fraction
-of a per cent; on the host it is time. The measuring itself is done by selftests/perf/stream_bench.c.
+of a per cent; on the host it is time. The measuring itself is done by selftests/perf/stream_bench.c, and by stacks.py there
+for programs of others.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,12 +26,21 @@ MEBIBYTE = 1 << 20
 
 
 class Protocol(StrEnum):
-    """What is measured; quic-plain leaves the encryption of data packets out."""
+    """What is measured.
+
+    quic-plain leaves the encryption of data packets out. ngtcp2 is a stack in user space, measured in a guest if asked for: its
+    example client and server, which come from Debian, write as they like, so it has one figure.
+    """
 
     TCP = "tcp"
     KTLS = "ktls"
     QUIC = "quic"
     QUIC_PLAIN = "quic-plain"
+    NGTCP2 = "ngtcp2"
+
+
+OWN = (Protocol.TCP, Protocol.KTLS, Protocol.QUIC, Protocol.QUIC_PLAIN)
+"""What the kernel does."""
 
 
 class Where(StrEnum):
@@ -42,6 +54,7 @@ class Where(StrEnum):
 AMOUNTS = {64 << 10: 16 * MEBIBYTE, 16 << 10: 8 * MEBIBYTE, 4 << 10: 4 * MEBIBYTE, 1 << 10: 2 * MEBIBYTE}
 _SMALLEST_AMOUNT = 2 * MEBIBYTE
 _TIMEOUT = 1800.0
+_STACKS = "selftests/perf/stacks.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,7 @@ class BenchReport:
 def run(
     *,
     where: Where = Where.VM,
-    protocols: Sequence[Protocol] = tuple(Protocol),
+    protocols: Sequence[Protocol] = OWN,
     messages: Sequence[int] = tuple(AMOUNTS),
     series: str | None = None,
     ko: Path | None = None,
@@ -85,6 +98,8 @@ def run(
 
     if ko is not None:
         modinfo.read(ko)  # what is no module is said before anything is built or booted
+    if where is Where.HOST and Protocol.NGTCP2 in protocols:
+        raise errors.BenchFailed("ngtcp2 is measured in a guest", remedy="add --where vm, or leave out -p ngtcp2")
     programs = builder.programs("perf", progress=progress)
     if where is Where.HOST:
         return _on_host(programs, protocols, messages, progress)
@@ -120,11 +135,15 @@ def _tell(line: str, unit: str, progress: Progress) -> None:
 def _commands(program: str, protocols: Sequence[Protocol], messages: Sequence[int], mtu: int | None) -> list[list[str]]:
     commands = []
     for message in messages:
-        amount = AMOUNTS.get(message, max(_SMALLEST_AMOUNT, message * 64))
-        chosen = [word for protocol in protocols for word in ("-p", protocol.value)]
+        chosen = [word for protocol in protocols if protocol in OWN for word in ("-p", protocol.value)]
         device = ["-M", str(mtu)] if mtu is not None else []
-        commands.append([program, *device, *chosen, "-m", str(message), "-b", str(amount)])
+        if chosen:
+            commands.append([program, *device, *chosen, "-m", str(message), "-b", str(_amount(message))])
     return commands
+
+
+def _amount(message: int) -> int:
+    return AMOUNTS.get(message, max(_SMALLEST_AMOUNT, message * 64))
 
 
 def _in_guest(
@@ -135,22 +154,28 @@ def _in_guest(
     ko: Path | None,
     progress: Progress,
 ) -> BenchReport:
-    from quicctl import builder, guest, kernel, modinfo
+    from quicctl import builder, guest, kernel, modinfo, peers, sourcetree
 
     booted = kernel.for_guest(series)
     modules: tuple[Path, ...] = ()
     if any(protocol in (Protocol.QUIC, Protocol.QUIC_PLAIN) for protocol in protocols):
         modules = (ko or builder.module(booted, progress=progress).module,)
-    commands = _commands(f"{guest.BASE}/payload/stream_bench", protocols, messages, MTU)
+    program = f"{guest.BASE}/payload/stream_bench"
+    commands = _commands(program, protocols, messages, MTU)
+    stack = Protocol.NGTCP2 in protocols
+    if stack:
+        most = max(messages)
+        commands.append(["python3", _STACKS, "--message", str(most), "--bytes", str(_amount(most))])
     # No device manager runs in the guest that would load the processor's own ciphers.
     drivers = ["modprobe", "-a", "-q", "aesni_intel", "ghash_clmulni_intel", "||", "true"]
     # A kernel fresh from booting pays for its first pages; some hundred megabytes later the figures repeat.
-    warm_up = [commands[0][0], "-M", str(MTU), "-p", Protocol.TCP.value, "-b", str(64 * MEBIBYTE), ">/dev/null"]
+    warm_up = [program, "-M", str(MTU), "-p", Protocol.TCP.value, "-b", str(64 * MEBIBYTE), ">/dev/null"]
     progress(f"counting instructions in a guest with kernel {booted.release}; this takes minutes")
     job = guest.Job(
         ("sh", "-ec", "\n".join(" ".join(command) for command in [drivers, warm_up, *commands])),
         modules=modules,
         files=(("stream_bench", programs / "stream_bench"),),
+        tree=sourcetree.project() if stack else None,
         processors=1,
         icount=True,
         timeout=_TIMEOUT,
@@ -170,7 +195,12 @@ def _in_guest(
         for line in lines:
             _tell(line, "instructions", progress)
 
-    outcome = guest.run(guest.Lane.VM, job, on_output=on_output)
+    with tempfile.TemporaryDirectory(prefix="quicctl-bench-") as scratch:
+        if stack:
+            manifest = Path(scratch) / peers.MANIFEST
+            mounts = peers.write_manifest([peers.root("trixie", progress)], manifest)
+            job = dataclasses.replace(job, mounts=tuple(mounts), files=(*job.files, (peers.MANIFEST, manifest)))
+        outcome = guest.run(guest.Lane.VM, job, on_output=on_output)
     if outcome.splats:
         first = outcome.splats[0]
         raise errors.KernelSplat(

@@ -17,6 +17,7 @@ _NAMES = {
     Protocol.KTLS: "TCP with kernel TLS",
     Protocol.QUIC: "QUIC",
     Protocol.QUIC_PLAIN: "QUIC, data packets not encrypted",
+    Protocol.NGTCP2: "ngtcp2",
 }
 _STYLE = """
 svg { background: #ffffff; font: 13px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
@@ -30,6 +31,7 @@ text { fill: #24292f; }
 .ktls { fill: #bc6c00; stroke: #bc6c00; }
 .quic { fill: #0969da; stroke: #0969da; }
 .quic-plain { fill: #ddf4ff; stroke: #0969da; }
+.ngtcp2 { fill: #8250df; stroke: #8250df; }
 @media (prefers-color-scheme: dark) {
   svg { background: #0d1117; }
   text { fill: #e6edf3; }
@@ -41,6 +43,7 @@ text { fill: #24292f; }
   .ktls { fill: #e09b3d; stroke: #e09b3d; }
   .quic { fill: #4493f8; stroke: #4493f8; }
   .quic-plain { fill: #0c2d6b; stroke: #4493f8; }
+  .ngtcp2 { fill: #a371f7; stroke: #a371f7; }
 }
 """
 

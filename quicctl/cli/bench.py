@@ -35,13 +35,17 @@ def bench(
 ) -> None:
     """Measure what a byte costs over QUIC, TCP and kTLS, sender and receiver together.
 
+    With -p ngtcp2 also over that stack, both ends in user space; its programs come from Debian, and write as they like.
+
     Example: quicctl bench --protocol quic --message 16384
+
+    Example: quicctl bench -p ktls -p quic -p ngtcp2 -m 65536
 
     Example: quicctl bench --svg bench.svg
     """
     report = library.run(
         where=where,
-        protocols=protocol or tuple(Protocol),
+        protocols=protocol or library.OWN,
         messages=message or tuple(library.AMOUNTS),
         series=series,
         ko=ko,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from test_handshake import TLS
 
-from quicctl import bench, builder, demo, errors, guest, kernel, modinfo, process, splat
+from quicctl import bench, builder, demo, errors, guest, kernel, modinfo, peers, process, splat
 from quicctl.cli.demo import render
 from quicctl.cli.output import to_json
 from quicctl.handshake import Report
@@ -134,6 +134,35 @@ def test_each_size_is_measured_at_the_mtu() -> None:
     commands = bench._commands("prog", [bench.Protocol.QUIC], [65536, 1000], 1500)
     assert commands[0] == ["prog", "-M", "1500", "-p", "quic", "-m", "65536", "-b", str(16 << 20)]
     assert commands[1][-3:] == ["1000", "-b", str(2 << 20)]
+
+
+def test_other_stack_is_measured_in_a_guest_only() -> None:
+    with pytest.raises(errors.BenchFailed) as caught:
+        bench.run(where=bench.Where.HOST, protocols=[bench.Protocol.NGTCP2])
+    assert "--where vm" in caught.value.remedy
+
+
+def test_other_stack_comes_with_its_programs_and_has_one_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs: list[guest.Job] = []
+    listed: list[dict[str, Any]] = []
+
+    def run(_lane: guest.Lane, job: guest.Job, **_: object) -> guest.Outcome:
+        jobs.append(job)
+        listed.append(json.loads(dict(job.files)[peers.MANIFEST].read_text()))
+        (tmp_path / "stdout").write_text(line(protocol="ngtcp2", message=65536) + "\n")
+        return guest.Outcome(0, 1.0, (), (), tmp_path)
+
+    monkeypatch.setattr(kernel, "newest", lambda series: kernel.Kernel(series, tmp_path))
+    monkeypatch.setattr(builder, "programs", lambda name, progress: tmp_path)
+    monkeypatch.setattr(peers, "root", lambda suite, progress: peers.Root(suite, tmp_path / "tree", {}))
+    monkeypatch.setattr(guest, "run", run)
+    report = bench.run(protocols=[bench.Protocol.NGTCP2], messages=[1024, 65536])
+    assert [(figure.protocol, figure.message) for figure in report.figures] == [("ngtcp2", 65536)]
+    [job] = jobs
+    assert job.mounts == (("peers/trixie", tmp_path / "tree"),)
+    assert "trixie" in listed[0]
+    assert job.argv[-1].splitlines()[-1] == f"python3 selftests/perf/stacks.py --message 65536 --bytes {16 << 20}"
+    assert job.modules == (), "no module is needed"
 
 
 def test_measuring_program_works_and_checks_its_data(tmp_path: Path) -> None:
