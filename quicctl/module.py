@@ -34,6 +34,7 @@ _TAKEN = Path("/proc/modules")
 _RECORD = Path("/run/quicctl-loaded")
 _SOURCE = Path("/run/quicctl-module")
 """Names the file that load() loaded."""
+_CLOSED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +295,11 @@ def unload(*, wait: float = 0.0) -> Unloading:
 
 
 def _when_idle(seconds: float, step: Callable[[], None] = lambda: None) -> None:
-    """Do a step once nobody uses the module any more, again if somebody was quicker; raises ModuleBusy."""
-    deadline = time.monotonic() + seconds
+    """Do a step once nobody uses the module any more, again if somebody was quicker; raises ModuleBusy.
+
+    A socket that was closed holds the module until all processors have let go of it (RCU), so there is always a moment's wait.
+    """
+    deadline = time.monotonic() + max(seconds, _CLOSED_SECONDS)
     while True:
         try:
             _check_idle(loaded())
@@ -308,11 +312,11 @@ def _when_idle(seconds: float, step: Callable[[], None] = lambda: None) -> None:
 
 
 def _check_idle(module: LoadedModule | None) -> None:
-    now = status()
-    if module is not None and (module.references or now.connections or now.listeners):
+    connections, listeners = (len(proc_table(Path(f"/proc/net/quic/{name}"))) for name in ("conns", "eps"))
+    if module is not None and (module.references or connections or listeners):
         raise errors.ModuleBusy(
-            f"the module is in use: {_plural(len(now.connections), 'connection')},"
-            f" {_plural(len(now.listeners), 'listener')}, {_plural(module.references, 'reference')}",
+            f"the module is in use: {_plural(connections, 'connection')},"
+            f" {_plural(listeners, 'listener')}, {_plural(module.references, 'reference')}",
             remedy="close the programs that use QUIC sockets (quicctl conns shows them), or let it `wait` for them",
         )
 
