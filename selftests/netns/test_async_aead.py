@@ -13,7 +13,6 @@ import subprocess
 import sys
 import termios
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -255,32 +254,6 @@ def test_flood_is_bounded(wire: Simulated, pki: Pki) -> None:
     assert MOST // 2 < waiting[0] <= 4 * (MOST + 2 * BURST)
     assert charged[0] > MOST // 2 * 512
     assert near["QuicPktDecDrop"] == 0
-
-
-def test_sender_is_bounded(wire: Simulated, pki: Pki) -> None:
-    """While the driver does nothing only so many packets are given to it, however wide the window is."""
-    wide = 2 * MOST * 1500
-    waiting: list[int] = []
-    _PARAMETER.write_text(ACCELERATOR)
-    knob("room", 100_000)
-
-    def fill(sock: Endpoint) -> None:
-        stream = sock.open_stream()
-        deadline = time.monotonic() + PATIENCE
-        while (live(wire.near).congestion_window or 0) < wide:
-            assert time.monotonic() < deadline, live(wire.near)
-            sock.send(bytes(1 << 16), stream)
-        until(lambda: outstanding(sock) == 0)
-        knob("hold", 1)
-        with contextlib.suppress(OSError):  # the socket's buffer is full
-            for _ in range(wide >> 16):
-                sock.send(bytes(1 << 16), stream, wait=False)
-        waiting.append(knob("waiting"))
-        knob("hold", 0)
-        sock.send(b"", stream, uapi.MsgFlag.STREAM_FIN)
-
-    converse(wire, pki, fill, take_all)
-    assert MOST // 2 < waiting[0] < MOST + 2 * BURST
 
 
 def outstanding(sock: Endpoint) -> int:

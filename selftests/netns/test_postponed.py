@@ -75,7 +75,8 @@ def test_nothing_is_lost(cipher: str, made: Simulated, switch: Switch, pki: Pki)
         missing(made, number, lost)
 
     for counts in grown(made, lambda: move(made, pki, size=MOVED, cipher=cipher, at_near=look)):
-        assert counts["QuicPktRcvPostponed"] > PACKETS // 2, counts
+        # What comes while the user owns the socket is his to process.
+        assert counts["QuicPktRcvPostponed"] > PACKETS // 8, counts
     assert lost and not any(lost), lost
 
 
