@@ -16,7 +16,7 @@ import pytest
 from aioquic.asyncio import connect
 from aioquic.quic.configuration import QuicConfiguration
 from conftest import SLOW, Pki
-from exchange import ALPN, MARKER, PATIENCE, SIZE, Hook, body
+from exchange import ALPN, MARKER, PATIENCE, SIZE, Hook, body, until
 from simdev import RX, TX, Device, Simulated, simulated
 from tap import tap
 from wire import Namespace, ip, tool
@@ -112,12 +112,23 @@ def test_keys_are_updated_in_the_middle(wire: Simulated, pki: Pki) -> None:
     for device in (wire.here, wire.there):
         device.set(reorder_nth=7)
 
-    def update(sock: Endpoint, number: int) -> None:
-        if number in (10, 40):
-            with contextlib.suppress(OSError):  # the one before is not finished, or the other end began
-                sock.update_key()
+    def updated(sock: Endpoint) -> bool:
+        with contextlib.suppress(OSError):  # the one before is not finished, or the other end began
+            sock.update_key()
+            return True
+        return False
 
-    move(wire, pki, size=2 * SIZE, at_near=update, at_far=lambda sock, number: update(sock, number - 15))
+    def update(sock: Endpoint, number: int) -> None:
+        if number == 10:
+            updated(sock)
+        if number == 40:
+            until(lambda: updated(sock))
+
+    def update_too(sock: Endpoint, number: int) -> None:
+        if number in (25, 55):
+            updated(sock)
+
+    move(wire, pki, size=2 * SIZE, at_near=update, at_far=update_too)
     gone(wire)
     for device in (wire.here, wire.there):
         counts = device.counts()

@@ -2,6 +2,7 @@
 /* The fixture: see pair.h. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <linux/tls.h>
 #include <net/if.h>
 #include <sched.h>
@@ -367,6 +368,19 @@ bool wait_for(int fd, short events, int ms)
 	struct pollfd p = { fd, events, 0 };
 
 	return poll(&p, 1, ms * test_slow()) == 1 && (p.revents & events);
+}
+
+bool wait_acknowledged(int fd, int ms)
+{
+	long long deadline = test_now_ms() + ms * test_slow();
+	int queued = 1;
+
+	while (!ioctl(fd, SIOCOUTQ, &queued) && queued) {
+		if (test_now_ms() > deadline)
+			return false;
+		usleep(1000);
+	}
+	return !queued;
 }
 
 void set_nonblock(int fd, bool on)

@@ -85,6 +85,8 @@ bool check_pattern(const void *data, size_t len, uint64_t offset, uint8_t seed);
 
 /* Waits until poll() reports one of @events. */
 bool wait_for(int fd, short events, int ms);
+/* Waits until all that was sent is acknowledged. */
+bool wait_acknowledged(int fd, int ms);
 void set_nonblock(int fd, bool on);
 int set_timeout(int fd, int option, int ms);
 

@@ -117,9 +117,11 @@ TEST(streams_keep_their_order)
 	int i;
 
 	pair_open(&pair, AF_INET);
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8; i++) {
 		ASSERT_EQ(stream_send(pair.client, "abcd", 4, 4 * (i & 1), i < 2 ? NEW : 0, 0), 4);
-	usleep(100000);
+		/* What waits for the window or for pacing may go with the next of its stream. */
+		ASSERT_TRUE(wait_acknowledged(pair.client, 2000));
+	}
 	for (i = 0; i < 8; i++) {
 		EXPECT_EQ(stream_recv(pair.server, buffer, sizeof(buffer), &id, &flags, 0), 4);
 		EXPECT_EQ(id, 4 * (i & 1));
